@@ -1,0 +1,39 @@
+# Everything goes through `make`; the machine needs only Python >= 3.11 and make itself.
+
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test test-all check fix bench
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: ## Install what running needs, and build the embedded models.
+	@PYTHON='$(PYTHON)' scripts/setup.sh run
+
+setup-dev: ## Install what developing needs too.
+	@PYTHON='$(PYTHON)' scripts/setup.sh dev
+
+run: setup ## Start a node; ARGS="--port 9000" passes options on.
+	@$(BIN)/inferd up $(ARGS)
+
+test: setup-dev ## Run the tests: 3 minutes at most, no network; ARGS="-k name" picks some.
+	@$(BIN)/pytest -m 'not extra' $(ARGS)
+
+test-all: setup-dev ## Run every test, those too that need npm, apt or other environments.
+	@$(BIN)/pytest $(ARGS)
+
+check: setup-dev ## Format, lint, types, import contracts, generated documents.
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m inferd.config.docs --check docs/configuration.md
+
+fix: setup-dev ## Mend what the linter can, and format.
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: setup-dev ## Run each benchmark briefly.
+	@set -e; for file in benchmarks/[!_]*.py; do \
+	    echo "== $$file"; $(BIN)/python "$$file" --quick; done
