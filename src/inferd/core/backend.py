@@ -1,0 +1,160 @@
+"""The one interface between the gateway and everything that can run a model."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from inferd.core.request import InferenceRequest, Tier
+from inferd.core.result import NO_USAGE, Chunk, Finish, Usage
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A model on offer. `detail` holds JSON-able facts for people: licence, dimension, size."""
+
+    id: str
+    tasks: frozenset[str]
+    aliases: tuple[str, ...] = ()
+    detail: Mapping[str, object] = {}
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backend can do now.
+
+    `open_tasks` are those for which it will try models that it doesn't list: a remote node
+    may know more than it told. The first model that lists a task is that task's default.
+    """
+
+    models: tuple[Model, ...] = ()
+    open_tasks: frozenset[str] = frozenset()
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        """Every task that it can be asked for."""
+        return self.open_tasks.union(*(model.tasks for model in self.models))
+
+    def find(self, task: str, name: str) -> str | None:
+        """Return the id under which `name` does `task`, or None.
+
+        `name` is an id, an alias, or empty for the task's default.
+        """
+        for model in self.models:
+            if task in model.tasks and (not name or name == model.id or name in model.aliases):
+                return model.id
+        return name if task in self.open_tasks else None
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answered: the node, and every node that saw the words on the way, nearest first."""
+
+    source: str = ""
+    """`local`, or `remote` when the words left this machine."""
+    node: str = ""
+    nodes: tuple[str, ...] = ()
+    backend: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Answer:
+    """A backend's answer, lent: whoever called `infer` closes it.
+
+    `wire` is the request's own wire when the chunks (or `whole`) are its bytes, untouched; then
+    `status` and `content_type` are what that wire passes on. Otherwise chunks are typed.
+    `usage` is final after `close`.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_free",
+        "content_type",
+        "finish",
+        "headers",
+        "served",
+        "status",
+        "usage",
+        "whole",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[Chunk] | None = None,
+        *,
+        free: Callable[[], None] | None = None,
+        served: Served | None = None,
+    ) -> None:
+        self._chunks = chunks
+        self._free = free
+        self.served = served or Served()
+        self.status = 200
+        self.wire = ""
+        self.content_type = ""
+        self.headers: tuple[tuple[bytes, bytes], ...] = ()
+        self.whole: bytes | None = None
+        self.usage: Usage = NO_USAGE
+        self.finish: Finish | None = None
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        if self._chunks is None:
+            raise StopAsyncIteration
+        chunk = await anext(self._chunks)
+        if type(chunk) is Finish:
+            self.finish = chunk
+            self.usage = chunk.usage
+        return chunk
+
+    def close(self) -> None:
+        """Free whatever it holds upstream. Synchronous and idempotent."""
+        free, self._free = self._free, None
+        if free is not None:
+            free()
+
+
+class Backend(Protocol):
+    """A local engine, a vendor's API, another node, a peer, a tool.
+
+    A backend runs the request it is given. Who may ask, which backend serves, what to try next
+    and what it cost are the gateway's business.
+    """
+
+    @property
+    def name(self) -> str:
+        """The operator's name for it, unique within the node."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The module it is an instance of."""
+        ...
+
+    @property
+    def tier(self) -> Tier:
+        """How far from this machine a request's words go with it."""
+        ...
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it is another node, that may forward in its turn."""
+        ...
+
+    async def capabilities(self) -> Capabilities:
+        """Ask what is on offer now.
+
+        Raises:
+            BackendError: It can't be asked.
+        """
+        ...
+
+    async def infer(self, request: InferenceRequest) -> Answer:
+        """Begin to answer. Returning is the commitment; before it, another backend may try.
+
+        `request.model` is one of the ids it offers, or any for an open task. Chunks end with
+        exactly one Finish, unless the answer is raw. Cancelling the call frees everything.
+
+        Raises:
+            NodeError: The only failures that leave a backend, here or while iterating.
+        """
+        ...

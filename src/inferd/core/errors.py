@@ -1,0 +1,196 @@
+"""Every failure that may cross a floor.
+
+NodeError
+├── RequestError                the caller can mend it
+│   ├── InvalidRequest          a field is missing, wrong or unreadable
+│   ├── UnsupportedTask         no such task, or this backend doesn't do it
+│   ├── ModelNotFound           nobody here serves that model
+│   ├── PayloadTooLarge         more bytes than the node takes
+│   ├── NotConfigured           the request asks for something that is switched off
+│   └── LoopDetected            the request has been here, or has travelled too far
+├── AccessError                 who asks, what they may, how much
+│   ├── Unauthenticated         no credential, or a wrong one
+│   ├── PermissionDenied        known, and not allowed
+│   └── RateLimited             allowed, and over a limit
+└── BackendError                whatever was to answer didn't
+    ├── BackendUnavailable      can't be reached, or refuses our credential
+    ├── BackendOverloaded       asks us to come back later
+    ├── BackendTimeout          no answer in time
+    ├── BackendFailed           answered nonsense, or broke off
+    └── BackendRefused          understood, and rejected this very request
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorKind(StrEnum):
+    """What each wire's one table of statuses is keyed by."""
+
+    INVALID_REQUEST = "invalid_request"
+    UNSUPPORTED_TASK = "unsupported_task"
+    MODEL_NOT_FOUND = "model_not_found"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    NOT_CONFIGURED = "not_configured"
+    LOOP_DETECTED = "loop_detected"
+    UNAUTHENTICATED = "unauthenticated"
+    PERMISSION_DENIED = "permission_denied"
+    RATE_LIMITED = "rate_limited"
+    BACKEND_UNAVAILABLE = "backend_unavailable"
+    BACKEND_OVERLOADED = "backend_overloaded"
+    BACKEND_TIMEOUT = "backend_timeout"
+    BACKEND_FAILED = "backend_failed"
+    BACKEND_REFUSED = "backend_refused"
+    INTERNAL = "internal"
+
+
+class NodeError(Exception):
+    """A failure that a caller may be told: the fact, and what to do next.
+
+    `details` holds JSON-able facts for wires that have room for them; `retry_after` is in seconds.
+    """
+
+    kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
+    retryable: ClassVar[bool] = False
+    """Whether another backend may be tried with the same request."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        details: Mapping[str, object] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details: Mapping[str, object] = details or {}
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class RequestError(NodeError):
+    """The caller can mend it."""
+
+
+class InvalidRequest(RequestError):
+    """A field is missing, wrong or unreadable."""
+
+    kind = ErrorKind.INVALID_REQUEST
+
+
+class UnsupportedTask(RequestError):
+    """No such task, or this backend doesn't do it."""
+
+    kind = ErrorKind.UNSUPPORTED_TASK
+    retryable = True
+
+
+class ModelNotFound(RequestError):
+    """Nobody here serves that model."""
+
+    kind = ErrorKind.MODEL_NOT_FOUND
+    retryable = True
+
+
+class PayloadTooLarge(RequestError):
+    """More bytes than the node takes."""
+
+    kind = ErrorKind.PAYLOAD_TOO_LARGE
+
+
+class NotConfigured(RequestError):
+    """The request asks for something that is switched off."""
+
+    kind = ErrorKind.NOT_CONFIGURED
+
+
+class LoopDetected(RequestError):
+    """The request has been here before, or has travelled too far."""
+
+    kind = ErrorKind.LOOP_DETECTED
+    retryable = True
+
+
+class AccessError(NodeError):
+    """Who asks, what they may, how much."""
+
+
+class Unauthenticated(AccessError):
+    """No credential, or a wrong one."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+
+
+class PermissionDenied(AccessError):
+    """Known, and not allowed."""
+
+    kind = ErrorKind.PERMISSION_DENIED
+
+
+class RateLimited(AccessError):
+    """Allowed, and over a limit."""
+
+    kind = ErrorKind.RATE_LIMITED
+
+
+class BackendError(NodeError):
+    """Whatever was to answer didn't."""
+
+    retryable = True
+
+
+class BackendUnavailable(BackendError):
+    """It can't be reached, or refuses our credential."""
+
+    kind = ErrorKind.BACKEND_UNAVAILABLE
+
+
+class BackendOverloaded(BackendError):
+    """It asks us to come back later."""
+
+    kind = ErrorKind.BACKEND_OVERLOADED
+
+
+class BackendTimeout(BackendError):
+    """No answer in time."""
+
+    kind = ErrorKind.BACKEND_TIMEOUT
+
+
+class BackendFailed(BackendError):
+    """It answered nonsense, or broke off."""
+
+    kind = ErrorKind.BACKEND_FAILED
+
+
+class BackendRefused(BackendError):
+    """It understood, and rejected this very request: another backend would too."""
+
+    kind = ErrorKind.BACKEND_REFUSED
+    retryable = False
+
+
+ALL_KINDS: Mapping[ErrorKind, type[NodeError]] = {
+    cls.kind: cls
+    for cls in (
+        InvalidRequest,
+        UnsupportedTask,
+        ModelNotFound,
+        PayloadTooLarge,
+        NotConfigured,
+        LoopDetected,
+        Unauthenticated,
+        PermissionDenied,
+        RateLimited,
+        BackendUnavailable,
+        BackendOverloaded,
+        BackendTimeout,
+        BackendFailed,
+        BackendRefused,
+    )
+}

@@ -1,0 +1,109 @@
+"""What is asked, by whom, and how far its words may travel."""
+
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+from inferd.core.content import File
+
+
+class Tier(IntEnum):
+    """How far from this machine words may travel; each includes those before it."""
+
+    LOCAL = 0
+    PEER = 1
+    TEAM = 2
+    CLOUD = 3
+
+    @property
+    def label(self) -> str:
+        """The tier's name in configuration and headers."""
+        return self.name.lower()
+
+
+ALL_TIERS = frozenset(Tier)
+
+
+def tiers_up_to(ceiling: Tier) -> frozenset[Tier]:
+    """Return the tiers from `local` to `ceiling`."""
+    return frozenset(tier for tier in Tier if tier <= ceiling)
+
+
+def parse_tiers(text: str) -> frozenset[Tier]:
+    """Read a ceiling (`team`) or an exact set (`local,team`).
+
+    Raises:
+        ValueError: A name isn't a tier.
+    """
+    names = [name.strip().upper() for name in text.split(",") if name.strip()]
+    unknown = [name.lower() for name in names if name not in Tier.__members__]
+    if unknown or not names:
+        known = ", ".join(tier.label for tier in Tier)
+        raise ValueError(f"no tier called {', '.join(unknown) or text!r}; tiers are {known}")
+    if len(names) == 1:
+        return tiers_up_to(Tier[names[0]])
+    return frozenset(Tier[name] for name in names)
+
+
+class Place(StrEnum):
+    """The caller's word on where to run: the brief's `use_remote`, absent, true or false."""
+
+    ANY = "any"
+    LOCAL = "local"
+    REMOTE = "remote"
+
+
+class Action(StrEnum):
+    """What a principal may be allowed to do."""
+
+    INFER = "infer"
+    LIST = "list"
+    ADMIN = "admin"
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much: None is unlimited."""
+
+    requests_per_minute: float | None = None
+    concurrency: int | None = None
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks: `owner`, `secret:<id>`; keys, peers and MCP clients by the same shape."""
+
+    id: str
+    tiers: frozenset[Tier] = ALL_TIERS
+    """Where its words may go when neither the request nor a rule says."""
+
+
+OWNER = Principal(id="owner")
+
+
+class Raw(msgspec.Struct, frozen=True, kw_only=True):
+    """The caller's own bytes, for a backend that speaks the same wire."""
+
+    wire: str
+    body: bytes
+
+
+class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One question, whatever it came in as.
+
+    `inputs` and `parameters` are keyed by the task's field names (core/tasks.py), already checked.
+    `deadline` is on the node's clock; `hops` lists the nodes it came through, oldest first.
+    """
+
+    id: str
+    task: str
+    model: str = ""
+    """A model id or alias; empty asks for the task's default."""
+    inputs: Mapping[str, object] = {}
+    files: tuple[File, ...] = ()
+    parameters: Mapping[str, object] = {}
+    stream: bool = False
+    place: Place = Place.ANY
+    tiers: frozenset[Tier] | None = None
+    deadline: float | None = None
+    hops: tuple[str, ...] = ()
+    raw: Raw | None = None

@@ -1,0 +1,115 @@
+"""What each principal may do: one list of rules, asked at every dispatch.
+
+The last word on a request is `authorize`: principal x action x model x task x tier. Rules are read
+in order and the first that matches decides; where none does, the answer is no. The local owner
+may do everything unless a rule that names `owner` says otherwise.
+"""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import msgspec
+
+from inferd.core.errors import PermissionDenied
+from inferd.core.request import OWNER, Action, Limits, Principal, Tier
+
+NO_LIMITS = Limits()
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the policy. Globs are case-sensitive; an empty tuple matches nothing."""
+
+    principal: str
+    actions: tuple[str, ...] = ("*",)
+    models: tuple[str, ...] = ("*",)
+    tasks: tuple[str, ...] = ("*",)
+    tier: Tier = Tier.CLOUD
+    """The furthest that words may go under this rule."""
+    limits: Limits = NO_LIMITS
+    effect: Literal["allow", "deny"] = "allow"
+    name: str = ""
+
+    def covers(self, model: str, task: str) -> bool:
+        """Whether it speaks of this model and task.
+
+        `*` asks in general: a rule that allows any of it will do, one that denies must deny it all.
+        """
+        if self.effect == "allow":
+            return (model == "*" or _any(model, self.models)) and (
+                task == "*" or _any(task, self.tasks)
+            )
+        return _any(model, self.models) and _any(task, self.tasks)
+
+    def __str__(self) -> str:
+        return self.name or (
+            f"{self.effect} {self.principal}: {','.join(self.actions)} "
+            f"on {','.join(self.models)} for {','.join(self.tasks)}, up to {self.tier.label}"
+        )
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Yes or no, and by which rule."""
+
+    allowed: bool
+    reason: str
+    rule: Rule | None = None
+
+
+_OWNER_RULE = Rule(principal=OWNER.id, name="built in: the local owner may do everything")
+_SECRET_RULE = Rule(
+    principal="secret:*",
+    actions=(Action.INFER, Action.LIST),
+    name="built in: a shared secret may list and infer",
+)
+
+
+class Policy:
+    """The rules in force."""
+
+    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+        named = tuple(rules)
+        # Setting a secret is the operator's grant; writing any rule about secrets replaces it.
+        about_secrets = any(rule.principal.startswith("secret") for rule in named)
+        defaults = (_OWNER_RULE,) if about_secrets else (_OWNER_RULE, _SECRET_RULE)
+        self._rules = (*named, *defaults)
+
+    def decide(
+        self, principal: Principal, action: Action, *, model: str = "*", task: str = "*", tier: Tier
+    ) -> Decision:
+        """Say whether, and by which rule. A refusal names the nearest rule that fell short."""
+        near = "no rule mentions it"
+        for rule in self._rules:
+            if not fnmatchcase(principal.id, rule.principal) or not _any(action, rule.actions):
+                continue
+            if not rule.covers(model, task):
+                near = f"'{rule}' doesn't cover {model or 'that model'} for {task}"
+                continue
+            if rule.effect == "deny":
+                return Decision(allowed=False, reason=f"refused by '{rule}'", rule=rule)
+            if tier > rule.tier:
+                near = f"'{rule}' stops before {tier.label}"
+                continue
+            return Decision(allowed=True, reason=f"allowed by '{rule}'", rule=rule)
+        return Decision(allowed=False, reason=near)
+
+    def authorize(
+        self, principal: Principal, action: Action, *, model: str = "*", task: str = "*", tier: Tier
+    ) -> Rule:
+        """Return the rule that allows it.
+
+        Raises:
+            PermissionDenied: None does.
+        """
+        decision = self.decide(principal, action, model=model, task=task, tier=tier)
+        if not decision.allowed or decision.rule is None:
+            raise PermissionDenied(
+                f"{principal.id} may not {action} {model if model != '*' else 'here'}",
+                hint="ask the node's owner for a rule; `inferd models --why` shows what applies",
+                details={"reason": decision.reason},
+            )
+        return decision.rule
+
+
+def _any(value: str, globs: Sequence[str]) -> bool:
+    return any(fnmatchcase(value, glob) for glob in globs)

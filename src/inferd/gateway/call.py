@@ -1,0 +1,218 @@
+"""One request on its way: admit, route, run, account."""
+
+import asyncio
+from types import TracebackType
+
+import msgspec
+
+from inferd.core.backend import Answer, Served
+from inferd.core.clock import Clock
+from inferd.core.errors import BackendError, BackendTimeout, LoopDetected, NodeError
+from inferd.core.request import Action, InferenceRequest, Principal, Tier
+from inferd.core.tasks import unused_files
+from inferd.gateway.admission.limits import Hold, Limiter
+from inferd.gateway.admission.policy import Policy, Rule
+from inferd.gateway.routing.router import Permit, Router, Target, source_of
+from inferd.gateway.usage import Forward, Recorder, Row, size_of
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call needs of the node."""
+
+    node: str
+    policy: Policy
+    limiter: Limiter
+    router: Router
+    recorder: Recorder
+    clock: Clock
+
+
+def permit_for(policy: Policy, request: InferenceRequest, principal: Principal) -> Permit:
+    """Return the policy's answer to (model, tier) for this caller and task."""
+
+    def refusal(model: str, tier: Tier) -> str:
+        decision = policy.decide(principal, Action.INFER, model=model, task=request.task, tier=tier)
+        if not decision.allowed:
+            return decision.reason
+        if request.tiers is None and tier not in principal.tiers:
+            return f"{tier.label} is outside what {principal.id} uses unless asked"
+        return ""
+
+    return refusal
+
+
+def check_hops(node: str, request: InferenceRequest) -> None:
+    """Refuse a request that has been here.
+
+    Raises:
+        LoopDetected: It has.
+    """
+    if node in request.hops:
+        raise LoopDetected(
+            "this node has already forwarded the request: two nodes point at each other",
+            hint="take one of them out of the other's remote endpoints",
+        )
+
+
+class Call:
+    """Entered, it is the backend's answer; left, it is settled and recorded."""
+
+    __slots__ = ("_answer", "_hold", "_parts", "_principal", "_request", "_rule", "_started",
+                 "_target")  # fmt: skip
+
+    def __init__(self, parts: Parts, request: InferenceRequest, principal: Principal) -> None:
+        self._parts = parts
+        self._request = request
+        self._principal = principal
+        self._started = self._began = parts.clock.now()
+        self._hold = Hold(None)
+        self._rule: Rule | None = None
+        self._target: Target | None = None
+        self._answer: Answer | None = None
+
+    async def __aenter__(self) -> Answer:
+        try:
+            self._answer = answer = await self._first_to_answer()
+        except BaseException as error:
+            self._settle(error)
+            raise
+        return answer
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._answer is not None:
+            self._answer.close()
+        self._returned(error)
+        self._settle(error)
+
+    async def _first_to_answer(self) -> Answer:
+        parts, request = self._parts, self._request
+        check_hops(parts.node, request)
+        permit = permit_for(parts.policy, request, self._principal)
+        failures: list[tuple[Target, NodeError]] = []
+        for target in parts.router.targets(request, permit):
+            self._admit(target)
+            self._began = parts.clock.now()
+            target.member.took()
+            try:
+                answer = await self._ask(target)
+            except BaseException as error:
+                self._returned(error)
+                if not isinstance(error, NodeError) or not error.retryable:
+                    raise
+                failures.append((target, error))
+                continue
+            self._started_by(target, answer, failures)
+            return answer
+        raise _most_telling([error for _, error in failures])
+
+    def _admit(self, target: Target) -> None:
+        """Authorise this very target, and take a place under the rule that allows it."""
+        self._target = target
+        rule = self._parts.policy.authorize(
+            self._principal,
+            Action.INFER,
+            model=target.model or self._request.model,
+            task=self._request.task,
+            tier=target.member.backend.tier,
+        )
+        if rule != self._rule:
+            self._hold.release()
+            self._hold = self._parts.limiter.hold(self._principal, rule.limits)
+            self._rule = rule
+
+    async def _ask(self, target: Target) -> Answer:
+        request = msgspec.structs.replace(self._request, model=target.model)
+        if request.deadline is None:
+            return await target.member.backend.infer(request)
+        try:
+            async with asyncio.timeout(request.deadline - self._parts.clock.now()):
+                return await target.member.backend.infer(request)
+        except TimeoutError as error:
+            raise BackendTimeout(f"{target.member.name} gave no answer in time") from error
+
+    def _started_by(
+        self, target: Target, answer: Answer, failures: list[tuple[Target, NodeError]]
+    ) -> None:
+        """Say on the answer who gives it, and what went wrong on the way."""
+        backend, told = target.member.backend, answer.served
+        warnings = [f"{failed.member.name}: {error.message}" for failed, error in failures]
+        if not backend.is_node:
+            present = {file.field for file in self._request.files}
+            unused = sorted(unused_files(self._request.task, present))
+            warnings += [f"the {field} was not used: {self._request.task} takes none"
+                         for field in unused]  # fmt: skip
+        answer.served = Served(
+            source=source_of(target.member),
+            node=told.node or ("" if backend.is_node else self._parts.node),
+            nodes=(self._parts.node, *told.nodes),
+            backend=target.member.name,
+            warnings=(*warnings, *told.warnings),
+        )
+
+    def _returned(self, error: BaseException | None) -> None:
+        """Tell the member how its request ended, and the audit log if words left for a node."""
+        target, clock = self._target, self._parts.clock
+        if target is None:
+            return
+        now = clock.now()
+        if error is None:
+            target.member.gave(now - self._began)
+        elif isinstance(error, BackendError) and error.retryable:
+            target.member.broke(error, now)
+        else:
+            target.member.left()
+        if target.member.backend.is_node:
+            line = Forward(
+                at=clock.wall(),
+                id=self._request.id,
+                principal=self._principal.id,
+                task=self._request.task,
+                model=target.model or self._request.model,
+                backend=target.member.name,
+                node=self._answer.served.node if self._answer else "",
+                sent_bytes=size_of(self._request),
+                seconds=now - self._began,
+                outcome=_outcome(error),
+            )
+            self._parts.recorder.forwarded(line)
+
+    def _settle(self, error: BaseException | None) -> None:
+        """Give the place back and write the row."""
+        self._hold.release()
+        parts, answer, target = self._parts, self._answer, self._target
+        usage = answer.usage if answer else None
+        finish = answer.finish if answer else None
+        asked = (target.model if target else "") or self._request.model
+        row = Row(
+            at=parts.clock.wall(),
+            id=self._request.id,
+            principal=self._principal.id,
+            task=self._request.task,
+            model=(finish.model if finish else "") or asked,
+            backend=target.member.name if target else "",
+            node=answer.served.node if answer else "",
+            source=source_of(target.member) if target else "",
+            input_tokens=usage.input_tokens if usage else 0,
+            output_tokens=usage.output_tokens if usage else 0,
+            units=usage.units if usage else 0,
+            seconds=parts.clock.now() - self._started,
+            outcome=_outcome(error),
+        )
+        parts.recorder.settled(row)
+
+
+def _outcome(error: BaseException | None) -> str:
+    if error is None:
+        return "ok"
+    return error.kind.value if isinstance(error, NodeError) else "aborted"
+
+
+def _most_telling(errors: list[NodeError]) -> NodeError:
+    """Return the failure a caller can act on: one that tried and broke, before one that lacked."""
+    broke = [error for error in errors if isinstance(error, BackendError | LoopDetected)]
+    return (broke or errors)[0]

@@ -1,0 +1,206 @@
+"""Which backend next: filter, group, order; and the reason for each."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from inferd.core.clock import Clock
+from inferd.core.errors import (
+    BackendUnavailable,
+    LoopDetected,
+    ModelNotFound,
+    NodeError,
+    NotConfigured,
+    PermissionDenied,
+)
+from inferd.core.request import InferenceRequest, Place, Tier
+from inferd.gateway.routing.pool import Member, Pool
+from inferd.gateway.routing.strategies import STRATEGIES, Strategy
+
+Permit = Callable[[str, Tier], str]
+"""Asks the policy about (model, tier): empty is yes, otherwise the reason why not."""
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One backend's part in a decision. `order` is its place in the queue, from 1; 0 is refused."""
+
+    backend: str
+    kind: str
+    tier: str
+    source: str
+    model: str
+    order: int = 0
+    reason: str = ""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A backend, and the id it knows the model by."""
+
+    member: Member
+    model: str
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A backend that isn't asked, and why: the error it would mean if nobody else is left."""
+
+    member: Member
+    error: NodeError
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """How this node routes."""
+
+    strategy: Strategy = STRATEGIES["round_robin"]
+    prefer_remote: frozenset[str] = frozenset()
+    """Tasks that go to another node first, unasked."""
+    fallback_local: bool = True
+    """Whether a request for another node may end here when none answers."""
+    max_hops: int = 8
+
+
+def source_of(member: Member) -> str:
+    """Return `local` or `remote`: whether the words leave this machine."""
+    here = member.backend.tier is Tier.LOCAL and not member.backend.is_node
+    return "local" if here else "remote"
+
+
+class Router:
+    """Plain decisions over the pool's live state."""
+
+    def __init__(self, pool: Pool, rules: Rules, clock: Clock) -> None:
+        self._pool = pool
+        self._rules = rules
+        self._clock = clock
+        self._turn = 0
+
+    def targets(self, request: InferenceRequest, permit: Permit) -> list[Target]:
+        """Return whom to ask, best first.
+
+        Raises:
+            NodeError: Nobody may or can answer; the error says which of the two, and what to do.
+        """
+        nodes = [member for member in self._pool if member.backend.is_node]
+        if request.place is Place.REMOTE and not nodes:
+            raise NotConfigured(
+                "remote inference is not configured on this node",
+                hint="set REMOTE_INFERENCE_ENABLED=true and REMOTE_INFERENCE_ENDPOINT, "
+                "or leave out use_remote",
+            )
+        targets, refusals = self.consider(request, permit)
+        self._turn += 1
+        if not targets:
+            raise _nobody(request, refusals)
+        return targets
+
+    def consider(
+        self, request: InferenceRequest, permit: Permit
+    ) -> tuple[list[Target], list[Refusal]]:
+        """Sort every backend into those to ask, in order, and those refused, with the reason."""
+        targets: list[Target] = []
+        refusals: list[Refusal] = []
+        for member in self._pool:
+            model = member.model_for(request.task, request.model)
+            error = self._objection(member, model, request, permit)
+            if error is None and model is not None:
+                targets.append(Target(member, model))
+            elif error is not None:
+                refusals.append(Refusal(member, error))
+        return self._ordered(targets, request), refusals
+
+    def explain(self, request: InferenceRequest, permit: Permit) -> list[Candidate]:
+        """Return every backend's part, those that would be asked first."""
+        targets, refusals = self.consider(request, permit)
+        taken = [
+            _candidate(target.member, target.model, order=order, reason="can and may run it")
+            for order, target in enumerate(targets, start=1)
+        ]
+        refused = [
+            _candidate(refusal.member, request.model, reason=refusal.error.message)
+            for refusal in refusals
+        ]
+        return taken + refused
+
+    def _objection(
+        self, member: Member, model: str | None, request: InferenceRequest, permit: Permit
+    ) -> NodeError | None:
+        backend = member.backend
+        if request.place is Place.LOCAL and source_of(member) == "remote":
+            return NotConfigured("the caller asked for this machine only")
+        if request.place is Place.REMOTE and not backend.is_node and not self._rules.fallback_local:
+            return NotConfigured("the caller asked for another node only")
+        if backend.is_node and len(request.hops) >= self._rules.max_hops:
+            return LoopDetected(
+                f"the request has passed {len(request.hops)} nodes, the most this node forwards",
+                hint="shorten the chain, or raise remote.max_hops",
+            )
+        if model is None:
+            return ModelNotFound(_lacks(member, request))
+        tiers = request.tiers
+        if tiers is not None and backend.tier not in tiers:
+            return PermissionDenied(f"{backend.tier.label} is outside the request's tier")
+        if refused := permit(model or request.model, backend.tier):
+            return PermissionDenied(refused)
+        return None
+
+    def _ordered(self, targets: list[Target], request: InferenceRequest) -> list[Target]:
+        """Group by place, health, priority and tier; order within a group by strategy."""
+        now = self._clock.now()
+        prefer_nodes = request.task in self._rules.prefer_remote and request.place is Place.ANY
+        groups: dict[tuple[bool, bool, bool, int, int, bool], list[Target]] = {}
+        for target in targets:
+            member = target.member
+            is_node = member.backend.is_node
+            key = (
+                # Asked for by name, a node that just failed is still tried before this machine.
+                request.place is Place.REMOTE and not is_node,
+                member.ejected_until > now,
+                prefer_nodes and not is_node,
+                member.priority,
+                member.backend.tier,
+                is_node,
+            )
+            groups.setdefault(key, []).append(target)
+        ordered: list[Target] = []
+        for key in sorted(groups):
+            by_name = {target.member.name: target for target in groups[key]}
+            members = [target.member for target in groups[key]]
+            ordered += [by_name[m.name] for m in self._rules.strategy(members, self._turn)]
+        return ordered
+
+
+def _lacks(member: Member, request: InferenceRequest) -> str:
+    if request.task not in member.capabilities.tasks or (
+        member.only_tasks and request.task not in member.only_tasks
+    ):
+        return f"it doesn't do {request.task}"
+    return f"it has no model called {request.model} for {request.task}"
+
+
+def _candidate(member: Member, model: str, *, order: int = 0, reason: str) -> Candidate:
+    backend = member.backend
+    return Candidate(
+        backend=member.name,
+        kind=backend.kind,
+        tier=backend.tier.label,
+        source=source_of(member),
+        model=model,
+        order=order,
+        reason=reason,
+    )
+
+
+def _nobody(request: InferenceRequest, refusals: Iterable[Refusal]) -> NodeError:
+    """Say what stands between the request and an answer, the nearest obstacle first."""
+    errors = [refusal.error for refusal in refusals]
+    for kind in (LoopDetected, PermissionDenied):
+        for error in errors:
+            if isinstance(error, kind):
+                return error
+    if any(isinstance(error, NotConfigured) for error in errors) and request.place is Place.LOCAL:
+        hint = "leave out use_remote=false to let another node answer"
+    else:
+        hint = "`inferd models` lists what runs here; add a backend or a remote node for more"
+    if errors and all(isinstance(error, NotConfigured) for error in errors):
+        return BackendUnavailable("no backend is left that may answer", hint=hint)
+    what = f"the model {request.model}" if request.model else "any model"
+    return ModelNotFound(f"no backend here runs {what} for {request.task}", hint=hint)
