@@ -8,12 +8,13 @@ import msgspec
 from inferd.core.backend import Answer, Served
 from inferd.core.clock import Clock
 from inferd.core.errors import BackendError, BackendTimeout, LoopDetected, NodeError
+from inferd.core.records import Forward, Row
 from inferd.core.request import Action, InferenceRequest, Principal, Tier
 from inferd.core.tasks import unused_files
 from inferd.gateway.admission.limits import Hold, Limiter
 from inferd.gateway.admission.policy import Policy, Rule
 from inferd.gateway.routing.router import Permit, Router, Target, source_of
-from inferd.gateway.usage import Forward, Recorder, Row, size_of
+from inferd.gateway.usage import Recorder, size_of
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ class Call:
     """Entered, it is the backend's answer; left, it is settled and recorded."""
 
     __slots__ = ("_answer", "_hold", "_parts", "_principal", "_request", "_rule", "_started",
+        "_began",
                  "_target")  # fmt: skip
 
     def __init__(self, parts: Parts, request: InferenceRequest, principal: Principal) -> None:

@@ -1,47 +1,11 @@
-"""What happened: one row a request, and one line each time words leave for another node."""
+"""How much a request was, and who keeps account of it."""
 
 from typing import Protocol
 
 import msgspec
 
+from inferd.core.records import Forward, Row
 from inferd.core.request import InferenceRequest
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as the ledger keeps it: who, what, where, how much. Never its words.
-
-    `at` is seconds since the epoch; `outcome` is `ok`, an error kind, or `aborted` when the
-    caller left.
-    """
-
-    at: float
-    id: str
-    principal: str
-    task: str
-    model: str
-    backend: str
-    node: str
-    source: str
-    input_tokens: int
-    output_tokens: int
-    units: int
-    seconds: float
-    outcome: str
-
-
-class Forward(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt at another node, as the audit log keeps it."""
-
-    at: float
-    id: str
-    principal: str
-    task: str
-    model: str
-    backend: str
-    node: str
-    sent_bytes: int
-    seconds: float
-    outcome: str
 
 
 class Recorder(Protocol):

@@ -1,0 +1,1 @@
+"""What the node keeps on disk. Nothing here is waited for by a request."""

@@ -1,0 +1,26 @@
+"""The audit log: a line each time words leave for another node. Appended to, never rewritten."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from inferd.core.records import Forward
+
+
+class Audit:
+    """One file of JSON lines."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, lines: Sequence[Forward]) -> None:
+        """Append lines in one write."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        text = msgspec.json.Encoder().encode_lines(lines)
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(file, text)
+        finally:
+            os.close(file)

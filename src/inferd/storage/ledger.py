@@ -1,0 +1,88 @@
+"""The ledger: a row a request, in SQLite. SQLAlchemy is imported when the first row is written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from inferd.core.records import Row
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+GROUPS = ("principal", "model", "task", "backend", "node", "source", "outcome", "day")
+
+
+class Total(msgspec.Struct, frozen=True, kw_only=True):
+    """What one group of requests came to."""
+
+    group: tuple[str, ...]
+    requests: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    units: int
+    seconds: float
+
+
+class Ledger:
+    """One SQLite file. Used from one thread at a time; opening it creates what is missing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._engine: Engine | None = None
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Append rows, in one transaction."""
+        from inferd.storage.tables import requests
+
+        with self._open().begin() as connection:
+            connection.execute(requests.insert(), [msgspec.structs.asdict(row) for row in rows])
+
+    def prune(self, before: float) -> int:
+        """Delete rows older than `before` (seconds since the epoch); return how many."""
+        from inferd.storage.tables import requests
+
+        with self._open().begin() as connection:
+            return connection.execute(requests.delete().where(requests.c.at < before)).rowcount
+
+    def totals(self, by: Sequence[str], *, since: float = 0.0) -> list[Total]:
+        """Add up requests since a time, grouped by some of GROUPS, the busiest group first."""
+        from inferd.storage.tables import totals_query
+
+        with self._open().connect() as connection:
+            found = connection.execute(totals_query(by, since)).all()
+        width = len(by)
+        return [
+            Total(
+                group=tuple(str(value) for value in row[:width]),
+                requests=row[width],
+                failed=row[width + 1],
+                input_tokens=row[width + 2],
+                output_tokens=row[width + 3],
+                units=row[width + 4],
+                seconds=row[width + 5],
+            )
+            for row in found
+        ]
+
+    def latest(self, count: int) -> list[Row]:
+        """Return the newest rows, newest first."""
+        from inferd.storage.tables import requests
+
+        query = requests.select().order_by(requests.c.at.desc()).limit(count)
+        with self._open().connect() as connection:
+            return [Row(**dict(row)) for row in connection.execute(query).mappings()]
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    def _open(self) -> "Engine":
+        if self._engine is None:
+            from inferd.storage.tables import open_engine
+
+            self._engine = open_engine(self._path)
+        return self._engine

@@ -1,0 +1,87 @@
+"""The ledger's one table, and its queries. Importing this imports SQLAlchemy."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    case,
+    create_engine,
+    event,
+    func,
+    select,
+)
+
+metadata = MetaData()
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("at", Float, nullable=False),
+    Column("id", String, nullable=False),
+    Column("principal", String, nullable=False),
+    Column("task", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("backend", String, nullable=False),
+    Column("node", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("units", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("outcome", String, nullable=False),
+    Index("requests_at", "at"),
+)
+
+
+def open_engine(path: Path) -> Engine:
+    """Open (and create) the file, readable by its owner only, with a write-ahead log."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600, exist_ok=True)
+    engine = create_engine(f"sqlite:///{path}")
+    event.listen(engine, "connect", _tune)
+    metadata.create_all(engine)
+    return engine
+
+
+def totals_query(by: Sequence[str], since: float) -> "Select[*tuple[Any, ...]]":
+    """Return the query behind Ledger.totals."""
+    columns = [_column(name) for name in by]
+    table = requests.c
+    return (
+        select(
+            *columns,
+            func.count(),
+            func.sum(case((table.outcome == "ok", 0), else_=1)),
+            func.sum(table.input_tokens),
+            func.sum(table.output_tokens),
+            func.sum(table.units),
+            func.sum(table.seconds),
+        )
+        .where(table.at >= since)
+        .group_by(*columns)
+        .order_by(func.count().desc())
+    )
+
+
+def _column(name: str) -> Any:
+    if name == "day":
+        return func.strftime("%Y-%m-%d", requests.c.at, "unixepoch").label("day")
+    return requests.c[name]
+
+
+def _tune(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA busy_timeout=3000")
+    cursor.close()

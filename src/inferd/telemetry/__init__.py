@@ -1,0 +1,1 @@
+"""What the node tells its operator: logs, with every secret taken out."""
