@@ -1,0 +1,223 @@
+"""Every setting of a node; inferd.toml, environment, flags and documentation follow this."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from inferd.config.remote import Remote
+from inferd.config.server import Auth, Server
+from inferd.config.tables import BackendConfig, Rule
+from inferd.config.values import (
+    Address,
+    Count,
+    Level,
+    Multiaddr,
+    Positive,
+    PositiveSeconds,
+    Secret,
+    Section,
+    Strategy,
+    Tier,
+    setting,
+)
+
+
+class Hub(Section):
+    """The Hugging Face Hub."""
+
+    token: Annotated[
+        Secret | None,
+        setting(
+            "Its access token.",
+            env=("HF_TOKEN", "HF_API_TOKEN"),
+            awaits="the Hub's model listing",
+            example='"env:MY_HF_TOKEN"',
+        ),
+    ] = None
+
+
+class Providers(Section):
+    """Hosted APIs that need nothing but a key."""
+
+    openai_api_key: Annotated[
+        Secret | None,
+        setting("The key of api.openai.com.", env=("OPENAI_API_KEY",), example='"env:OPENAI_KEY"'),
+    ] = None
+    anthropic_api_key: Annotated[
+        Secret | None,
+        setting(
+            "The key of api.anthropic.com.",
+            env=("ANTHROPIC_API_KEY",),
+            awaits="the Anthropic backend",
+            example='"env:ANTHROPIC_KEY"',
+        ),
+    ] = None
+
+
+class Grpc(Section):
+    """A model worker reached over gRPC."""
+
+    server_url: Annotated[
+        Address | None,
+        setting(
+            "Its address, as host:port.",
+            env=("GRPC_SERVER_URL",),
+            awaits="the gRPC workers",
+            example='"inference-service:50051"',
+        ),
+    ] = None
+
+
+class Routing(Section):
+    """Which backend answers when several can."""
+
+    strategy: Annotated[
+        Strategy,
+        setting("The order among equals.", env=("LOAD_BALANCING_STRATEGY",)),
+    ] = "round_robin"
+    health_check_interval: Annotated[
+        PositiveSeconds,
+        setting(
+            "How often each backend's health is checked.", env=("BACKEND_HEALTH_CHECK_INTERVAL",)
+        ),
+    ] = 60.0
+    tiers: Annotated[
+        tuple[Tier, ...],
+        setting(
+            "How far the owner's requests may travel when they don't say: this machine, paired "
+            "people, your organisation's nodes, hosted APIs.",
+        ),
+        Field(min_length=1),
+    ] = ("local", "peer", "team", "cloud")
+
+
+class Discovery(Section):
+    """What is looked for when the node starts."""
+
+    auto: Annotated[
+        bool,
+        setting(
+            "Whether to look for servers, keys and command-line tools.",
+            env=("HF_AUTO_DISCOVER",),
+            awaits="discovery",
+        ),
+    ] = True
+    hardware: Annotated[
+        bool,
+        setting(
+            "Whether to look for accelerators.",
+            env=("HF_ENABLE_HARDWARE_DETECTION",),
+            awaits="hardware detection",
+        ),
+    ] = True
+
+
+class Libp2p(Section):
+    """Peers over libp2p."""
+
+    bootstrap_peers: Annotated[
+        tuple[Multiaddr, ...],
+        setting(
+            "Peers to join the network through, as multiaddrs.",
+            env=("LIBP2P_BOOTSTRAP_PEERS",),
+            awaits="the libp2p links",
+            example='["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWExample"]',
+        ),
+    ] = ()
+    mdns: Annotated[
+        bool,
+        setting(
+            "Whether to find peers on the local network.",
+            env=("LIBP2P_ENABLE_MDNS",),
+            awaits="the libp2p links",
+        ),
+    ] = True
+    discovery_interval: Annotated[
+        PositiveSeconds,
+        setting(
+            "How often to look for new peers.",
+            env=("LIBP2P_DISCOVERY_INTERVAL",),
+            awaits="the libp2p links",
+        ),
+    ] = 60.0
+
+
+class Local(Section):
+    """Models that run on this machine."""
+
+    enabled: Annotated[bool, setting("Whether this machine runs models itself.")] = True
+    threads: Annotated[
+        Count, setting("Threads a model may use; 0 is one for each usable core.")
+    ] = 0
+    queue: Annotated[
+        Positive, setting("Requests that may wait for a model before more are refused.")
+    ] = 256
+
+
+class Policy(Section):
+    """Who may do what, with which models, how much and how far."""
+
+    rules: Annotated[
+        tuple[Rule, ...], setting("The rules. Empty: the built-in ones.", words="built in")
+    ] = ()
+
+
+class Ledger(Section):
+    """The record of who used what."""
+
+    enabled: Annotated[bool, setting("Whether usage is recorded.")] = True
+    retention_days: Annotated[Positive, setting("Days after which a record is deleted.")] = 90
+
+
+class Log(Section):
+    """What the node says about itself."""
+
+    level: Annotated[
+        Level,
+        setting("The least serious message that is written.", flag="--log-level"),
+    ] = "info"
+    format: Annotated[
+        Literal["text", "json"],
+        setting("Lines for people or for machines.", flag="--log-format"),
+    ] = "text"
+    access: Annotated[bool, setting("Whether each request gets a line.")] = True
+
+
+class NodeConfig(Section):
+    """Everything a node can be told."""
+
+    server: Server = Field(default_factory=Server)
+    auth: Auth = Field(default_factory=Auth)
+    remote: Remote = Field(default_factory=Remote)
+    hub: Hub = Field(default_factory=Hub)
+    providers: Providers = Field(default_factory=Providers)
+    grpc: Grpc = Field(default_factory=Grpc)
+    routing: Routing = Field(default_factory=Routing)
+    discovery: Discovery = Field(default_factory=Discovery)
+    libp2p: Libp2p = Field(default_factory=Libp2p)
+    local: Local = Field(default_factory=Local)
+    policy: Policy = Field(default_factory=Policy)
+    ledger: Ledger = Field(default_factory=Ledger)
+    log: Log = Field(default_factory=Log)
+    backends: Annotated[
+        tuple[BackendConfig, ...],
+        setting("Ways to run models beside this machine's own; each is a `[[backends]]` table."),
+    ] = ()
+
+    @field_validator("backends")
+    @classmethod
+    def _names_are_unique(cls, backends: tuple[BackendConfig, ...]) -> tuple[BackendConfig, ...]:
+        names = [backend.name for backend in backends]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"each backend needs a name of its own: {', '.join(twice)} comes twice"
+            )
+        return backends
+
+    @property
+    def remote_strategy(self) -> Strategy:
+        """The order among remote nodes: their own strategy, or else everybody's."""
+        return self.remote.strategy or self.routing.strategy

@@ -1,0 +1,134 @@
+"""Settings that come as lists of tables: backends and policy rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from inferd.config.values import (
+    Name,
+    Number,
+    Options,
+    Positive,
+    PositiveSeconds,
+    Secret,
+    Section,
+    Text,
+    Tier,
+    Url,
+    setting,
+)
+
+PRINCIPALS = ("owner", "secret", "key", "peer")
+ACTIONS = ("infer", "list", "admin", "usage")
+
+
+def _models(value: object) -> object:
+    if isinstance(value, (list, tuple)):
+        names: list[object] = list(value)
+        return {name: name for name in names}
+    return value
+
+
+def _action(value: str) -> str:
+    if not any(fnmatchcase(action, value) for action in ACTIONS):
+        raise ValueError(f"expected one of {', '.join(ACTIONS)}, or a pattern that matches one")
+    return value
+
+
+def _principal(value: str) -> str:
+    # A rule for nobody is a typing mistake; were it a denial, the mistake would open a door.
+    head = value.partition(":")[0]
+    if not any(fnmatchcase(kind, head) for kind in PRINCIPALS):
+        raise ValueError('expected "owner", or a pattern such as "secret:*", "key:*" or "peer:*"')
+    return value
+
+
+Models = Annotated[Mapping[Text, Text], BeforeValidator(_models)]
+Action = Annotated[str, AfterValidator(_action)]
+Principals = Annotated[str, AfterValidator(_principal)]
+
+
+class BackendConfig(Section):
+    """One way to run a model, beside what this machine runs itself."""
+
+    name: Annotated[
+        Name, setting("Its own name: lower-case letters, digits, `_` and `-`.", example='"vllm"')
+    ]
+    kind: Annotated[
+        Name,
+        setting(
+            "What sort of backend it is: `openai` (and every server that speaks that API), "
+            "`remote_node`, `echo`, …",
+            example='"openai"',
+        ),
+    ]
+    base_url: Annotated[
+        Url | None, setting("Where its server is.", example='"http://127.0.0.1:8001/v1"')
+    ] = None
+    api_key: Annotated[
+        Secret | None, setting("The secret its server wants.", example='"env:VLLM_API_KEY"')
+    ] = None
+    models: Annotated[
+        Models,
+        setting(
+            "The models it serves: a list of ids, or a table of public name = upstream's id. "
+            "Empty: whatever its server lists.",
+            example='{ "llama" = "meta-llama/Llama-3.1-8B-Instruct" }',
+        ),
+    ] = Field(default_factory=dict[str, str])
+    tasks: Annotated[
+        tuple[Text, ...],
+        setting("The only tasks it is used for. Empty: all that its kind knows."),
+    ] = ()
+    tier: Annotated[
+        Tier | None,
+        setting("How far a prompt travels when it goes there.", words="by kind"),
+    ] = None
+    priority: Annotated[Number, setting("Backends with a lower number are tried first.")] = 0
+    timeout: Annotated[PositiveSeconds, setting("How long one request may take.")] = 120.0
+    options: Annotated[
+        Options,
+        setting(
+            "What only this kind of backend understands; its kind checks it. A text that starts "
+            "with `env:` or `file:` is a secret.",
+            example="{}",
+        ),
+    ] = Field(default_factory=dict[str, object], repr=False)
+
+
+class RuleLimits(Section):
+    """How much a rule's principals may ask for; each principal has its own count."""
+
+    requests_per_minute: Annotated[
+        Positive | None, setting("Requests a minute.", words="no limit")
+    ] = None
+    concurrency: Annotated[
+        Positive | None, setting("Requests at the same time.", words="no limit")
+    ] = None
+
+
+class Rule(Section):
+    """Who may do what. Patterns are shell patterns: `*` stands for anything."""
+
+    principal: Annotated[
+        Principals,
+        setting(
+            "Who: `owner`, `secret:…`, `key:…` or `peer:…`, or a pattern.", example='"key:team-*"'
+        ),
+    ]
+    actions: Annotated[
+        tuple[Action, ...], setting("What: `infer`, `list`, `admin`, `usage`, or patterns.")
+    ] = ("infer", "list")
+    models: Annotated[tuple[Text, ...], setting("With which models: patterns.")] = ("*",)
+    tasks: Annotated[tuple[Text, ...], setting("For which tasks: patterns.")] = ("*",)
+    tier: Annotated[
+        Tier | None, setting("The furthest their words may travel.", words="no ceiling")
+    ] = None
+    limits: Annotated[RuleLimits, setting("How much they may ask for.")] = Field(
+        default_factory=RuleLimits
+    )
+    effect: Annotated[Literal["allow", "deny"], setting("Whether they may or may not.")] = "allow"
