@@ -1,0 +1,1 @@
+"""What `build_models.py` is made of: one file for each thing it builds."""

@@ -1,0 +1,1 @@
+"""Models that run here. Knows nothing of requests, principals, backends or wires."""

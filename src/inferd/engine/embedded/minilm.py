@@ -1,0 +1,171 @@
+"""MiniLM on onnxruntime: texts in, vectors of length one out.
+
+A long text is read in windows of 256 tokens, two of them special, and neighbours share 32. Its
+vector is the mean of the windows' vectors, weighted by their tokens and brought back to length
+one. Nothing is cut off.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from inferd.engine.embedded import weights
+from inferd.engine.embedded.outcome import Embedded, Vectors
+from inferd.engine.embedded.wordpiece import WordPiece, read_vocabulary
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+DIMENSION = 384
+WINDOW = 256
+OVERLAP = 32
+BATCH = 8
+"""More texts at once make each slower on a processor: the padding and the cache cost more."""
+
+
+class _Loaded(NamedTuple):
+    session: "InferenceSession"
+    words: WordPiece
+
+
+class MiniLM:
+    """The sentence model. Any thread may call it; what it needs is loaded when first asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._loaded: _Loaded | None = None
+
+    def __repr__(self) -> str:
+        return f"<MiniLM {'loaded' if self.is_loaded else 'not loaded'}>"
+
+    @property
+    def is_present(self) -> bool:
+        """Whether set-up has built it."""
+        return weights.is_present(self._folder, weights.MINILM, weights.VOCABULARY)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it is in memory."""
+        return self._loaded is not None
+
+    def load(self) -> None:
+        """Read the model into memory, once.
+
+        Raises:
+            ModelDataMissing: Set-up has not built it.
+        """
+        self._ready()
+
+    def unload(self) -> None:
+        """Let go of the model; calls that are running finish first."""
+        with self._lock:
+            self._loaded = None
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return a row for each text.
+
+        Raises:
+            ModelDataMissing: Set-up has not built it.
+        """
+        return self.read(texts).vectors
+
+    def read(self, texts: Sequence[str]) -> Embedded:
+        """Return a row for each text, and how many tokens were read for them."""
+        loaded = self._ready()
+        encode = loaded.words.encode
+        if len(texts) == 1:
+            ids = encode(texts[0])
+            if len(ids) <= WINDOW - 2:
+                framed = loaded.words.frame(ids)
+                return Embedded(_run(loaded.session, [framed]), len(framed))
+        windows = [windows_of(encode(text)) for text in texts]
+        flat = [loaded.words.frame(window) for group in windows for window in group]
+        vectors = _run_batches(loaded.session, flat)
+        tokens = sum(map(len, flat))
+        if len(flat) == len(texts):
+            return Embedded(vectors, tokens)
+        return Embedded(_gather(vectors, windows), tokens)
+
+    def count_tokens(self, text: str) -> int:
+        """Count the text's own tokens: no special ones, nothing twice."""
+        return len(self._ready().words.encode(text))
+
+    def _ready(self) -> _Loaded:
+        loaded = self._loaded
+        if loaded is None:
+            with self._lock:
+                loaded = self._loaded or _load(self._folder)
+                self._loaded = loaded
+        return loaded
+
+
+def _load(folder: Path) -> _Loaded:
+    model = weights.require(folder, weights.MINILM)
+    with weights.require(folder, weights.VOCABULARY).open(encoding="utf-8", newline="\n") as lines:
+        words = WordPiece(read_vocabulary(lines))
+    return _Loaded(open_session(model), words)
+
+
+def open_session(model: Path) -> "InferenceSession":
+    """Load an ONNX file to run in the calling thread."""
+    # Costs 60 ms and 40 MB, and most nodes answer their first requests without it.
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        str(model), sess_options=options, providers=["CPUExecutionProvider"]
+    )
+
+
+def windows_of(ids: Sequence[int]) -> list[Sequence[int]]:
+    """Cut tokens into what the model reads at once; the last window is a full one too."""
+    size = WINDOW - 2
+    if len(ids) <= size:
+        return [ids]
+    starts = [*range(0, len(ids) - size, size - OVERLAP), len(ids) - size]
+    return [ids[start : start + size] for start in starts]
+
+
+def _run(session: "InferenceSession", batch: Sequence[Sequence[int]]) -> Vectors:
+    """Run one batch: all of one length, or padded to the longest."""
+    longest = max(map(len, batch))
+    if all(len(ids) == longest for ids in batch):
+        tokens = np.array(batch, np.int64)
+        mask = np.ones_like(tokens)
+    else:
+        tokens = np.zeros((len(batch), longest), np.int64)
+        mask = np.zeros_like(tokens)
+        for row, ids in enumerate(batch):
+            tokens[row, : len(ids)] = ids
+            mask[row, : len(ids)] = 1
+    (vectors,) = session.run(["embedding"], {"input_ids": tokens, "attention_mask": mask})
+    return np.asarray(vectors, np.float32)
+
+
+def _run_batches(session: "InferenceSession", windows: Sequence[Sequence[int]]) -> Vectors:
+    """Run the windows with neighbours of like length, and put the rows back in order."""
+    order = sorted(range(len(windows)), key=lambda index: len(windows[index]))
+    rows = np.empty((len(windows), DIMENSION), np.float32)
+    for begin in range(0, len(order), BATCH):
+        chosen = order[begin : begin + BATCH]
+        rows[chosen] = _run(session, [windows[index] for index in chosen])
+    return rows
+
+
+def _gather(vectors: Vectors, windows: Iterable[Sequence[Sequence[int]]]) -> Vectors:
+    """Make one vector of each text's windows."""
+    rows: list[Vectors] = []
+    begin = 0
+    for group in windows:
+        share = np.array([len(ids) for ids in group], np.float32)
+        mean = share @ vectors[begin : begin + len(group)]
+        rows.append(mean / np.linalg.norm(mean))
+        begin += len(group)
+    return np.stack(rows)
