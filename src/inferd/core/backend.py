@@ -140,6 +140,11 @@ class Backend(Protocol):
         """Whether it is another node, that may forward in its turn."""
         ...
 
+    @property
+    def assumed(self) -> Capabilities:
+        """What to expect of it before it has been asked; costs nothing to say."""
+        ...
+
     async def capabilities(self) -> Capabilities:
         """Ask what is on offer now.
 

@@ -59,6 +59,7 @@ class Action(StrEnum):
 
     INFER = "infer"
     LIST = "list"
+    USAGE = "usage"
     ADMIN = "admin"
 
 

@@ -16,12 +16,15 @@ class Credentials:
     connection allows it and no shared secret is set.
     """
 
-    def __init__(self, shared_secrets: Iterable[str], *, owner_token: str) -> None:
+    def __init__(
+        self, shared_secrets: Iterable[str], *, owner_token: str, owner: Principal = OWNER
+    ) -> None:
+        self._owner = owner
         self._principals = {
             _digest(secret.encode()): Principal(id=f"secret:{_digest(secret.encode()).hex()[:8]}")
             for secret in shared_secrets
         }
-        self._owner = _digest(owner_token.encode())
+        self._owner_token = _digest(owner_token.encode())
         self.is_open = not self._principals
 
     def identify(self, authorization: bytes | None, *, ambient: bool) -> Principal:
@@ -32,7 +35,7 @@ class Credentials:
         """
         if not authorization:
             if ambient and self.is_open:
-                return OWNER
+                return self._owner
             raise Unauthenticated(
                 "a credential is required",
                 hint="send `Authorization: Bearer <secret>` with one of the node's shared secrets",
@@ -46,8 +49,8 @@ class Credentials:
         return self._bearer(_digest(token.strip()), ambient=ambient)
 
     def _bearer(self, shown: bytes, *, ambient: bool) -> Principal:
-        if hmac.compare_digest(shown, self._owner):
-            return OWNER
+        if hmac.compare_digest(shown, self._owner_token):
+            return self._owner
         # Every secret is compared, so that time tells nothing about which one was near.
         found: Principal | None = None
         for digest, principal in self._principals.items():
@@ -57,7 +60,7 @@ class Credentials:
             return found
         # Clients that insist on sending some key are common; on an open loopback node it is moot.
         if ambient and self.is_open:
-            return OWNER
+            return self._owner
         raise Unauthenticated(
             "the credential is not known here",
             hint="check the token against the node's INFERENCE_SHARED_SECRET",

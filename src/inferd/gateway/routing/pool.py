@@ -27,7 +27,7 @@ class Member:
         self.backend = backend
         self.priority = priority
         self.only_tasks = tasks
-        self.capabilities = Capabilities()
+        self.capabilities: Capabilities = backend.assumed
         self.error = ""
         self.in_flight = 0
         self.served = 0

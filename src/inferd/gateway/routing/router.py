@@ -51,6 +51,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How this node routes."""
 
     strategy: Strategy = STRATEGIES["round_robin"]
+    node_strategy: Strategy = STRATEGIES["round_robin"]
+    """The same, among other nodes."""
     prefer_remote: frozenset[str] = frozenset()
     """Tasks that go to another node first, unasked."""
     fallback_local: bool = True
@@ -163,8 +165,9 @@ class Router:
         ordered: list[Target] = []
         for key in sorted(groups):
             by_name = {target.member.name: target for target in groups[key]}
+            strategy = self._rules.node_strategy if key[-1] else self._rules.strategy
             members = [target.member for target in groups[key]]
-            ordered += [by_name[m.name] for m in self._rules.strategy(members, self._turn)]
+            ordered += [by_name[member.name] for member in strategy(members, self._turn)]
         return ordered
 
 

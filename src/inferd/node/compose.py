@@ -1,0 +1,151 @@
+"""Configuration to parts: what each floor is told of it."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import msgspec
+from pydantic import SecretStr
+
+from inferd.backends import Settings, open_kind
+from inferd.config.schema import NodeConfig
+from inferd.config.tables import BackendConfig
+from inferd.config.tables import Rule as RuleConfig
+from inferd.core.clock import Clock
+from inferd.core.request import Limits, Tier
+from inferd.core.tasks import task_named
+from inferd.gateway.admission.policy import Rule
+from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.router import Rules
+from inferd.gateway.routing.strategies import STRATEGIES
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A backend that the configuration asks for."""
+
+    kind: str
+    settings: Settings
+    priority: int = 0
+    tasks: frozenset[str] = frozenset()
+
+
+def policy_rules(config: NodeConfig) -> list[Rule]:
+    """Return the operator's rules, in order."""
+    return [_rule(rule) for rule in config.policy.rules]
+
+
+def routing_rules(config: NodeConfig) -> Rules:
+    """Return how this node routes."""
+    return Rules(
+        strategy=STRATEGIES[config.routing.strategy],
+        node_strategy=STRATEGIES[config.remote_strategy],
+        prefer_remote=_tasks(config.remote.prefer_tasks),
+        fallback_local=config.remote.fallback_local,
+        max_hops=config.remote.max_hops,
+    )
+
+
+def wanted(config: NodeConfig) -> Iterator[Wanted]:
+    """Yield every backend to open: this machine's own, the listed ones, the remote nodes."""
+    if config.local.enabled:
+        options = {"threads": config.local.threads, "queue": config.local.queue}
+        yield Wanted(kind="local", settings=Settings(name="local", options=options))
+    taken = {"local"}
+    for backend in config.backends:
+        taken.add(backend.name)
+        yield _listed(backend, config)
+    for number, node in enumerate(config.remote.nodes, start=1):
+        name = node.name or f"remote-{number}"
+        while name in taken:
+            name += "-remote"
+        taken.add(name)
+        settings = Settings(
+            name=name,
+            base_url=str(node.url),
+            api_key=_plain(node.token),
+            tier=None if node.tier is None else Tier[node.tier.upper()],
+            timeout=config.remote.timeout,
+            options={"retries": config.remote.retries},
+        )
+        yield Wanted(kind="remote_node", settings=settings, tasks=_tasks(node.tasks))
+
+
+@asynccontextmanager
+async def open_members(
+    config: NodeConfig, *, node: str, clock: Clock
+) -> AsyncIterator[list[Member]]:
+    """Open every backend; leaving closes them all."""
+    async with AsyncExitStack() as stack:
+        members: list[Member] = []
+        for want in wanted(config):
+            backend = await stack.enter_async_context(
+                open_kind(want.kind, want.settings, node=node, clock=clock)
+            )
+            members.append(Member(backend, priority=want.priority, tasks=want.tasks))
+        yield members
+
+
+def secrets_of(config: NodeConfig) -> list[str]:
+    """Return every secret in the configuration, for the logs to hide."""
+    found: list[str] = []
+
+    def walk(value: object) -> None:
+        if isinstance(value, SecretStr):
+            found.append(value.get_secret_value())
+        elif isinstance(value, dict):
+            for each in value.values():
+                walk(each)
+        elif isinstance(value, list | tuple):
+            for each in value:
+                walk(each)
+
+    walk(config.model_dump())
+    return found
+
+
+def _rule(rule: RuleConfig) -> Rule:
+    return Rule(
+        principal=rule.principal,
+        actions=rule.actions,
+        models=rule.models,
+        tasks=tuple(_canonical(task) for task in rule.tasks),
+        tier=Tier.CLOUD if rule.tier is None else Tier[rule.tier.upper()],
+        limits=Limits(
+            requests_per_minute=rule.limits.requests_per_minute,
+            concurrency=rule.limits.concurrency,
+        ),
+        effect=rule.effect,
+    )
+
+
+def _listed(backend: BackendConfig, config: NodeConfig) -> Wanted:
+    key = backend.api_key
+    if key is None and backend.kind == "openai" and backend.base_url is None:
+        key = config.providers.openai_api_key
+    settings = Settings(
+        name=backend.name,
+        base_url=str(backend.base_url or ""),
+        api_key=_plain(key),
+        models=dict(backend.models),
+        tier=None if backend.tier is None else Tier[backend.tier.upper()],
+        timeout=backend.timeout,
+        options=dict(backend.options),
+    )
+    return Wanted(
+        kind=backend.kind,
+        settings=settings,
+        priority=int(backend.priority),
+        tasks=_tasks(backend.tasks),
+    )
+
+
+def _tasks(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(task_named(name).name for name in names)
+
+
+def _canonical(glob: str) -> str:
+    """Return a task's own name where a rule names it by an alias; a pattern stays as it is."""
+    return glob if any(sign in glob for sign in "*?[") else task_named(glob).name
+
+
+def _plain(secret: SecretStr | None) -> str:
+    return "" if secret is None else secret.get_secret_value()

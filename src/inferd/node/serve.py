@@ -1,0 +1,143 @@
+"""A node behind a listener, until it is told to stop."""
+
+import asyncio
+import errno
+import ipaddress
+import os
+import signal
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import uvicorn
+
+from inferd import __version__
+from inferd.config.schema import NodeConfig
+from inferd.node.compose import secrets_of
+from inferd.node.home import CannotStart, Home, Running
+from inferd.node.node import open_node
+from inferd.telemetry.logs import configure_logging
+
+_BACKLOG = 2048
+_KEEP_ALIVE = 75
+
+
+async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
+    """Listen and serve until SIGINT or SIGTERM, then let running requests end.
+
+    `ready` is called with the node's URL once it accepts.
+
+    Raises:
+        CannotStart: The port is taken, the bind needs a secret, the home folder is in use, …
+    """
+    configure_logging(level=config.log.level, style=config.log.format, secrets=secrets_of(config))
+    _check_exposure(config)
+    home = Home(config.server.home)
+    home.prepare()
+    with home.claimed(), _listening(config) as listener:
+        url = _url_of(listener)
+        async with open_node(config) as node:
+            running = Running(url=url, pid=os.getpid(), token=node.owner_token, version=__version__)
+            server = _Server(
+                uvicorn.Config(
+                    node.app,
+                    http="httptools",
+                    ws="none",
+                    lifespan="off",
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    proxy_headers=False,
+                    backlog=_BACKLOG,
+                    timeout_keep_alive=_KEEP_ALIVE,
+                    timeout_graceful_shutdown=int(config.server.drain_timeout),
+                ),
+                ready=lambda: ready(url),
+            )
+            with home.announced(running):
+                await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, with signals that end it cleanly and a word when it accepts."""
+
+    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Stop on SIGINT and SIGTERM; a second one doesn't wait for running requests."""
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, self.handle_exit, each, None)
+        try:
+            yield
+        finally:
+            for each in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(each)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_exposure(config: NodeConfig) -> None:
+    if not is_loopback(config.server.host) and not config.auth.shared_secrets:
+        raise CannotStart(
+            f"{config.server.host} can be reached from other machines, and no secret is set",
+            "set INFERENCE_SHARED_SECRET (for instance to the output of `openssl rand -hex 32`), "
+            "or listen on 127.0.0.1",
+        )
+
+
+@contextmanager
+def _listening(config: NodeConfig) -> Generator[socket.socket, None, None]:
+    host, port = config.server.host, config.server.port
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise CannotStart(f"there is no address called {host}", "check server.host") from error
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            raise _cannot_bind(error, host, port) from error
+        yield listener
+
+
+def _cannot_bind(error: OSError, host: str, port: int) -> CannotStart:
+    if error.errno == errno.EADDRINUSE:
+        return CannotStart(
+            f"port {port} on {host} is taken",
+            f"stop whatever holds it, or choose another: inferd up --port {port + 1}",
+        )
+    if error.errno == errno.EACCES:
+        return CannotStart(
+            f"port {port} needs more rights than this user has", "choose one above 1023"
+        )
+    return CannotStart(f"can't listen on {host}:{port}: {error.strerror}", "check server.host")
+
+
+def _url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
