@@ -14,5 +14,6 @@ Stands beside storage and telemetry; imports nothing else of the node.
     faults    pydantic's errors in those words
     load      all sources in, one frozen `NodeConfig` out, with where each value came from
     show      what `inferd config show` prints
-    docs      docs/configuration.md and the example files, from the schema
+    examples  the example files, from the schema
+    docs      docs/configuration.md, from the schema
 """

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from inferd.config.keys import all_keys, leaves, table_of
 from inferd.config.problems import Problem, closest, printable, unknown
 from inferd.config.schema import NodeConfig
-from inferd.config.sources import DEFAULT, Source
+from inferd.config.sources import Source
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -70,17 +70,18 @@ def _message(error: ErrorDetails, location: Location, key: str) -> str:
 
 def _where(location: Location, sources: Mapping[str, Source]) -> str:
     names = [part for part in location if isinstance(part, str)]
-    for key in (".".join(names[:2]), names[0] if names else ""):
-        source = sources.get(key)
-        if source is not None:
-            table = f" [{names[0]}]" if source.kind in {"file", "preset"} else ""
-            return f"{source}{table}"
-    inside = {
-        str(source): None
-        for key, source in sources.items()
-        if names and key.startswith(f"{names[0]}.") and source is not DEFAULT
-    }
-    return ", ".join(inside)
+    if not names:
+        return ""
+    for key in (".".join(names[:2]), names[0]):
+        if key in sources:
+            return _place(sources[key], names[0])
+    # The fault is the whole table's: name every place that says something about it.
+    inside = [source for key, source in sources.items() if key.startswith(f"{names[0]}.")]
+    return ", ".join(dict.fromkeys(_place(source, names[0]) for source in inside))
+
+
+def _place(source: Source, table: str) -> str:
+    return f"{source} [{table}]" if source.kind in {"file", "preset"} else str(source)
 
 
 def _field_at(location: Location) -> tuple[type[BaseModel], FieldInfo | None]:

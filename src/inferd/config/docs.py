@@ -1,0 +1,192 @@
+"""docs/configuration.md and the example files: `python -m inferd.config.docs --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+
+from inferd.config.examples import default_of, example_env, example_toml, literal
+from inferd.config.keys import Key, all_keys, describe, leaves, sections, table_of, without_none
+from inferd.config.load import preset_names, preset_text
+
+_PROSE = """\
+# Configuration
+
+<!-- Written by `python -m inferd.config.docs --write .` from src/inferd/config: change that. -->
+
+One schema holds every setting. A value may come from six places; the first that has one wins:
+
+1. flags of the command line;
+2. the environment;
+3. `.env` in the folder where inferd is started;
+4. `inferd.toml`: the file that `--config` or `INFERD_CONFIG` names, else `./inferd.toml`, else
+   `inferd.toml` in the home folder (`server.home`);
+5. a preset, named by `--preset` or `INFERD_PRESET`;
+6. the default.
+
+A list is taken whole from the place that wins; lists are never joined. `inferd config show` prints
+every value with the place it came from. A key or a name that means nothing is an error which says
+what was probably meant, and all errors are reported at once.
+
+## Environment
+
+Every key has a name made from its place: `server.port` is `INFERD_SERVER__PORT`, `backends` is
+`INFERD_BACKENDS`. Some have older names as well; where several are set, the first in the table
+wins. An empty variable is an unset one. Lists are separated by commas, or written as JSON; lists of
+tables are JSON. Truth is `true`/`false`, `1`/`0`, `yes`/`no` or `on`/`off`. The variables that
+Kubernetes adds for a service called `inferd` are left alone.
+
+## Secrets
+
+No secret has to stand in `inferd.toml`. There, `"env:NAME"` is the value of an environment variable
+and `"file:PATH"` the content of a file, beside `inferd.toml` unless the path is absolute. In the
+environment, put `_FILE` after the name of any secret to give the path of a file instead
+(`INFERENCE_SHARED_SECRET_FILE=/run/secrets/inferd`). A secret file that other users can read is
+reported when the node starts. Secrets never appear in errors, logs or `inferd config show`.
+
+## Values
+
+Durations are seconds. Sizes are bytes, or a number with a unit (`64MiB`, `10MB`). URLs never carry
+a user name or password. *Read, no effect yet* marks a setting whose feature is still to come: it is
+checked, and does nothing.
+"""
+_FILES = {
+    "inferd.example.toml": example_toml,
+    ".env.example": example_env,
+}
+
+
+def reference() -> str:
+    """The page about configuration."""
+    parts = [_PROSE, *_presets(), "\n## Keys\n"]
+    for name, model in sections():
+        keys = [key for key in all_keys().values() if key.section == name]
+        parts.append(f"\n### `[{name}]`\n\n{model.__doc__}\n\n{_table(keys)}")
+        parts.extend(_inner(key) for key in keys)
+    backends = all_keys()["backends"]
+    names = " or ".join(f"`{name}`" for name in backends.names)
+    parts.append(f"\n### `backends`\n\n{backends.meaning} In the environment: {names}.\n")
+    parts.append(_inner(backends))
+    return "".join(parts)
+
+
+def files() -> Mapping[str, str]:
+    """Every file that is written from the schema: its place in the repository, and its text."""
+    made = {name: make() for name, make in _FILES.items()}
+    return {"docs/configuration.md": reference(), **made}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the page, write the files made from the schema, or check that they are current."""
+    parser = argparse.ArgumentParser(prog="python -m inferd.config.docs", description=main.__doc__)
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--write", type=Path, metavar="ROOT", help="write the files under ROOT")
+    choice.add_argument(
+        "--check",
+        type=Path,
+        metavar="ROOT",
+        nargs="?",
+        const=Path(),
+        help="fail if one isn't current",
+    )
+    chosen = parser.parse_args(arguments)
+    if chosen.write is not None:
+        for name, text in files().items():
+            target: Path = chosen.write / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        return 0
+    if chosen.check is None:
+        sys.stdout.write(reference())
+        return 0
+    old = stale(chosen.check)
+    for name in old:
+        sys.stderr.write(f"{name} is not current: python -m inferd.config.docs --write .\n")
+    return 1 if old else 0
+
+
+def stale(root: Path) -> list[str]:
+    """The files under this folder that the schema has left behind."""
+    return [name for name, text in files().items() if _text(root / name) != text]
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _presets() -> Iterator[str]:
+    yield "\n## Presets\n\nA preset is a file of the same kind, to start from.\n"
+    for name in preset_names():
+        yield f"\n### {name}\n\n```toml\n{preset_text(name)}```\n"
+
+
+def _table(keys: Sequence[Key], *, environment: bool = True) -> str:
+    titles = ["key", "type", "default", *(["environment"] if environment else []), "meaning"]
+    lines = [titles, ["---"] * len(titles), *(_cells(key, environment) for key in keys)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _cells(key: Key, environment: bool) -> list[str]:
+    names = "<br>".join(f"`{name}`" for name in key.names)
+    meaning = f"{key.meaning} Flag: `{key.flag}`." if key.flag else key.meaning
+    if key.awaits:
+        meaning += f" *Read, no effect yet: waits for {key.awaits}.*"
+    default = key.words or _default(key)
+    return [
+        f"`{key.name}`",
+        _type(key),
+        default,
+        *([names] if environment else []),
+        meaning.replace("|", "\\|"),
+    ]
+
+
+def _default(key: Key) -> str:
+    if key.field.is_required():
+        return "*required*"
+    value = default_of(key.field)
+    return "–" if value in (None, ()) or isinstance(value, BaseModel) else f"`{literal(value)}`"
+
+
+def _type(key: Key) -> str:
+    annotation = without_none(key.field.annotation)
+    if table_of(key.field):
+        return "tables" if get_origin(annotation) is tuple else "table"
+    words = _leaf(leaves(annotation)[0], key)
+    if get_origin(annotation) is tuple:
+        return f"list of {words}" if words.startswith("`") else f"list of {words}s"
+    return "table" if get_origin(annotation) is Mapping else words
+
+
+def _leaf(leaf: object, key: Key) -> str:
+    if get_origin(leaf) is Literal:
+        return " \\| ".join(f"`{word}`" for word in get_args(leaf))
+    if key.name == "max_body":
+        return "size"
+    words: dict[object, str] = {
+        bool: "true or false",
+        int: "number",
+        float: "seconds",
+        Path: "path",
+        SecretStr: "secret",
+    }
+    return words.get(leaf, "text")
+
+
+def _inner(key: Key) -> str:
+    model = table_of(key.field)
+    if model is None:
+        return ""
+    head = f"[[{key.path}]]" if get_origin(key.field.annotation) is tuple else key.path
+    keys = [describe(f"{key.path}.{name}", field) for name, field in model.model_fields.items()]
+    table = _table(keys, environment=False)
+    return f"\n#### `{head}`\n\n{model.__doc__}\n\n{table}{''.join(map(_inner, keys))}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
