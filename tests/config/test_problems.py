@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from inferd.config.keys import all_keys
 from inferd.config.load import load
 from inferd.config.problems import ConfigError, Problem
 
@@ -155,3 +159,40 @@ def test_one_problem_reads_as_a_line_and_several_as_a_list() -> None:
     one = Problem("a", "a is wrong", "here")
     assert str(ConfigError([one])) == "a is wrong (here)"
     assert str(ConfigError([one, one])).splitlines()[1:] == ["  - a is wrong (here)"] * 2
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+TEXTS = st.text(max_size=20) | st.from_regex(r"[\[{].{0,20}|[0-9]{1,40}[KMGT]?i?B?|https?://.{0,9}")
+
+
+@given(key=st.sampled_from(list(all_keys())), value=VALUES | TEXTS)
+def test_no_value_whatever_ends_in_another_error(
+    tmp_path_factory: pytest.TempPathFactory, key: str, value: object
+) -> None:
+    with suppress(ConfigError):
+        load(flags={key: value}, environ={}, cwd=tmp_path_factory.getbasetemp())
+
+
+@given(
+    name=st.sampled_from([name for key in all_keys().values() for name in key.names]), text=TEXTS
+)
+def test_no_variable_whatever_ends_in_another_error(
+    tmp_path_factory: pytest.TempPathFactory, name: str, text: str
+) -> None:
+    with suppress(ConfigError):
+        load(environ={name: text}, cwd=tmp_path_factory.getbasetemp())
+
+
+@given(content=st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_no_file_whatever_ends_in_another_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("file")
+    (folder / "inferd.toml").write_bytes(content)
+    (folder / ".env").write_bytes(content)
+    with suppress(ConfigError):
+        load(environ={}, cwd=folder)

@@ -58,13 +58,13 @@ def test_a_secret_in_toml_may_point_to_the_environment_or_a_file(tmp_path: Path)
     secret_file(tmp_path / "etc", WORD)
     (tmp_path / "etc" / "inferd.toml").write_text(
         'auth.shared_secrets = ["env:A", "file:secret"]\nhub.token = "env:B"\n'
-        '[[backends]]\nname = "a"\nkind = "b"\noptions = { header = "env:A", size = 3 }\n'
+        '[[backends]]\nname = "a"\nkind = "b"\noptions = { headers = { x = "env:A" }, size = 3 }\n'
     )
     (tmp_path / ".env").write_text("B=from-dotenv\n")
     config = load(environ={"A": "one"}, cwd=tmp_path, path=Path("etc/inferd.toml")).config
     assert config.auth.shared_secrets == (SecretStr("one"), SecretStr(WORD))
     assert config.hub.token == SecretStr("from-dotenv")
-    assert config.backends[0].options == {"header": SecretStr("one"), "size": 3}
+    assert config.backends[0].options == {"headers": {"x": SecretStr("one")}, "size": 3}
 
 
 def test_one_reference_may_stand_for_several_secrets(tmp_path: Path) -> None:

@@ -76,14 +76,14 @@ def read_toml(path: Path, kind: SourceKind = "file", detail: str = "") -> Layer:
     layer = Layer()
     where = detail or str(path)
     try:
-        document: dict[str, object] = tomllib.loads(path.read_bytes().decode())
+        document: dict[str, object] = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         layer.problems.append(Problem("", f"can't read the file: {error.strerror}", where))
         return layer
     except UnicodeDecodeError:
         layer.problems.append(Problem("", "not UTF-8 text", where))
         return layer
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         text = str(error)
         line = _LINE.search(text)
         place = f"{where}:{line[1]}:{line[2]}" if line else where
@@ -143,7 +143,7 @@ def read_flags(flags: Mapping[str, object], surroundings: Surroundings) -> Layer
 def read_dotenv(path: Path, layer: Layer) -> dict[str, str]:
     """Read a .env file, leaving the process's environment alone; problems go to the layer."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return {}
     except OSError as error:
@@ -201,7 +201,7 @@ def _decode(key: Key, text: str) -> object:
     if key.path in {"backends", "policy.rules"} or text.lstrip()[:1] in {"[", "{"}:
         try:
             value: object = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             # An IPv6 host in brackets is no JSON, and no mistake.
             if key.shape == "tables":
                 raise ValueError("expected a JSON list") from None

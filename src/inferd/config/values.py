@@ -20,7 +20,7 @@ Strategy = Literal["round_robin", "least_loaded", "best_performance"]
 RemoteStrategy = Literal["round_robin", "least_loaded"]
 Tier = Literal["local", "peer", "team", "cloud"]
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B|B)?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]i?B|B)?", re.IGNORECASE)
 _UNITS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -106,12 +106,21 @@ def _resolved(text: str, info: ValidationInfo) -> str:
 
 
 def _options(value: Mapping[str, object], info: ValidationInfo) -> Mapping[str, object]:
-    return {
-        name: SecretStr(_resolved(inner, info))
-        if isinstance(inner, str) and inner.startswith(("env:", "file:"))
-        else inner
-        for name, inner in value.items()
-    }
+    return {name: _option(inner, info) for name, inner in value.items()}
+
+
+def _option(value: object, info: ValidationInfo) -> object:
+    match value:
+        case str() if value.startswith(("env:", "file:")):
+            return SecretStr(_resolved(value, info))
+        case dict():
+            table: dict[object, object] = {**value}
+            return {name: _option(inner, info) for name, inner in table.items()}
+        case list():
+            items: list[object] = [*value]
+            return [_option(inner, info) for inner in items]
+        case _:
+            return value
 
 
 def _name(value: str) -> str:
