@@ -1,0 +1,208 @@
+"""A field's value, checked and made plain."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from inferd.core.errors import InvalidRequest
+from inferd.core.tasks.model import Field, FieldKind
+
+MAX_DEPTH = 64
+_SHOWN = 40
+
+
+def kind_of(value: object) -> str:
+    """Say what a value is, without saying the value."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text" if value else "empty text"
+        case Mapping():
+            return "an object"
+        case list() | tuple():
+            return "a list" if value else "an empty list"
+        case _:
+            return "something that isn't JSON"
+
+
+def wrong(name: str, expected: str, value: object) -> InvalidRequest:
+    """Return the error that says what was expected and what came."""
+    return InvalidRequest(
+        f"{name} must be {expected}, but {kind_of(value)} came",
+        details={"param": name, "expected": expected},
+    )
+
+
+def check_finite(name: str, value: object, depth: int = 0) -> None:
+    """Walk a JSON value.
+
+    Raises:
+        InvalidRequest: A number isn't finite, or it nests too deep.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise wrong(name, "a finite number", value)
+    elif isinstance(value, Mapping | list | tuple):
+        if depth >= MAX_DEPTH:
+            raise InvalidRequest(f"{name} nests too deep", details={"param": name})
+        for item in value.values() if isinstance(value, Mapping) else value:
+            check_finite(name, item, depth + 1)
+
+
+def _text(field: Field, value: object) -> str:
+    if not isinstance(value, str):
+        raise wrong(field.name, "text", value)
+    if field.choices and value not in field.choices:
+        raise InvalidRequest(
+            f"{field.name} must be one of {', '.join(field.choices)}",
+            details={"param": field.name, "choices": list(field.choices)},
+        )
+    return value
+
+
+def _number(field: Field, value: object) -> float | int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        raise wrong(field.name, "a finite number", value)
+    low, high = field.minimum, field.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        bounds = [
+            f"at least {low:g}" if low is not None else "",
+            f"at most {high:g}" if high is not None else "",
+        ]
+        limits = " and ".join(filter(None, bounds))
+        raise InvalidRequest(
+            f"{field.name} must be {limits}, but {value!s:.{_SHOWN}} came",
+            details={"param": field.name},
+        )
+    return value
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _integer(field: Field, value: object) -> int:
+    number = _number(field, value)
+    if number != int(number):
+        raise wrong(field.name, "a whole number", value)
+    return int(number)
+
+
+def _boolean(field: Field, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise wrong(field.name, "true or false", value)
+    return value
+
+
+def _strings(field: Field, value: object) -> list[str]:
+    if isinstance(value, str):
+        if not field.comma_separated:
+            return [value]
+        found = [part.strip() for part in value.split(",") if part.strip()]
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            if not isinstance(item, str):
+                raise wrong(f"{field.name}[{number}]", "text", item)
+        found = list(value)
+    else:
+        raise wrong(field.name, "a list of texts", value)
+    if not found:
+        raise wrong(field.name, "a list of texts", value)
+    return found
+
+
+def _texts(field: Field, value: object) -> str | list[str]:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list | tuple):
+        raise wrong(field.name, "text or a list of texts", value)
+    return _strings(field, value)
+
+
+def _columns(name: str, value: Mapping[str, object]) -> list[list[object]]:
+    columns: list[Sequence[object]] = []
+    for column in value.values():
+        if not isinstance(column, list | tuple):
+            raise wrong(name, "an object of columns, each a list", column)
+        columns.append(column)
+    if not columns or any(len(column) != len(columns[0]) for column in columns):
+        raise InvalidRequest(
+            f"{name} must have columns of the same length", details={"param": name}
+        )
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _table(field: Field, value: object) -> list[list[object]]:
+    if isinstance(value, Mapping):
+        return _table(field, [list(value), *_columns(field.name, value)])
+    if not isinstance(value, list | tuple) or not value:
+        raise wrong(field.name, "a list of rows, the header first", value)
+    rows: list[list[object]] = []
+    for number, row in enumerate(value):
+        if not isinstance(row, list | tuple) or not row:
+            raise wrong(f"{field.name}[{number}]", "a list of cells", row)
+        if rows and len(row) != len(rows[0]):
+            raise InvalidRequest(
+                f"{field.name}[{number}] has {len(row)} cells, but the header has {len(rows[0])}",
+                details={"param": field.name},
+            )
+        for cell in row:
+            if isinstance(cell, Mapping | list | tuple):
+                raise wrong(f"{field.name}[{number}]", "a list of plain cells", cell)
+            check_finite(field.name, cell)
+        rows.append(list(row))
+    return rows
+
+
+def _rows(field: Field, value: object) -> list[list[float]]:
+    if isinstance(value, Mapping):
+        return _rows(field, _columns(field.name, value))
+    if not isinstance(value, list | tuple) or not value:
+        raise wrong(field.name, "a list of rows of numbers", value)
+    given = value if isinstance(value[0], list | tuple) else [value]
+    rows: list[list[float]] = []
+    for number, row in enumerate(given):
+        name = f"{field.name}[{number}]" if given is value else field.name
+        if not isinstance(row, list | tuple) or not row:
+            raise wrong(name, "a list of numbers", row)
+        plain = [_cell(f"{name}[{position}]", cell) for position, cell in enumerate(row)]
+        if rows and len(plain) != len(rows[0]):
+            raise InvalidRequest(
+                f"{name} has {len(plain)} numbers, but the first row has {len(rows[0])}",
+                details={"param": field.name},
+            )
+        rows.append(plain)
+    return rows
+
+
+def _cell(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        raise wrong(name, "a finite number", value)
+    return float(value)
+
+
+def _json(field: Field, value: object) -> object:
+    check_finite(field.name, value)
+    return value
+
+
+READERS: Mapping[FieldKind, Callable[[Field, object], object]] = {
+    FieldKind.TEXT: _text,
+    FieldKind.STRING: _text,
+    FieldKind.INTEGER: _integer,
+    FieldKind.NUMBER: _number,
+    FieldKind.BOOLEAN: _boolean,
+    FieldKind.STRINGS: _strings,
+    FieldKind.TEXTS: _texts,
+    FieldKind.TABLE: _table,
+    FieldKind.ROWS: _rows,
+    FieldKind.JSON: _json,
+}
+"""How each kind is read; MESSAGES are read by `messages.decode_messages`."""
