@@ -90,3 +90,15 @@ def test_show_has_a_row_for_every_key_and_tells_what_has_no_effect(tmp_path: Pat
     assert table["hub.token"].value == "•••"
     assert table["remote.endpoint"].value == "-"
     assert table["server.host"].source == "default"
+
+
+def test_show_writes_tables_in_the_order_of_the_schema_and_without_secrets(tmp_path: Path) -> None:
+    (tmp_path / "inferd.toml").write_text(
+        '[[backends]]\napi_key = "words"\noptions = { x = "words" }\nkind = "openai"\nname = "a"\n'
+        'base_url = "https://a.example/v1?key=words"\n'
+    )
+    (row,) = (row for row in rows(load(environ={}, cwd=tmp_path)) if row.key == "backends")
+    assert row.value == (
+        '[{"name": "a", "kind": "openai", "base_url": "https://a.example/v1?•••", '
+        '"api_key": "•••", "options": {"x": "•••"}}]'
+    )

@@ -61,7 +61,8 @@ def redacted(value: object) -> object:
         case SecretStr():
             return HIDDEN
         case BaseModel():
-            return {name: _inside(name, getattr(value, name)) for name in value.model_fields_set}
+            names = (name for name in type(value).model_fields if name in value.model_fields_set)
+            return {name: _inside(name, getattr(value, name)) for name in names}
         case tuple() | list():
             items: list[object] = list(value)
             return [redacted(item) for item in items]
