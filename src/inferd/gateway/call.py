@@ -58,9 +58,17 @@ def check_hops(node: str, request: InferenceRequest) -> None:
 class Call:
     """Entered, it is the backend's answer; left, it is settled and recorded."""
 
-    __slots__ = ("_answer", "_hold", "_parts", "_principal", "_request", "_rule", "_started",
+    __slots__ = (
+        "_answer",
         "_began",
-                 "_target")  # fmt: skip
+        "_hold",
+        "_parts",
+        "_principal",
+        "_request",
+        "_rule",
+        "_started",
+        "_target",
+    )  # fmt: skip
 
     def __init__(self, parts: Parts, request: InferenceRequest, principal: Principal) -> None:
         self._parts = parts
@@ -131,8 +139,11 @@ class Call:
         request = msgspec.structs.replace(self._request, model=target.model)
         if request.deadline is None:
             return await target.member.backend.infer(request)
+        left = request.deadline - self._parts.clock.now()
+        if left <= 0:
+            raise BackendTimeout(f"no time is left to ask {target.member.name}")
         try:
-            async with asyncio.timeout(request.deadline - self._parts.clock.now()):
+            async with asyncio.timeout(left):
                 return await target.member.backend.infer(request)
         except TimeoutError as error:
             raise BackendTimeout(f"{target.member.name} gave no answer in time") from error

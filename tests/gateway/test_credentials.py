@@ -1,0 +1,58 @@
+"""Who asks."""
+
+import pytest
+
+from inferd.core.errors import Unauthenticated
+from inferd.core.request import OWNER
+from inferd.gateway.admission.credentials import Credentials
+
+
+def bearer(token: str) -> bytes:
+    return f"Bearer {token}".encode()
+
+
+def test_an_open_loopback_node_takes_its_caller_for_the_owner() -> None:
+    assert Credentials([], owner_token="t").identify(None, ambient=True) == OWNER
+
+
+def test_without_a_loopback_connection_nobody_is_the_owner_unproved() -> None:
+    with pytest.raises(Unauthenticated):
+        Credentials([], owner_token="t").identify(None, ambient=False)
+
+
+def test_with_a_secret_set_loopback_is_no_longer_enough() -> None:
+    with pytest.raises(Unauthenticated):
+        Credentials(["s3cret"], owner_token="t").identify(None, ambient=True)
+
+
+def test_every_secret_of_several_is_good_so_that_they_can_rotate() -> None:
+    credentials = Credentials(["old-one", "new-one"], owner_token="t")
+    old = credentials.identify(bearer("old-one"), ambient=False)
+    new = credentials.identify(b"bearer  new-one", ambient=False)
+    assert old.id.startswith("secret:")
+    assert old != new
+
+
+def test_a_principal_never_carries_its_secret() -> None:
+    who = Credentials(["s3cret-word"], owner_token="t").identify(
+        bearer("s3cret-word"), ambient=False
+    )
+    assert "s3cret" not in repr(who)
+
+
+def test_the_owner_token_is_the_owner_anywhere() -> None:
+    assert Credentials(["s"], owner_token="tok").identify(bearer("tok"), ambient=False) == OWNER
+
+
+@pytest.mark.parametrize(
+    "shown", [b"Bearer wrong", b"Basic c2VjcmV0", b"Bearer ", b"s3cret", b"\xff"]
+)
+def test_anything_else_is_refused(shown: bytes) -> None:
+    with pytest.raises(Unauthenticated) as refused:
+        Credentials(["s3cret"], owner_token="t").identify(shown, ambient=True)
+    assert refused.value.hint
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_client_that_insists_on_some_key_may_use_an_open_node() -> None:
+    assert Credentials([], owner_token="t").identify(bearer("sk-anything"), ambient=True) == OWNER

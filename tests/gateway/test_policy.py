@@ -1,0 +1,80 @@
+"""Who may do what: the table."""
+
+import pytest
+
+from inferd.core.errors import PermissionDenied
+from inferd.core.request import OWNER, Action, Principal, Tier
+from inferd.gateway.admission.policy import Policy, Rule
+
+SECRET = Principal(id="secret:ab12cd34")
+PEER = Principal(id="peer:alice")
+
+
+def may(policy: Policy, who: Principal, action: Action = Action.INFER, **what: str) -> bool:
+    tier = Tier[what.pop("tier", "local").upper()]
+    return policy.decide(who, action, tier=tier, **what).allowed
+
+
+def test_the_owner_may_do_everything_unasked() -> None:
+    assert all(may(Policy(), OWNER, action, model="any", tier="cloud") for action in Action)
+
+
+def test_a_stranger_may_do_nothing() -> None:
+    assert not any(may(Policy(), PEER, action) for action in Action)
+
+
+def test_a_shared_secret_may_list_and_infer_and_no_more() -> None:
+    allowed = {action for action in Action if may(Policy(), SECRET, action, model="m")}
+    assert allowed == {Action.LIST, Action.INFER}
+
+
+def test_a_rule_about_secrets_replaces_the_built_in_grant() -> None:
+    policy = Policy([Rule(principal="secret:*", models=("minilm",))])
+    assert may(policy, SECRET, model="minilm")
+    assert not may(policy, SECRET, model="other")
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "allowed"),
+    [
+        (Rule(principal="peer:*"), {}, True),
+        (Rule(principal="peer:bob"), {}, False),
+        (Rule(principal="peer:*", models=("acme/*",)), {"model": "acme/one"}, True),
+        (Rule(principal="peer:*", models=("acme/*",)), {"model": "other/one"}, False),
+        (Rule(principal="peer:*", tasks=("chat",)), {"task": "chat"}, True),
+        (Rule(principal="peer:*", tasks=("chat",)), {"task": "fill-mask"}, False),
+        (Rule(principal="peer:*", actions=("list",)), {}, False),
+        (Rule(principal="peer:*", tier=Tier.PEER), {"tier": "peer"}, True),
+        (Rule(principal="peer:*", tier=Tier.PEER), {"tier": "cloud"}, False),
+        (Rule(principal="peer:*", models=()), {"model": "acme/one"}, False),
+    ],
+)
+def test_a_rule_allows_exactly_what_it_covers(
+    rule: Rule, asked: dict[str, str], allowed: bool
+) -> None:
+    assert may(Policy([rule]), PEER, **asked) is allowed
+
+
+def test_the_first_matching_rule_decides() -> None:
+    deny = Rule(principal="peer:*", models=("acme/secret",), effect="deny")
+    policy = Policy([deny, Rule(principal="peer:*")])
+    assert not may(policy, PEER, model="acme/secret")
+    assert may(policy, PEER, model="acme/one")
+
+
+def test_denying_one_model_does_not_close_the_node() -> None:
+    deny = Rule(principal="peer:*", models=("acme/secret",), effect="deny")
+    assert may(Policy([deny, Rule(principal="peer:*")]), PEER, Action.LIST)
+
+
+def test_the_owner_can_be_bound_by_a_rule_that_names_it() -> None:
+    policy = Policy([Rule(principal="owner", models=("dear/*",), effect="deny")])
+    assert not may(policy, OWNER, model="dear/one")
+    assert may(policy, OWNER, model="cheap/one")
+
+
+def test_a_refusal_says_what_fell_short() -> None:
+    policy = Policy([Rule(principal="peer:*", tier=Tier.PEER, name="friends")])
+    with pytest.raises(PermissionDenied) as refused:
+        policy.authorize(PEER, Action.INFER, model="m", task="chat", tier=Tier.CLOUD)
+    assert refused.value.details["reason"] == "'friends' stops before cloud"

@@ -1,0 +1,216 @@
+"""Which backend next."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inferd.core.backend import Model
+from inferd.core.errors import (
+    BackendUnavailable,
+    LoopDetected,
+    ModelNotFound,
+    NodeError,
+    NotConfigured,
+    PermissionDenied,
+)
+from inferd.core.request import InferenceRequest, Place, Tier
+from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.router import Rules
+from inferd.gateway.routing.strategies import STRATEGIES, least_loaded, round_robin
+from tests.gateway.fakes import MODEL, Bench, FakeBackend
+
+TASK = "text-generation"
+ANY = frozenset({TASK})
+
+
+def ask(**fields: object) -> InferenceRequest:
+    return InferenceRequest(**{"id": "r1", "task": TASK, "model": MODEL, **fields})  # pyright: ignore[reportArgumentType]
+
+
+def node(name: str, **options: object) -> FakeBackend:
+    return FakeBackend(name, tier=Tier.TEAM, is_node=True, open_tasks=ANY, **options)  # pyright: ignore[reportArgumentType]
+
+
+def order(bench: Bench, request: InferenceRequest, permit: Callable[..., str] | None = None):
+    targets = bench.gateway._parts.router.targets(request, permit or (lambda _model, _tier: ""))
+    return [target.member.name for target in targets]
+
+
+async def test_this_machine_comes_before_another_node() -> None:
+    assert order(Bench(node("far"), FakeBackend("here")), ask()) == ["here", "far"]
+
+
+async def test_a_task_this_machine_lacks_goes_to_another_node() -> None:
+    assert order(Bench(FakeBackend("here"), node("far")), ask(model="acme/two")) == ["far"]
+
+
+async def test_use_remote_true_puts_nodes_first_and_ends_here() -> None:
+    bench = Bench(FakeBackend("here"), node("far"))
+    assert order(bench, ask(place=Place.REMOTE)) == ["far", "here"]
+
+
+async def test_use_remote_true_never_ends_here_when_fallback_is_off() -> None:
+    bench = Bench(FakeBackend("here"), node("far"), routing=Rules(fallback_local=False))
+    assert order(bench, ask(place=Place.REMOTE)) == ["far"]
+
+
+async def test_use_remote_true_without_a_node_is_not_configured() -> None:
+    with pytest.raises(NotConfigured, match="not configured"):
+        order(Bench(FakeBackend("here")), ask(place=Place.REMOTE))
+
+
+async def test_use_remote_false_stays_on_this_machine() -> None:
+    bench = Bench(FakeBackend("here"), node("far"), FakeBackend("api", tier=Tier.CLOUD))
+    assert order(bench, ask(place=Place.LOCAL)) == ["here"]
+    with pytest.raises(ModelNotFound):
+        order(bench, ask(place=Place.LOCAL, model="acme/two"))
+
+
+async def test_preferred_tasks_go_to_another_node_first_unasked() -> None:
+    bench = Bench(FakeBackend("here"), node("far"), routing=Rules(prefer_remote=ANY))
+    assert order(bench, ask()) == ["far", "here"]
+    assert order(bench, ask(place=Place.LOCAL)) == ["here"]
+
+
+async def test_words_never_leave_the_tiers_of_the_request() -> None:
+    bench = Bench(node("far"), FakeBackend("api", tier=Tier.CLOUD))
+    assert order(bench, ask(tiers=frozenset({Tier.LOCAL, Tier.TEAM}))) == ["far"]
+    with pytest.raises(PermissionDenied):
+        order(bench, ask(tiers=frozenset({Tier.LOCAL})))
+
+
+async def test_nearer_tiers_come_first() -> None:
+    bench = Bench(FakeBackend("api", tier=Tier.CLOUD), node("far"), FakeBackend("here"))
+    assert order(bench, ask()) == ["here", "far", "api"]
+
+
+async def test_a_lower_priority_number_comes_first_within_reach() -> None:
+    bench = Bench(FakeBackend("slow"), FakeBackend("fast"))
+    bench.members[0].priority = 1
+    assert order(bench, ask()) == ["fast", "slow"]
+
+
+async def test_equals_take_turns() -> None:
+    bench = Bench(FakeBackend("a"), FakeBackend("b"))
+    assert [order(bench, ask())[0] for _ in range(4)] == ["a", "b", "a", "b"]
+
+
+async def test_a_backend_that_failed_waits_at_the_end_until_its_time_is_up() -> None:
+    bench = Bench(FakeBackend("a"), FakeBackend("b"))
+    broken = bench.members[0]
+    broken.took()
+    broken.broke(BackendUnavailable("down"), bench.clock.now())
+    assert [order(bench, ask())[0] for _ in range(3)] == ["b", "b", "b"]
+    bench.clock.turn(31)
+    assert {order(bench, ask())[0] for _ in range(2)} == {"a", "b"}
+
+
+async def test_each_failure_in_a_row_sets_aside_for_longer_up_to_a_bound() -> None:
+    member = Member(FakeBackend("a"), priority=0)
+    pauses: list[float] = []
+    for _ in range(8):
+        member.took()
+        member.broke(BackendUnavailable("down"), 0.0)
+        pauses.append(member.ejected_until)
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+    member.took()
+    member.gave(0.1)
+    assert member.ejected_until == 0
+
+
+async def test_a_request_that_has_travelled_far_enough_is_not_sent_on() -> None:
+    bench = Bench(node("far"), routing=Rules(max_hops=2))
+    with pytest.raises(LoopDetected):
+        order(bench, ask(hops=("node-x", "node-y")))
+
+
+async def test_what_policy_refuses_is_not_a_target() -> None:
+    bench = Bench(FakeBackend("here"), node("far"))
+
+    def only_here(_model: str, tier: Tier) -> str:
+        return "" if tier is Tier.LOCAL else "not for you"
+
+    assert order(bench, ask(), only_here) == ["here"]
+    with pytest.raises(PermissionDenied, match="not for you"):
+        order(bench, ask(model="acme/two"), only_here)
+
+
+async def test_a_backend_bound_to_tasks_is_asked_for_no_other() -> None:
+    bench = Bench(node("far"))
+    bench.members[0].only_tasks = frozenset({"fill-mask"})
+    with pytest.raises(ModelNotFound):
+        order(bench, ask())
+
+
+async def test_an_alias_reaches_the_backend_as_the_model_it_stands_for() -> None:
+    model = Model(id="acme/one", tasks=ANY, aliases=("one",))
+    bench = Bench(FakeBackend("here", models=(model,)))
+    targets = bench.gateway._parts.router.targets(ask(model="one"), lambda _m, _t: "")
+    assert targets[0].model == "acme/one"
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@given(turn=st.integers(0, 10_000), loads=st.lists(st.integers(0, 5), max_size=6))
+def test_a_strategy_keeps_every_member_and_invents_none(
+    name: str, turn: int, loads: list[int]
+) -> None:
+    members = [_loaded(f"m{i}", load) for i, load in enumerate(loads)]
+    assert sorted(m.name for m in STRATEGIES[name](members, turn)) == sorted(
+        m.name for m in members
+    )
+
+
+async def test_least_loaded_takes_the_idlest_whatever_the_turn() -> None:
+    members = [_loaded("busy", 3), _loaded("idle", 0), _loaded("some", 1)]
+    for turn in range(5):
+        assert [m.name for m in least_loaded(members, turn)] == ["idle", "some", "busy"]
+
+
+async def test_round_robin_starts_one_further_each_turn() -> None:
+    members = [_loaded(name, 0) for name in "abc"]
+    starts = [round_robin(members, turn)[0].name for turn in range(4)]
+    assert starts == ["a", "b", "c", "a"]
+
+
+async def test_best_performance_explores_the_one_never_used() -> None:
+    used, fresh = _loaded("used", 0), _loaded("fresh", 0)
+    used.took()
+    used.gave(0.01)
+    assert STRATEGIES["best_performance"]([used, fresh], 0)[0] is fresh
+
+
+async def test_explain_names_every_backend_and_its_reason() -> None:
+    bench = Bench(FakeBackend("here"), node("far"), FakeBackend("api", models=()))
+    explained = bench.gateway.explain(ask(), bench.owner)
+    assert [(c.backend, c.order) for c in explained.candidates] == [
+        ("here", 1),
+        ("far", 2),
+        ("api", 0),
+    ]
+    assert explained.candidates[2].reason == "it doesn't do text-generation"
+    assert explained.source == "local"
+
+
+async def test_a_silent_backend_delays_nobody_and_keeps_what_it_last_said() -> None:
+    dead, live = FakeBackend("dead"), FakeBackend("live")
+    dead.error = BackendUnavailable("no route")
+    bench = Bench(dead, live)
+    await bench.pool.refresh()
+    assert bench.members[0].error == "no route"
+    assert bench.members[0].model_for(TASK, MODEL) == MODEL
+    assert bench.members[1].error == ""
+
+
+def _loaded(name: str, in_flight: int) -> Member:
+    member = Member(FakeBackend(name), priority=0)
+    member.in_flight = in_flight
+    return member
+
+
+def test_errors_say_what_to_do() -> None:
+    bench = Bench(FakeBackend("here"))
+    with pytest.raises(NodeError) as refused:
+        order(bench, ask(model="nobody/has"))
+    assert refused.value.hint

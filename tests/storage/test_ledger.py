@@ -1,0 +1,112 @@
+"""The ledger, the audit log, and the batches that feed them: on real files."""
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from inferd.core.records import Forward, Row
+from inferd.storage.audit import Audit
+from inferd.storage.batch import Batch
+from inferd.storage.ledger import GROUPS, Ledger
+from tests.clocks import HandClock
+
+
+def row(**fields: object) -> Row:
+    usual: dict[str, object] = {
+        "at": 1_000_000.0, "id": "r", "principal": "owner", "task": "chat", "model": "m",
+        "backend": "local", "node": "n", "source": "local", "input_tokens": 2,
+        "output_tokens": 3, "units": 1, "seconds": 0.5, "outcome": "ok",
+    }  # fmt: skip
+    return msgspec.convert({**usual, **fields}, Row)
+
+
+def test_rows_add_up_by_group(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.write([row(), row(), row(model="other", outcome="backend_failed")])
+    first, second = ledger.totals(["model"])
+    assert (first.group, first.requests, first.failed, first.input_tokens) == (("m",), 2, 0, 4)
+    assert (second.group, second.failed) == (("other",), 1)
+    ledger.close()
+
+
+@pytest.mark.parametrize("by", GROUPS)
+def test_every_group_can_be_asked_for(tmp_path: Path, by: str) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.write([row()])
+    assert ledger.totals([by])[0].requests == 1
+    ledger.close()
+
+
+def test_since_and_prune_go_by_time(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.write([row(at=10.0), row(at=20.0)])
+    assert ledger.totals(["task"], since=15.0)[0].requests == 1
+    assert ledger.prune(15.0) == 1
+    assert [kept.at for kept in ledger.latest(9)] == [20.0]
+    ledger.close()
+
+
+def test_the_ledger_is_for_its_owners_eyes_and_holds_no_words(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.write([row()])
+    assert stat.S_IMODE((tmp_path / "ledger.db").stat().st_mode) == 0o600
+    assert not {"prompt", "inputs", "text"} & set(Row.__struct_fields__)
+    ledger.close()
+
+
+def test_a_row_written_is_there_after_opening_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        ledger = Ledger(tmp_path / "ledger.db")
+        ledger.write([row()])
+        ledger.close()
+    again = Ledger(tmp_path / "ledger.db")
+    assert len(again.latest(9)) == 2
+    again.close()
+
+
+def test_the_audit_log_only_grows(tmp_path: Path) -> None:
+    audit = Audit(tmp_path / "audit" / "remote.jsonl")
+    line = Forward(
+        at=1.0, id="r", principal="owner", task="chat", model="m", backend="far", node="n",
+        sent_bytes=5, seconds=0.1, outcome="ok",
+    )  # fmt: skip
+    audit.write([line])
+    audit.write([line, line])
+    written = (tmp_path / "audit" / "remote.jsonl").read_text().splitlines()
+    assert [json.loads(each)["sent_bytes"] for each in written] == [5, 5, 5]
+
+
+async def test_a_batch_writes_what_waits_when_its_time_comes_and_when_it_ends() -> None:
+    clock, written = HandClock(), list[list[int]]()
+    batch = Batch[int]("test", written.append, clock)
+    task = asyncio.get_running_loop().create_task(batch.run())
+    batch.add(1)
+    await batch.flush()
+    batch.add(2)
+    batch.add(3)
+    task.cancel()
+    await asyncio.wait([task])
+    assert written == [[1]] or written == [[1], [2, 3]]
+
+
+async def test_a_store_that_fails_loses_nothing_while_it_is_down() -> None:
+    written: list[int] = []
+    broken = True
+
+    def write(records: list[int]) -> None:
+        if broken:
+            raise OSError("disk full")
+        written.extend(records)
+
+    batch = Batch[int]("test", write, HandClock())
+    batch.add(1)
+    await batch.flush()
+    batch.add(2)
+    await batch.flush()
+    broken = False
+    await batch.flush()
+    assert written == [1, 2]
