@@ -101,11 +101,12 @@ class Bench:
         self.records = Remembered()
         self.members = [Member(backend, priority=0) for backend in backends]
         self.pool = Pool(self.members, self.clock)
+        self.router = Router(self.pool, routing or Rules(), self.clock)
         parts = Parts(
             node=node,
             policy=Policy(rules),
             limiter=Limiter(self.clock),
-            router=Router(self.pool, routing or Rules(), self.clock),
+            router=self.router,
             recorder=self.records,
             clock=self.clock,
         )

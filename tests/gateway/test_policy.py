@@ -11,8 +11,9 @@ PEER = Principal(id="peer:alice")
 
 
 def may(policy: Policy, who: Principal, action: Action = Action.INFER, **what: str) -> bool:
-    tier = Tier[what.pop("tier", "local").upper()]
-    return policy.decide(who, action, tier=tier, **what).allowed
+    tier = Tier[what.get("tier", "local").upper()]
+    model, task = what.get("model", "*"), what.get("task", "*")
+    return policy.decide(who, action, model=model, task=task, tier=tier).allowed
 
 
 def test_the_owner_may_do_everything_unasked() -> None:
@@ -52,7 +53,7 @@ def test_a_rule_about_secrets_replaces_the_built_in_grant() -> None:
 def test_a_rule_allows_exactly_what_it_covers(
     rule: Rule, asked: dict[str, str], allowed: bool
 ) -> None:
-    assert may(Policy([rule]), PEER, **asked) is allowed
+    assert may(Policy([rule]), PEER, Action.INFER, **asked) is allowed
 
 
 def test_the_first_matching_rule_decides() -> None:

@@ -34,7 +34,7 @@ def node(name: str, **options: object) -> FakeBackend:
 
 
 def order(bench: Bench, request: InferenceRequest, permit: Callable[..., str] | None = None):
-    targets = bench.gateway._parts.router.targets(request, permit or (lambda _model, _tier: ""))
+    targets = bench.router.targets(request, permit or (lambda _model, _tier: ""))
     return [target.member.name for target in targets]
 
 
@@ -147,7 +147,7 @@ async def test_a_backend_bound_to_tasks_is_asked_for_no_other() -> None:
 async def test_an_alias_reaches_the_backend_as_the_model_it_stands_for() -> None:
     model = Model(id="acme/one", tasks=ANY, aliases=("one",))
     bench = Bench(FakeBackend("here", models=(model,)))
-    targets = bench.gateway._parts.router.targets(ask(model="one"), lambda _m, _t: "")
+    targets = bench.router.targets(ask(model="one"), lambda _m, _t: "")
     assert targets[0].model == "acme/one"
 
 
