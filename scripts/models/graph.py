@@ -61,17 +61,27 @@ class Graph:
         """Keep one number."""
         return self.constant(name, np.array(value, np.float32))
 
-    def add(self, operator: str, inputs: Sequence[str], **attributes: object) -> str:
+    def add(
+        self, operator: str, inputs: Sequence[str], domain: str = "", **attributes: object
+    ) -> str:
         """Add a node with one output and return that output's name."""
-        return self.split(operator, inputs, 1, **attributes)[0]
+        return self.split(operator, inputs, 1, domain, **attributes)[0]
 
     def split(
-        self, operator: str, inputs: Sequence[str], count: int, **attributes: object
+        self,
+        operator: str,
+        inputs: Sequence[str],
+        count: int,
+        domain: str = "",
+        **attributes: object,
     ) -> list[str]:
         """Add a node with several outputs and return their names."""
         number = len(self._nodes)
         outputs = [f"t{number}_{index}" for index in range(count)]
-        node = helper.make_node(operator, inputs, outputs, name=f"n{number}", **attributes)
+        node = helper.make_node(operator, inputs, outputs, name=f"n{number}", domain=domain)
+        node.attribute.extend(
+            helper.make_attribute(name, value) for name, value in sorted(attributes.items())
+        )
         self._nodes.append(node)
         return outputs
 
@@ -84,7 +94,11 @@ class Graph:
                 "MatMulNBits",
                 [x, self.constant(f"{name}.q", values), self.constant(f"{name}.s", scales)],
                 domain="com.microsoft",
-                **{"K": columns, "N": rows, "bits": 8, "block_size": BLOCK, "accuracy_level": 4},
+                K=columns,
+                N=rows,
+                bits=8,
+                block_size=BLOCK,
+                accuracy_level=4,
             )
         else:
             product = self.add("MatMul", [x, self.constant(f"{name}.w", weight.T)])
@@ -160,9 +174,7 @@ def _embed(graph: Graph, weights: Mapping[str, Floats], shape: Shape) -> str:
     return _normalise(graph, weights, shape, "embeddings.LayerNorm", total)
 
 
-def _normalise(
-    graph: Graph, weights: Mapping[str, Floats], shape: Shape, name: str, x: str
-) -> str:
+def _normalise(graph: Graph, weights: Mapping[str, Floats], shape: Shape, name: str, x: str) -> str:
     scale = graph.constant(f"{name}.g", weights[f"{name}.weight"])
     shift = graph.constant(f"{name}.b", weights[f"{name}.bias"])
     return graph.add("LayerNormalization", [x, scale, shift], axis=-1, epsilon=shape.epsilon)
@@ -184,9 +196,7 @@ def _attend(
     matrix = [weights[f"{inner}{part}.weight"] for part in ("query", "key", "value")]
     shift = [weights[f"{inner}{part}.bias"] for part in ("query", "key", "value")]
     weight = np.concatenate([matrix[0] * factor, *matrix[1:]])
-    fused = graph.linear(
-        x, f"{prefix}qkv", weight, np.concatenate([shift[0] * factor, *shift[1:]])
-    )
+    fused = graph.linear(x, f"{prefix}qkv", weight, np.concatenate([shift[0] * factor, *shift[1:]]))
     apart = graph.add("Reshape", [fused, graph.integers("apart", 0, 0, 3 * shape.heads, width)])
     headed = graph.add("Transpose", [apart], perm=[0, 2, 1, 3])
     query, key, value = graph.split(
@@ -215,9 +225,7 @@ def _feed_forward(
     scaled = graph.add("Div", [wide, graph.number("root2", float(np.sqrt(2)))])
     risen = graph.add("Add", [graph.add("Erf", [scaled]), graph.number("one", 1)])
     halved = graph.add("Mul", [graph.add("Mul", [wide, risen]), graph.number("half", 0.5)])
-    out = graph.linear(
-        halved, f"{prefix}down", weights[f"{down}.weight"], weights[f"{down}.bias"]
-    )
+    out = graph.linear(halved, f"{prefix}down", weights[f"{down}.weight"], weights[f"{down}.bias"])
     total = graph.add("Add", [out, x])
     return _normalise(graph, weights, shape, f"{prefix}output.LayerNorm", total)
 

@@ -166,6 +166,6 @@ def _gather(vectors: Vectors, windows: Iterable[Sequence[Sequence[int]]]) -> Vec
     for group in windows:
         share = np.array([len(ids) for ids in group], np.float32)
         mean = share @ vectors[begin : begin + len(group)]
-        rows.append(mean / np.linalg.norm(mean))
+        rows.append(mean / np.float32(np.linalg.norm(mean)))
         begin += len(group)
     return np.stack(rows)

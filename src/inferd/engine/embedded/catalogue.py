@@ -1,0 +1,72 @@
+"""The models that come with inferd, as data."""
+
+import msgspec
+
+from inferd.engine.embedded import minilm, weights
+
+
+class EmbeddedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that needs no download, and what people ask about it.
+
+    `max_tokens` is what it reads at once; longer texts are read in windows, not cut. Zero means
+    that it doesn't read text. `files` must be present for it to run.
+    """
+
+    id: str
+    tasks: tuple[str, ...]
+    files: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    licence: str
+    about: str
+    max_tokens: int = 0
+    dimension: int = 0
+    size_bytes: int
+
+
+MINILM = EmbeddedModel(
+    id="sentence-transformers/all-MiniLM-L6-v2",
+    aliases=("minilm",),
+    tasks=(
+        "feature-extraction",
+        "sentence-similarity",
+        "text-ranking",
+        "zero-shot-classification",
+        "text-classification",
+        "question-answering",
+    ),
+    files=(weights.MINILM, weights.VOCABULARY, weights.SENTIMENT),
+    licence="Apache-2.0",
+    about="Sentence embeddings in 8-bit integers, and what can be done with them. English.",
+    max_tokens=minilm.WINDOW,
+    dimension=minilm.DIMENSION,
+    size_bytes=24_700_000,
+)
+
+IRIS = EmbeddedModel(
+    id="iris",
+    tasks=("tabular-classification",),
+    files=(weights.IRIS,),
+    licence="Apache-2.0",
+    about="Fisher's irises by sepal and petal: a logistic regression for numeric input.",
+    size_bytes=1_000,
+)
+
+DOCS = EmbeddedModel(
+    id="inferd-docs",
+    tasks=("chat",),
+    files=(weights.MINILM, weights.VOCABULARY, weights.PASSAGES, weights.PASSAGE_VECTORS),
+    licence="Apache-2.0",
+    about="Answers questions about inferd by quoting its documentation. Generates nothing.",
+    max_tokens=minilm.WINDOW,
+    size_bytes=500_000,
+)
+
+MODELS = (MINILM, IRIS, DOCS)
+
+
+def find(name: str) -> EmbeddedModel | None:
+    """Return the model with this id or alias."""
+    for model in MODELS:
+        if name == model.id or name in model.aliases:
+            return model
+    return None

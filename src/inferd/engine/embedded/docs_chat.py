@@ -1,0 +1,161 @@
+"""`inferd-docs`: answers questions about inferd by quoting its documentation, word for word.
+
+It generates nothing. Passages are found by MiniLM and by shared words; the best are quoted with
+where they stand. A question they don't touch is declined, with what to do instead.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from inferd.engine.embedded import checks, lexical, weights
+from inferd.engine.embedded.minilm import MiniLM
+from inferd.engine.embedded.outcome import Vectors
+from inferd.engine.embedded.passages import Passage
+
+QUOTED = 3
+RELEVANT = 0.45
+"""The least score of a passage worth quoting: cosine, plus `OVERLAP` times the shared words."""
+
+OVERLAP = 0.25
+BAND = 0.12
+"""A second and third passage must come this close to the best."""
+
+PREAMBLE = "I quote inferd's documentation; I don't generate text.\n\n"
+
+DECLINED = """\
+I am `inferd-docs`: I quote inferd's documentation and don't generate text. I found nothing in it \
+that answers this.
+
+Ask me how to install, configure or use inferd: keys, limits, backends, peers, jobs, protocols.
+
+To chat freely, add a chat model to `inferd.toml`:
+
+```toml
+[[backends]]
+name = "chat"
+kind = "openai"
+base_url = "http://localhost:11434/v1"
+```
+
+Any server that speaks OpenAI's API will do, and so will another inferd node, with \
+`kind = "remote_node"`.
+"""
+
+
+class DocsAnswer(NamedTuple):
+    """What is said, where it was found, and what it cost. Empty sources: it was declined."""
+
+    text: str
+    sources: tuple[str, ...]
+    input_tokens: int
+    output_tokens: int
+
+    def pieces(self) -> Iterator[str]:
+        """Yield the text word by word, for a stream; joined, the pieces are the text."""
+        return (match[0] for match in re.finditer(r"\s*\S+(?:\s+\Z)?", self.text))
+
+
+class _Index(NamedTuple):
+    passages: tuple[Passage, ...]
+    stems: tuple[frozenset[str], ...]
+    vectors: Vectors
+
+
+class DocsChat:
+    """The documentation's index, and how it is asked."""
+
+    def __init__(self, folder: Path, model: MiniLM) -> None:
+        self._folder = folder
+        self._model = model
+        self._lock = threading.Lock()
+        self._index: _Index | None = None
+
+    @property
+    def is_present(self) -> bool:
+        """Whether set-up has built it."""
+        return self._model.is_present and weights.is_present(
+            self._folder, weights.PASSAGES, weights.PASSAGE_VECTORS
+        )
+
+    def answer(self, messages: Sequence[Mapping[str, object]]) -> DocsAnswer:
+        """Answer the last thing that the user said.
+
+        Raises:
+            ValueError: Nobody has asked anything.
+            ModelDataMissing: Set-up has not built the index.
+        """
+        question = last_question(messages)
+        index = self._ready()
+        vectors, tokens = self._model.read([question])
+        found = _find(index, question, vectors[0])
+        text = PREAMBLE + "\n\n".join(map(quote, found)) + "\n" if found else DECLINED
+        sources = tuple(_place(passage) for passage in found)
+        return DocsAnswer(text, sources, tokens, self._model.count_tokens(text))
+
+    def _ready(self) -> _Index:
+        index = self._index
+        if index is None:
+            with self._lock:
+                index = self._index or _load(self._folder)
+                self._index = index
+        return index
+
+
+def last_question(messages: Sequence[Mapping[str, object]]) -> str:
+    """Return the text of the last message by the user: a text, or parts of type `text`."""
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            return checks.text(_text_of(message.get("content")), "the last user message")
+    raise ValueError("messages hold nothing from the user")
+
+
+def _text_of(content: object) -> object:
+    if not isinstance(content, Sequence) or isinstance(content, str):
+        return content
+    parts = [part for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
+    return "\n".join(str(part.get("text", "")) for part in parts)
+
+
+def quote(passage: Passage) -> str:
+    """Set a passage as a Markdown quotation with its source below."""
+    lines = [f"> {line}".rstrip() for line in passage.text.splitlines()]
+    return "\n".join([*lines, "", f"— {_place(passage)}"])
+
+
+def _place(passage: Passage) -> str:
+    return f"{passage.source} § {passage.heading}" if passage.heading else passage.source
+
+
+def _find(index: _Index, question: str, vector: Vectors) -> list[Passage]:
+    """Return the passages worth quoting, the best first."""
+    if not index.passages:
+        return []
+    wanted = lexical.content_stems(question)
+    overlap = [lexical.shared(wanted, stems) for stems in index.stems]
+    scores = index.vectors @ vector + OVERLAP * np.array(overlap, np.float32)
+    order = np.argsort(-scores, kind="stable")[:QUOTED]
+    least = max(RELEVANT, float(scores[order[0]]) - BAND)
+    return [index.passages[place] for place in order if scores[place] >= least]
+
+
+def _load(folder: Path) -> _Index:
+    stored = weights.require(folder, weights.PASSAGES).read_bytes()
+    vectors = np.load(weights.require(folder, weights.PASSAGE_VECTORS), allow_pickle=False)
+    passages = msgspec.json.decode(stored, type=tuple[Passage, ...])
+    stems = tuple(lexical.content_stems(passage.searchable) for passage in passages)
+    return _Index(passages, stems, vectors)
+
+
+def write_index(folder: Path, passages: Sequence[Passage], vectors: Vectors) -> None:
+    """Store an index where `DocsChat` finds it."""
+    rows = [msgspec.to_builtins(passage) for passage in passages]
+    text = json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+    (folder / weights.PASSAGES).write_text(text, encoding="utf-8")
+    np.save(folder / weights.PASSAGE_VECTORS, vectors, allow_pickle=False)
