@@ -166,10 +166,12 @@ def _rows(field: Field, value: object) -> list[list[float]]:
         return _rows(field, _columns(field.name, value))
     if not isinstance(value, list | tuple) or not value:
         raise wrong(field.name, "a list of rows of numbers", value)
-    given = value if isinstance(value[0], list | tuple) else [value]
+    if not isinstance(value[0], list | tuple):
+        value = [value]
     rows: list[list[float]] = []
-    for number, row in enumerate(given):
-        name = f"{field.name}[{number}]" if given is value else field.name
+    items: Sequence[object] = value
+    for number, row in enumerate(items):
+        name = f"{field.name}[{number}]"
         if not isinstance(row, list | tuple) or not row:
             raise wrong(name, "a list of numbers", row)
         plain = [_cell(f"{name}[{position}]", cell) for position, cell in enumerate(row)]

@@ -1,0 +1,140 @@
+"""An upstream's failure as one of ours, with nothing of its insides."""
+
+from collections.abc import Mapping
+
+from inferd.core.errors import (
+    ALL_KINDS,
+    BackendFailed,
+    BackendOverloaded,
+    BackendRefused,
+    BackendTimeout,
+    BackendUnavailable,
+    ErrorKind,
+    LoopDetected,
+    ModelNotFound,
+    NodeError,
+    PayloadTooLarge,
+    UnsupportedTask,
+)
+from inferd.wire import json
+
+MAX_REASON = 300
+MAX_RETRY_AFTER = 86_400.0
+
+# What the other node says about our credential, its own set-up or its own load is not the
+# caller's fault: another backend may be tried.
+_OUR_SIDE: dict[ErrorKind, tuple[type[NodeError], str]] = {
+    ErrorKind.UNAUTHENTICATED: (BackendUnavailable, "the remote refused our credential"),
+    ErrorKind.PERMISSION_DENIED: (BackendUnavailable, "the remote refused our credential"),
+    ErrorKind.NOT_CONFIGURED: (BackendUnavailable, "the remote has this switched off"),
+    ErrorKind.RATE_LIMITED: (BackendOverloaded, "the remote asks us to come back later"),
+    ErrorKind.INTERNAL: (BackendFailed, "the remote failed"),
+}
+
+_STATUSES: dict[int, tuple[type[NodeError], str]] = {
+    401: (BackendUnavailable, "the remote refused our credential"),
+    403: (BackendUnavailable, "the remote refused our credential"),
+    404: (ModelNotFound, "the remote doesn't have that model"),
+    407: (BackendUnavailable, "a proxy refused our credential"),
+    408: (BackendTimeout, "the remote gave no answer in time"),
+    413: (PayloadTooLarge, "the remote takes fewer bytes than that"),
+    429: (BackendOverloaded, "the remote asks us to come back later"),
+    503: (BackendOverloaded, "the remote asks us to come back later"),
+    504: (BackendTimeout, "the remote gave no answer in time"),
+    508: (LoopDetected, "the remote has seen this request before"),
+}
+
+
+def failure(
+    status: int,
+    body: bytes,
+    *,
+    content_type: str = "",
+    retry_after: float | None = None,
+) -> NodeError:
+    """Return the error that an upstream's answer of `status` means."""
+    retry_after = _bounded(retry_after)
+    document = None if _is_html(content_type, body) else json.attempt(body)
+    told = _told(document, retry_after)
+    if told is not None:
+        return told
+    if status in _STATUSES:
+        kind, message = _STATUSES[status]
+        return kind(message, retry_after=retry_after)
+    if 400 <= status < 500:
+        reason = reason_of(content_type, body)
+        return BackendRefused(
+            f"the remote refused the request: {reason}"
+            if reason
+            else f"the remote refused the request (HTTP {status})",
+            retry_after=retry_after,
+        )
+    return BackendFailed(f"the remote failed (HTTP {status})", retry_after=retry_after)
+
+
+def reason_of(content_type: str, body: bytes) -> str:
+    """Return why, in the upstream's words, or nothing where they aren't meant for people."""
+    if _is_html(content_type, body):
+        return ""
+    document = json.attempt(body)
+    if document is None:
+        return shortened(body[: 4 * MAX_REASON].decode(errors="replace"))
+    return stated_reason(document)
+
+
+def stated_reason(document: object) -> str:
+    """Return the reason that a JSON answer gives under one of its usual names."""
+    match document:
+        case str():
+            return shortened(document)
+        case Mapping():
+            for name in ("reason", "error", "detail", "message", "msg"):
+                if reason := stated_reason(document.get(name)):
+                    return reason
+        case list() if document:
+            return stated_reason(document[0])
+        case _:
+            pass
+    return ""
+
+
+def shortened(text: str) -> str:
+    """Return the first line, short and printable; nothing of a page or a stack of calls."""
+    plain = text.strip()
+    if plain.startswith("<") or "Traceback (most recent call last)" in plain:
+        return ""
+    line = plain.splitlines()[0] if plain else ""
+    line = "".join(char if char.isprintable() else " " for char in line)
+    return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
+
+
+def _told(document: object, retry_after: float | None) -> NodeError | None:
+    """Read an error of ours: by its kind, or by the original's words for an unknown task."""
+    if not isinstance(document, Mapping):
+        return None
+    detail = document.get("detail")
+    if isinstance(detail, Mapping) and detail.get("error") == "Unsupported task":
+        return UnsupportedTask("the remote doesn't do that task", retry_after=retry_after)
+    inner = document.get("error")
+    said = document if "kind" in document else inner if isinstance(inner, Mapping) else {}
+    name = said.get("kind")
+    if not isinstance(name, str) or name not in ErrorKind:
+        return None
+    kind = ErrorKind(name)
+    if kind in _OUR_SIDE:
+        cls, message = _OUR_SIDE[kind]
+        return cls(message, retry_after=retry_after)
+    hint = shortened(hint) if isinstance(hint := said.get("hint"), str) else ""
+    told = (stated_reason(said.get(name)) for name in ("reason", "message", "error"))
+    message = next(filter(None, told), "the remote failed").removesuffix(f" ({hint})")
+    return ALL_KINDS[kind](message, hint=hint, retry_after=retry_after)
+
+
+def _is_html(content_type: str, body: bytes) -> bool:
+    return "html" in content_type.lower() or body.lstrip()[:1] == b"<"
+
+
+def _bounded(retry_after: float | None) -> float | None:
+    if retry_after is None or not 0 <= retry_after <= MAX_RETRY_AFTER:
+        return None
+    return retry_after

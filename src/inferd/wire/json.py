@@ -1,0 +1,145 @@
+"""JSON to and from bytes, with the two errors that a codec may raise."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from inferd.core.errors import BackendFailed, InvalidRequest
+from inferd.core.tasks.values import wrong
+
+T = TypeVar("T")
+
+_MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def encode(value: object) -> bytes:
+    """Write JSON.
+
+    Raises:
+        InvalidRequest: The value can't be written as JSON.
+    """
+    try:
+        return _encode(value)
+    except (TypeError, *_MALFORMED) as error:
+        raise InvalidRequest("a value can't be written as JSON") from error
+
+
+def request_object(body: bytes, *, prefix: str = "") -> dict[str, object]:
+    """Read a caller's JSON object.
+
+    Raises:
+        InvalidRequest: It isn't one.
+    """
+    try:
+        value = _decode(body)
+    except _MALFORMED as error:
+        raise InvalidRequest(f"{prefix}the body isn't JSON{_where(error)}") from error
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"{prefix}the body must be a JSON object")
+    return value
+
+
+def answer(body: bytes) -> object:
+    """Read an upstream's JSON.
+
+    Raises:
+        BackendFailed: It isn't JSON; the body is not quoted.
+    """
+    try:
+        return _decode(body)
+    except _MALFORMED as error:
+        raise BackendFailed("the upstream's answer isn't JSON") from error
+
+
+def answer_object(body: bytes) -> dict[str, object]:
+    """Read an upstream's JSON object.
+
+    Raises:
+        BackendFailed: It isn't one.
+    """
+    value = answer(body)
+    if not isinstance(value, dict):
+        raise BackendFailed("the upstream's answer isn't a JSON object")
+    return value
+
+
+def peek(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
+    """Read only the fields that the decoder's type names; None when that fails."""
+    try:
+        return decoder.decode(body)
+    except _MALFORMED:
+        return None
+
+
+def attempt(body: bytes | str) -> object:
+    """Read JSON that may as well be something else; None when it is."""
+    try:
+        return _decode(body)
+    except _MALFORMED:
+        return None
+
+
+def with_fields(body: bytes, fields: Mapping[str, object]) -> bytes:
+    """Set `fields` of a JSON object; every other value keeps its bytes.
+
+    Raises:
+        InvalidRequest: The body isn't a JSON object.
+    """
+    try:
+        document: dict[str, object] = dict(_decode_raw(body))
+    except _MALFORMED as error:
+        raise InvalidRequest(f"the body isn't a JSON object{_where(error)}") from error
+    return encode(document | dict(fields))
+
+
+def text_of(document: Mapping[str, object], name: str, default: str = "") -> str:
+    """Return a caller's optional text.
+
+    Raises:
+        InvalidRequest: It is something else.
+    """
+    value = document.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise wrong(name, "text", value)
+    return value
+
+
+def flag_of(document: Mapping[str, object], name: str) -> bool:
+    """Return a caller's optional boolean.
+
+    Raises:
+        InvalidRequest: It is something else.
+    """
+    value = document.get(name)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise wrong(name, "true or false", value)
+    return value
+
+
+def count_of(value: object) -> int:
+    """Return an upstream's count, or 0 when it is anything else."""
+    return value if type(value) is int and 0 <= value < 1 << 53 else 0
+
+
+def list_of(value: object) -> list[object]:
+    """Return a list as it is, and an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def object_of(value: object) -> Mapping[str, object]:
+    """Return an object as it is, and an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def _where(error: BaseException) -> str:
+    """Msgspec says where, and never what stood there."""
+    return f": {error}" if isinstance(error, msgspec.DecodeError) else ""

@@ -1,0 +1,247 @@
+"""OpenAI's chat completions: what vLLM, llama.cpp, LM Studio, TGI and their clients speak."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol, Unpack
+
+import msgspec
+
+from inferd.core.backend import Model
+from inferd.core.errors import BackendFailed, InvalidRequest
+from inferd.core.request import InferenceRequest, Raw
+from inferd.core.result import Chunk, Finish, FinishReason, Result, TextDelta, Usage
+from inferd.core.tasks import check, encode_message
+from inferd.wire import json
+from inferd.wire.context import Context
+from inferd.wire.openai_chat_stream import ChunkEncoder, StreamDecoder
+from inferd.wire.openai_errors import decode_error, encode_error
+from inferd.wire.openai_message import text_content, tool_calls
+from inferd.wire.openai_usage import (
+    encode_usage,
+    finish_reason_of,
+    is_complete,
+    read_usage,
+    usage_of,
+    usage_of_tail,
+)
+
+__all__ = [
+    "WIRE",
+    "ChunkEncoder",
+    "StreamDecoder",
+    "decode_error",
+    "decode_models",
+    "decode_request",
+    "decode_result",
+    "encode_error",
+    "encode_models",
+    "encode_request",
+    "encode_result",
+    "is_complete",
+    "usage_of",
+    "usage_of_tail",
+    "wants_usage",
+    "with_model",
+]
+
+WIRE = "openai.chat"
+"""The name of this wire in Raw and Answer."""
+
+_OWN = frozenset({"model", "messages", "stream"})
+
+
+class Offer(Protocol):
+    """A row of the model list."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def tasks(self) -> Iterable[str]: ...
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool = False
+
+
+class _Options(msgspec.Struct):
+    stream_options: _StreamOptions | None = None
+
+
+_options = msgspec.json.Decoder(_Options)
+
+
+def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> InferenceRequest:  # noqa: A002
+    """Read a caller's body; fields it doesn't know become parameters.
+
+    Raises:
+        InvalidRequest: A field is missing or wrong; `details["param"]` names it.
+    """
+    document = json.request_object(body)
+    if "messages" not in document:
+        raise InvalidRequest("messages is missing", details={"param": "messages"})
+    payload = {name: value for name, value in document.items() if name not in {"model", "stream"}}
+    # A field called `parameters` or `inputs` is some vendor's own here, not a group of fields.
+    extra = {name: payload.pop(name) for name in ("parameters", "inputs") if name in payload}
+    inputs, parameters = check("chat", payload, {})
+    return InferenceRequest(
+        id=id,
+        task="chat",
+        model=json.text_of(document, "model"),
+        inputs=inputs,
+        parameters=parameters | extra,
+        stream=json.flag_of(document, "stream"),
+        raw=Raw(wire=WIRE, body=body),
+        **context,
+    )
+
+
+def encode_request(request: InferenceRequest) -> bytes:
+    """Write the body that asks an upstream; a stream always asks for its usage.
+
+    Raises:
+        InvalidRequest: A parameter can't be written as JSON.
+    """
+    messages = request.inputs.get("messages")
+    document: dict[str, object] = {
+        "model": request.model,
+        "messages": [
+            encode_message(message) for message in messages
+        ] if isinstance(messages, tuple | list) else [],
+        **{name: value for name, value in request.parameters.items() if name not in _OWN},
+    }  # fmt: skip
+    if request.stream:
+        document["stream"] = True
+        document["stream_options"] = {"include_usage": True}
+    else:
+        document.pop("stream_options", None)
+    return json.encode(document)
+
+
+def wants_usage(request: InferenceRequest) -> bool:
+    """Whether the caller asked for usage at the end of the stream."""
+    if request.raw is None:
+        return False
+    options = json.peek(_options, request.raw.body)
+    return bool(options and options.stream_options and options.stream_options.include_usage)
+
+
+def encode_result(result: Result, *, id: str, model: str, created: int) -> bytes:  # noqa: A002
+    """Write a whole completion."""
+    message: dict[str, object] = {"role": "assistant", "content": result.text}
+    if result.tool_calls:
+        message["content"] = result.text or None
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in result.tool_calls
+        ]
+    elif not result.text and result.value is not None:
+        message["content"] = json.encode(result.value).decode()
+    return json.encode(
+        {
+            "id": id,
+            "object": "chat.completion",
+            "created": created,
+            "model": model,
+            "choices": [
+                {
+                    "index": 0,
+                    "message": message,
+                    "logprobs": None,
+                    "finish_reason": result.finish.reason.value,
+                }
+            ],
+            "usage": encode_usage(result.usage),
+        }
+    )
+
+
+def decode_result(body: bytes) -> list[Chunk]:
+    """Read a whole completion: its first choice, and a Finish.
+
+    Raises:
+        BackendFailed: It isn't a completion.
+    """
+    document = json.answer_object(body)
+    choices = document.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        raise BackendFailed("the upstream's answer has no message")
+    chunks: list[Chunk] = []
+    if text := text_content(message.get("content")):
+        chunks.append(TextDelta(text))
+    chunks.extend(tool_calls(message.get("tool_calls")))
+    model = document.get("model")
+    chunks.append(
+        Finish(
+            reason=finish_reason_of(choice.get("finish_reason")) or FinishReason.STOP,
+            usage=read_usage(document.get("usage")) or Usage(),
+            model=model if isinstance(model, str) else "",
+        )
+    )
+    return chunks
+
+
+def with_model(body: bytes, model: str) -> bytes:
+    """Return a caller's body with another model; every other value keeps its bytes.
+
+    Raises:
+        InvalidRequest: The body isn't a JSON object.
+    """
+    return json.with_fields(body, {"model": model})
+
+
+def encode_models(offers: Iterable[Offer], *, created: int = 0) -> bytes:
+    """Write the list of models; `tasks` and `aliases` are ours."""
+    return json.encode(
+        {
+            "object": "list",
+            "data": [
+                {
+                    "id": offer.id,
+                    "object": "model",
+                    "created": created,
+                    "owned_by": "inferd",
+                    "tasks": sorted(offer.tasks),
+                    "aliases": list(offer.aliases),
+                }
+                for offer in offers
+            ],
+        }
+    )
+
+
+def decode_models(body: bytes) -> list[Model]:
+    """Read a list of models; `tasks` is empty where the upstream doesn't say.
+
+    Raises:
+        BackendFailed: It isn't one.
+    """
+    document = json.answer(body)
+    rows = document.get("data", document.get("models")) if isinstance(document, dict) else document
+    if not isinstance(rows, list):
+        raise BackendFailed("the upstream's answer isn't a list of models")
+    models: list[Model] = []
+    for row in rows:
+        if not isinstance(row, dict):
+            continue
+        name = row.get("id", row.get("name"))
+        if isinstance(name, str) and name:
+            models.append(
+                Model(
+                    id=name, tasks=frozenset(_texts(row, "tasks")), aliases=_texts(row, "aliases")
+                )
+            )
+    return models
+
+
+def _texts(row: Mapping[str, object], name: str) -> tuple[str, ...]:
+    value = row.get(name)
+    if not isinstance(value, list):
+        return ()
+    return tuple(text for text in value if isinstance(text, str) and text)

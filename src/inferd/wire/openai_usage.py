@@ -1,0 +1,87 @@
+"""What an OpenAI answer says it took, and how it ended: read whole, or peeked at in raw bytes."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from inferd.core.result import NO_USAGE, FinishReason, Usage
+from inferd.wire import json
+
+_REASONS: Mapping[str, FinishReason] = {
+    **{reason.value: reason for reason in FinishReason},
+    "function_call": FinishReason.TOOL_CALLS,
+    "max_tokens": FinishReason.LENGTH,
+}
+
+
+class _Tokens(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Whole(msgspec.Struct):
+    usage: _Tokens | None = None
+
+
+_whole = msgspec.json.Decoder(_Whole)
+
+
+def encode_usage(usage: Usage) -> dict[str, int]:
+    """Return the usage as OpenAI names it."""
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+    }
+
+
+def read_usage(value: object) -> Usage | None:
+    """Return the usage in a decoded answer, or None where it says nothing."""
+    if not isinstance(value, dict):
+        return None
+    return Usage(
+        input_tokens=json.count_of(value.get("prompt_tokens")),
+        output_tokens=json.count_of(value.get("completion_tokens")),
+    )
+
+
+def finish_reason_of(value: object) -> FinishReason | None:
+    """Return why it stopped; a reason that OpenAI doesn't have counts as a plain stop."""
+    if not isinstance(value, str) or not value:
+        return None
+    return _REASONS.get(value, FinishReason.STOP)
+
+
+def usage_of(body: bytes) -> Usage:
+    """Peek at the usage of a whole raw answer."""
+    whole = json.peek(_whole, body)
+    return _plain(whole.usage) if whole and whole.usage else NO_USAGE
+
+
+def usage_of_tail(tail: bytes) -> Usage:
+    """Peek at the usage in the last bytes of a raw stream, which may begin in the middle."""
+    end = len(tail)
+    while (found := tail.rfind(b'"usage"', 0, end)) >= 0:
+        start = max(tail.rfind(b"\n", 0, found), tail.rfind(b"\r", 0, found)) + 1
+        stop = min(
+            (at for at in (tail.find(b"\n", found), tail.find(b"\r", found)) if at >= 0),
+            default=len(tail),
+        )
+        line = tail[start:stop]
+        usage = usage_of(line.removeprefix(b"data:").strip())
+        if line.startswith(b"data:") and usage != NO_USAGE:
+            return usage
+        end = max(start, 0)
+    return NO_USAGE
+
+
+def is_complete(tail: bytes) -> bool:
+    """Whether the last bytes of a raw stream say that it ended, rather than broke off."""
+    return b"data: [DONE]" in tail or b"data:[DONE]" in tail
+
+
+def _plain(tokens: _Tokens) -> Usage:
+    return Usage(
+        input_tokens=json.count_of(tokens.prompt_tokens),
+        output_tokens=json.count_of(tokens.completion_tokens),
+    )
