@@ -1,12 +1,20 @@
 """HTTP/1.1, the client end: one pool an upstream, one response a request."""
 
 import asyncio
+import os
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 
 import msgspec
 
-from inferd.core.errors import BackendFailed, BackendUnavailable, NodeError
+from inferd.core.errors import (
+    BackendFailed,
+    BackendTimeout,
+    BackendUnavailable,
+    InvalidRequest,
+)
 from inferd.http1.exchange import Exchange
 from inferd.http1.url import Url
 
@@ -34,7 +42,7 @@ class Response:
     """A response, lent: read it or not, then close it. Header names are lower case."""
 
     def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+        self._exchange: Exchange | None = exchange
         self.status = exchange.status
         self.headers = exchange.headers
 
@@ -47,7 +55,12 @@ class Response:
         return ""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._exchange
+        return self
+
+    def __anext__(self) -> Awaitable[bytes]:
+        if self._exchange is None:
+            raise BackendUnavailable("the answer was read after it had been given up")
+        return self._exchange.__anext__()
 
     async def read(self, limit: int) -> bytes:
         """Return the whole body.
@@ -57,7 +70,7 @@ class Response:
         """
         pieces: list[bytes] = []
         size = 0
-        async for piece in self._exchange:
+        async for piece in self:
             size += len(piece)
             if size > limit:
                 raise BackendFailed(f"the answer is longer than {limit >> 20} MiB")
@@ -66,7 +79,10 @@ class Response:
 
     def close(self) -> None:
         """Free the connection. Synchronous and idempotent."""
-        self._exchange.close()
+        # Given back, the connection may be another response's by now.
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.close()
 
 
 class Client:
@@ -108,6 +124,8 @@ class Client:
         """
         if self._is_closed:
             raise BackendUnavailable(f"{self._name} is closed")
+        if seconds is not None and seconds <= 0:
+            raise BackendTimeout(f"no time was left to ask {self._name}")
         message = self._head(method, path, headers, body)
         loop = asyncio.get_running_loop()
         end = None if seconds is None else loop.time() + seconds
@@ -147,7 +165,7 @@ class Client:
         url = self._url
         try:
             async with asyncio.timeout(min(self._timeouts.connect, left)):
-                _, exchange = await loop.create_connection(
+                transport, exchange = await loop.create_connection(
                     lambda: Exchange(
                         self._name, give_back=self._give_back, gone=self._open.discard
                     ),
@@ -156,13 +174,16 @@ class Client:
                     ssl=self._context(),
                 )
         except TimeoutError as error:
+            if left < self._timeouts.connect:
+                raise BackendTimeout(f"{self._name} gave no answer in time") from error
             raise BackendUnavailable(f"{self._name} can't be reached: no connection") from error
-        except ssl.SSLError as error:
-            raise BackendUnavailable(f"{self._name} has no certificate we trust") from error
         except OSError as error:
-            reason = error.strerror or "no such host"
-            raise BackendUnavailable(f"{self._name} can't be reached: {reason}") from error
-        self._open.add(exchange)
+            raise BackendUnavailable(f"{self._name} {_obstacle(error)}") from error
+        if self._is_closed:
+            transport.abort()
+            raise BackendUnavailable(f"{self._name} is closed")
+        if not transport.is_closing():
+            self._open.add(exchange)
         return exchange
 
     def _context(self) -> ssl.SSLContext | None:
@@ -191,15 +212,18 @@ class Client:
     async def _upload(self, exchange: Exchange, body: Body) -> None:
         """Send the body while waiting for the answer, which may come before its end."""
         sending = asyncio.get_running_loop().create_task(_send(exchange, body))
+        sending.add_done_callback(partial(_note_failure, exchange))
         try:
             await exchange.head()
         finally:
             if not sending.done():
                 exchange.stop_reuse()
                 sending.cancel()
-            await asyncio.wait((sending,))
+                await asyncio.wait((sending,))
 
     def _head(self, method: str, path: str, headers: Headers, body: bytes | Body) -> bytes:
+        if any(sign <= " " for sign in path):
+            raise ValueError(f"the path {path!r} has a blank in it")
         lines = [f"{method} {self._url.path}{path} HTTP/1.1", f"host: {self._url.authority}"]
         for name, value in headers:
             if any(sign in name + value for sign in "\r\n\0"):
@@ -218,16 +242,44 @@ class Client:
 
 
 async def _send(exchange: Exchange, body: Body) -> None:
-    """Write the body's pieces; a failure to read them ends the exchange."""
-    is_chunked = body.size_bytes is None
+    """Write the body's pieces until they end, or nobody wants them any more."""
+    size, sent = body.size_bytes, 0
+    pieces = body.pieces()
     try:
-        async for piece in body.pieces():
+        async for piece in pieces:
             if exchange.is_over:
                 exchange.stop_reuse()
                 return
+            sent += len(piece)
+            if size is not None and sent > size:
+                break
             if piece:
-                await exchange.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
-        if is_chunked:
-            await exchange.write(b"0\r\n\r\n")
-    except NodeError as error:
+                await exchange.write(
+                    piece if size is not None else b"%x\r\n%b\r\n" % (len(piece), piece)
+                )
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
+    if size is None:
+        await exchange.write(b"0\r\n\r\n")
+    elif sent != size:
+        raise InvalidRequest(f"a body of {size} bytes had {'more' if sent > size else sent}")
+    exchange.sent()
+
+
+def _note_failure(exchange: Exchange, sending: asyncio.Task[None]) -> None:
+    """Let a failure to read the body end the exchange."""
+    if not sending.cancelled() and (error := sending.exception()) is not None:
         exchange.fail(error)
+
+
+def _obstacle(error: OSError) -> str:
+    """Say what stands between us and an upstream."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"has no certificate we trust: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return "doesn't speak TLS as we do: is its address really https?"
+    if isinstance(error, socket.gaierror):
+        return "can't be reached: no such host"
+    # Several addresses that all refuse come as one error without a number.
+    return f"can't be reached: {os.strerror(error.errno) if error.errno else 'nobody answers'}"

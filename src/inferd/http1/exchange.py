@@ -7,7 +7,7 @@ from typing import Self
 
 import httptools
 
-from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable, NodeError
+from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable
 
 _BUFFER_BYTES = 256 << 10
 _HEADER_BYTES = 64 << 10
@@ -43,12 +43,14 @@ class Exchange(asyncio.Protocol):
         self.headers: list[tuple[bytes, bytes]] = []
         self.answered = False
         self._header_bytes = 0
+        self._fed_bytes = 0
         self._pieces: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._has_head = False
         self._is_complete = False
         self._is_held = False
-        self._error: NodeError | None = None
+        self._head = 0.0
+        self._error: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._deadline: float | None = None
         self._end: float | None = None
@@ -84,6 +86,7 @@ class Exchange(asyncio.Protocol):
         self.is_lent = True
         self._parser = httptools.HttpResponseParser(self)
         self._expects_body = expects_body
+        self._head = head
         self._idle = idle
         self._end = end
         self._watch(head)
@@ -94,9 +97,9 @@ class Exchange(asyncio.Protocol):
             return
         self.is_lent = False
         self._deadline = None
+        self._fail(BackendUnavailable(f"{self._upstream}: the answer was given up"))
         if self._is_complete and self._reusable and self._error is None:
-            if self._is_held:
-                self.transport.resume_reading()
+            self._let_read()
             self._give_back(self)
         else:
             self.transport.abort()
@@ -137,27 +140,46 @@ class Exchange(asyncio.Protocol):
             self.transport.abort()
             return
         self.answered = True
-        self._watch(self._idle)
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError:
+            self._refuse("sends too many headers")
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(BackendFailed(f"{self._upstream} doesn't speak HTTP"))
-            self.transport.abort()
-        if self._waiting_bytes > _BUFFER_BYTES and not self._is_held:
+            self._refuse("doesn't speak HTTP")
+        if not self._has_head:
+            # Bytes of an unfinished head don't count as an answer: its deadline stands. The
+            # parser keeps a header to itself until it ends, which may be never.
+            self._fed_bytes += len(data)
+            if self._fed_bytes > _HEADER_BYTES:
+                self._refuse("sends too many headers")
+            return
+        if self._is_complete or self._is_held:
+            return
+        if self._waiting_bytes <= _BUFFER_BYTES:
+            self._watch(self._idle)
+        else:
             # The caller is slow, not the upstream: only the whole exchange's end still counts.
             self._is_held = True
             self._deadline = self._end
             self.transport.pause_reading()
 
-    def eof_received(self) -> None:
-        return None
+    def _refuse(self, what: str) -> None:
+        self._fail(BackendFailed(f"{self._upstream} {what}"))
+        self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        if self._has_head:
+            raise ValueError("a second answer to one request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
-        if self._header_bytes > _HEADER_BYTES or len(self.headers) > _HEADER_COUNT:
+        if self._header_bytes > _HEADER_BYTES or len(self.headers) >= _HEADER_COUNT:
             raise ValueError("too many headers")
         name = name.lower()
-        self._framed = self._framed or name in (b"content-length", b"transfer-encoding")
+        if name == b"content-length" or (
+            name == b"transfer-encoding" and b"chunked" in value.lower()
+        ):
+            self._framed = True
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -174,6 +196,8 @@ class Exchange(asyncio.Protocol):
         self._wake()
 
     def on_body(self, body: bytes) -> None:
+        if self._is_complete:
+            raise ValueError("a body where there can be none")
         self._pieces.append(body)
         self._waiting_bytes += len(body)
         self._wake()
@@ -193,9 +217,24 @@ class Exchange(asyncio.Protocol):
         self._writable.set()
 
     async def write(self, data: bytes) -> None:
-        """Send, and wait while the upstream reads too slowly."""
+        """Send, and wait while the upstream reads too slowly, but not for ever."""
+        self._watch_upload(self._idle)
         self.transport.write(data)
         await self._writable.wait()
+        self._watch_upload(None)
+
+    def sent(self) -> None:
+        """Note that the whole request is out: from now on the upstream owes an answer."""
+        self._watch_upload(self._head)
+
+    def _watch_upload(self, seconds: float | None) -> None:
+        """Give the upstream `seconds`; without a number it is the caller's turn to send."""
+        if self.is_over:
+            return
+        if seconds is None:
+            self._deadline = self._end
+        else:
+            self._watch(seconds)
 
     @property
     def is_over(self) -> bool:
@@ -204,11 +243,11 @@ class Exchange(asyncio.Protocol):
 
     # What the caller reads
 
-    def fail(self, error: NodeError) -> None:
+    def fail(self, error: BaseException) -> None:
         """End the exchange with the caller's own failure."""
         self._fail(error)
 
-    def _fail(self, error: NodeError) -> None:
+    def _fail(self, error: BaseException) -> None:
         if self._error is None and not self._is_complete:
             self._error = error
             self._reusable = False
@@ -249,7 +288,12 @@ class Exchange(asyncio.Protocol):
         piece = self._pieces.popleft()
         self._waiting_bytes -= len(piece)
         if self._is_held and self._waiting_bytes <= _BUFFER_BYTES // 2:
-            self._is_held = False
-            self._watch(self._idle)
-            self.transport.resume_reading()
+            if not self._is_complete:
+                self._watch(self._idle)
+            self._let_read()
         return piece
+
+    def _let_read(self) -> None:
+        if self._is_held and not self.transport.is_closing():
+            self.transport.resume_reading()
+        self._is_held = False

@@ -30,7 +30,10 @@ def parse_url(text: str) -> Url:
     Raises:
         ValueError: It isn't an http(s) address, or carries a user, a query or a fragment.
     """
-    parts = urlsplit(text.strip())
+    text = text.strip()
+    if any(sign <= " " for sign in text):
+        raise ValueError(f"{text!r} has a blank in it")
+    parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{text!r} is not an http:// or https:// address")
     if parts.username or parts.password:

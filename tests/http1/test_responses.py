@@ -1,0 +1,180 @@
+"""What an upstream may answer, in whatever pieces, and what it may not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inferd.core.errors import BackendFailed, NodeError
+from inferd.http1.client import Client
+from inferd.http1.exchange import Exchange
+from inferd.http1.url import parse_url
+from tests.http1.upstream import BOUND, Received, Wire, serve
+
+
+@pytest.fixture(autouse=True)
+async def bounded() -> AsyncIterator[None]:
+    async with asyncio.timeout(BOUND * 2):
+        yield
+
+
+async def answer_to(data: bytes, *, method: str = "GET", closes: bool = True) -> tuple[int, bytes]:
+    """Return the status and body that a client reads when the upstream says `data`."""
+
+    async def say(wire: Wire, request: Received) -> None:
+        await wire.send(data)
+        if closes:
+            wire.finish()
+        await wire.gone()
+
+    async with serve(say) as upstream:
+        client = Client("acme", parse_url(upstream.url))
+        try:
+            response = await client.send(method, "/")
+            body = await response.read(1 << 20)
+            response.close()
+            return response.status, body
+        finally:
+            client.close()
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+GOOD = {
+    "length": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    "chunks": CHUNKED + b"2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
+    "trailers": CHUNKED + b"5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n",
+    "until it closes": b"HTTP/1.1 200 OK\r\n\r\nhello",
+    "1.0": b"HTTP/1.0 200 OK\r\n\r\nhello",
+    "100 first": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+    "103 first": b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+async def test_every_way_to_frame_a_body_is_read(name: str) -> None:
+    assert await answer_to(GOOD[name]) == (200, b"hello")
+
+
+@pytest.mark.parametrize(
+    "data", [b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]
+)
+async def test_no_body_is_an_empty_one(data: bytes) -> None:
+    assert (await answer_to(data, closes=False))[1] == b""
+
+
+async def test_an_answer_to_head_has_no_body_whatever_its_length_says() -> None:
+    data = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
+    assert await answer_to(data, method="HEAD", closes=False) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello",
+        CHUNKED + b"9\r\nhello",
+        CHUNKED + b"5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-le",
+        b"",
+    ],
+)
+async def test_a_body_cut_short_is_a_failure(data: bytes) -> None:
+    with pytest.raises(BackendFailed, match="broke off"):
+        await answer_to(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"SSH-2.0-OpenSSH_9.7\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+        b"HTTP/1.1 banana\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\nhello",
+        CHUNKED + b"zz\r\nhello\r\n0\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\n bad: 1\r\n\r\n",
+    ],
+)
+async def test_garbage_is_a_failure(data: bytes) -> None:
+    with pytest.raises(BackendFailed):
+        await answer_to(data)
+
+
+@pytest.mark.parametrize(
+    "headers", [b"x: y\r\n" * 300, b"x: " + b"y" * (70 << 10) + b"\r\n", b"x" * (70 << 10) + b": 1"]
+)
+async def test_headers_without_end_are_refused(headers: bytes) -> None:
+    with pytest.raises(BackendFailed, match="too many headers"):
+        await answer_to(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n", closes=False)
+
+
+async def test_a_body_longer_than_allowed_is_refused() -> None:
+    async def pour(wire: Wire, request: Received) -> None:
+        await wire.begin()
+        await wire.chunk(b"x" * 1000)
+        await wire.gone()
+
+    async with serve(pour) as upstream:
+        client = Client("acme", parse_url(upstream.url))
+        response = await client.send("GET", "/")
+        with pytest.raises(BackendFailed, match="longer than"):
+            await response.read(999)
+        response.close()
+        await upstream.until(lambda: upstream.open == 0)
+        client.close()
+
+
+class _Pipe(asyncio.Transport):
+    """A transport that goes nowhere."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+    def abort(self) -> None: ...
+    def is_closing(self) -> bool:
+        return False
+
+
+async def _fed(pieces: list[bytes]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    exchange = Exchange("acme", give_back=lambda _: None, gone=lambda _: None)
+    exchange.connection_made(_Pipe())
+    exchange.begin(head=BOUND, idle=BOUND, end=None, expects_body=True)
+    try:
+        for piece in pieces:
+            exchange.data_received(piece)
+        exchange.connection_lost(None)
+        await exchange.head()
+        return exchange.status, exchange.headers, b"".join([piece async for piece in exchange])
+    finally:
+        exchange.close()
+
+
+def _split(data: bytes, cuts: list[int]) -> list[bytes]:
+    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    pieces = [data[start:stop] for start, stop in pairwise(places)]
+    return [piece for piece in pieces if piece]
+
+
+@settings(max_examples=200, deadline=None)
+@given(name=st.sampled_from(sorted(GOOD)), cuts=st.lists(st.integers(0, 200), max_size=12))
+def test_any_split_of_an_answer_reads_the_same(name: str, cuts: list[int]) -> None:
+    async def run() -> None:
+        data = GOOD[name]
+        assert await _fed(_split(data, cuts)) == await _fed([data])
+
+    asyncio.run(run())
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.binary(max_size=80), cuts=st.lists(st.integers(0, 80), max_size=4))
+def test_no_answer_raises_anything_but_a_node_error(data: bytes, cuts: list[int]) -> None:
+    async def run() -> None:
+        with suppress(NodeError):
+            await _fed(_split(b"HTTP/1.1 200 OK\r\n" + data, cuts))
+
+    asyncio.run(run())
