@@ -41,7 +41,7 @@ def check_finite(name: str, value: object, depth: int = 0) -> None:
     """Walk a JSON value.
 
     Raises:
-        InvalidRequest: A number isn't finite, or it nests too deep.
+        InvalidRequest: It isn't JSON, a number isn't finite, or it nests too deep.
     """
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -51,6 +51,8 @@ def check_finite(name: str, value: object, depth: int = 0) -> None:
             raise InvalidRequest(f"{name} nests too deep", details={"param": name})
         for item in value.values() if isinstance(value, Mapping) else value:
             check_finite(name, item, depth + 1)
+    elif value is not None and not isinstance(value, str | int):
+        raise wrong(name, "JSON", value)
 
 
 def _text(field: Field, value: object) -> str:
@@ -166,11 +168,8 @@ def _rows(field: Field, value: object) -> list[list[float]]:
         return _rows(field, _columns(field.name, value))
     if not isinstance(value, list | tuple) or not value:
         raise wrong(field.name, "a list of rows of numbers", value)
-    if not isinstance(value[0], list | tuple):
-        value = [value]
     rows: list[list[float]] = []
-    items: Sequence[object] = value
-    for number, row in enumerate(items):
+    for number, row in enumerate(_rows_given(value)):
         name = f"{field.name}[{number}]"
         if not isinstance(row, list | tuple) or not row:
             raise wrong(name, "a list of numbers", row)
@@ -182,6 +181,10 @@ def _rows(field: Field, value: object) -> list[list[float]]:
             )
         rows.append(plain)
     return rows
+
+
+def _rows_given(value: Sequence[object]) -> Sequence[object]:
+    return value if isinstance(value[0], list | tuple) else [value]
 
 
 def _cell(name: str, value: object) -> float:
