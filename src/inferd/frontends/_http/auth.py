@@ -1,0 +1,26 @@
+"""Who asks."""
+
+from starlette.types import Scope
+
+from inferd.core.errors import Unauthenticated
+from inferd.core.request import Principal
+from inferd.frontends._http.exchange import VISIT, Visit
+from inferd.gateway.admission.credentials import Credentials
+
+NOBODY = Principal(id="nobody", tiers=frozenset())
+"""Stands for the caller where anybody may ask."""
+
+
+def principal_of(scope: Scope, credentials: Credentials) -> Principal:
+    """Return who sent this request, from its headers alone: the body is still unread.
+
+    Raises:
+        Unauthenticated: No credential where one is needed, one nobody knows, or several.
+    """
+    shown = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(shown) > 1:
+        raise Unauthenticated(
+            "there is more than one Authorization header", hint="send exactly one"
+        )
+    visit: Visit = scope[VISIT]
+    return credentials.identify(shown[0] if shown else None, ambient=visit.ambient)

@@ -1,0 +1,37 @@
+"""What every frontend is given, and what it gives back."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from starlette.routing import Route
+
+from inferd.core.clock import Clock
+from inferd.core.errors import NodeError
+from inferd.frontends._http.settings import HttpSettings
+from inferd.gateway.admission.credentials import Credentials
+from inferd.gateway.gateway import Gateway
+
+EncodeError = Callable[[NodeError, str], Mapping[str, object]]
+"""`(error, request id) -> JSON object`, in one API's shape."""
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """The node, as frontends see it. `clock` is the gateway's; `started` is on it."""
+
+    gateway: Gateway
+    credentials: Credentials
+    settings: HttpSettings
+    clock: Clock
+    started: float
+    version: str
+    device: str = "cpu"
+
+
+class Frontend(msgspec.Struct, frozen=True, kw_only=True):
+    """One API: its routes, their OpenAPI path items, and how it tells of errors under `prefix`."""
+
+    routes: Sequence[Route]
+    paths: Mapping[str, object]
+    schemas: Mapping[str, object] = {}
+    prefix: str = "/"
+    encode_error: EncodeError | None = None

@@ -1,0 +1,80 @@
+"""What the headers say of a request's way: where, how far, how long, through whom."""
+
+import math
+import re
+
+from starlette.datastructures import Headers
+
+from inferd.core.clock import Clock
+from inferd.core.errors import InvalidRequest, LoopDetected
+from inferd.core.request import Place, Tier, parse_tiers
+from inferd.wire.context import Context
+
+_NODE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_MOST_HOPS = 32
+_LONGEST_TIMEOUT = 24 * 3600.0
+
+
+def directions(headers: Headers, clock: Clock) -> Context:
+    """Read the X-Inference headers; what isn't said is left out.
+
+    Raises:
+        InvalidRequest: One of them can't be meant.
+        LoopDetected: It lists more nodes than any honest chain has.
+    """
+    found = Context()
+    if text := headers.get("x-inference-use-remote"):
+        found["place"] = place_of(text, "X-Inference-Use-Remote")
+    if text := headers.get("x-inference-tier"):
+        found["tiers"] = _tiers(text)
+    if text := headers.get("x-inference-timeout"):
+        found["deadline"] = clock.now() + _seconds(text)
+    if lines := headers.getlist("x-inference-hops"):
+        found["hops"] = _hops(",".join(lines))
+    return found
+
+
+def place_of(text: str, field: str) -> Place:
+    """Read the brief's `use_remote`: `true` is another node, `false` this machine.
+
+    Raises:
+        InvalidRequest: It is neither.
+    """
+    match text.strip().lower():
+        case "true":
+            return Place.REMOTE
+        case "false":
+            return Place.LOCAL
+        case _:
+            raise InvalidRequest(
+                f"{field} must be true or false", hint="leave it out to let the node choose"
+            )
+
+
+def _tiers(text: str) -> frozenset[Tier]:
+    try:
+        return parse_tiers(text)
+    except ValueError as error:
+        raise InvalidRequest(f"X-Inference-Tier: {error}") from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= _LONGEST_TIMEOUT:
+        raise InvalidRequest(
+            "X-Inference-Timeout must be a number of seconds",
+            hint=f"from just above 0 to {_LONGEST_TIMEOUT:g}",
+        )
+    return seconds
+
+
+def _hops(text: str) -> tuple[str, ...]:
+    hops = tuple(name for name in (part.strip() for part in text.split(",")) if name)
+    if not all(_NODE_ID.fullmatch(name) for name in hops):
+        raise InvalidRequest("X-Inference-Hops must be a list of node ids, with commas between")
+    if len(hops) > _MOST_HOPS:
+        raise LoopDetected(f"the request has passed {len(hops)} nodes; {_MOST_HOPS} are the most")
+    return hops

@@ -1,0 +1,147 @@
+"""One HTTP request being answered: who asks, what came, and the line back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+import msgspec
+from starlette.datastructures import Headers, QueryParams
+from starlette.types import Message, Receive, Scope, Send
+
+from inferd.core.request import Principal
+from inferd.frontends._http.context import Context
+
+VISIT = "inferd.visit"
+_LONGEST_HEADER = 500
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """What the guard found out about a request, left in its ASGI scope."""
+
+    request_id: str
+    ambient: bool
+
+
+class CallerLeft(Exception):
+    """The connection is gone: there is nobody to answer."""
+
+
+class Exchange:
+    """The only reader of its request's body, and the only writer of its response."""
+
+    __slots__ = (
+        "_complete",
+        "_finished",
+        "_receive",
+        "_send",
+        "context",
+        "headers",
+        "method",
+        "parameters",
+        "path",
+        "principal",
+        "query",
+        "request_id",
+    )
+
+    def __init__(
+        self, context: Context, principal: Principal, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        visit: Visit = scope[VISIT]
+        self.context = context
+        self.principal = principal
+        self.request_id = visit.request_id
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers = Headers(scope=scope)
+        self.query = QueryParams(scope["query_string"])
+        self.parameters: dict[str, str] = scope.get("path_params", {})
+        self._receive = receive
+        self._send = send
+        self._complete = asyncio.Event()
+        self._finished = False
+
+    @property
+    def content_type(self) -> str:
+        """The body's media type, in lower case and without its parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives; once.
+
+        Raises:
+            CallerLeft: The caller broke off.
+            PayloadTooLarge: It is longer than the node takes.
+        """
+        while not self._complete.is_set():
+            message = await self._message()
+            if not message.get("more_body", False):
+                self._complete.set()
+            if piece := message.get("body", b""):
+                yield piece
+
+    async def body(self) -> bytes:
+        """Return the whole body. Raises what `pieces` does."""
+        return b"".join([piece async for piece in self.pieces()])
+
+    async def watch(self) -> None:
+        """Wait, once the body has been read, until the caller leaves.
+
+        Raises:
+            CallerLeft: It has, before the response was complete.
+        """
+        await self._complete.wait()
+        while True:
+            await self._message()
+
+    async def _message(self) -> Message:
+        message = await self._receive()
+        if message["type"] != "http.disconnect":
+            return message
+        if not self._finished:
+            raise CallerLeft
+        # The answer is out: whoever still listens is about to be cancelled.
+        return await asyncio.get_running_loop().create_future()
+
+    async def begin(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        """Send the status line and `headers`, made safe to send."""
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(name.lower().encode(), header_value(text)) for name, text in headers],
+            }
+        )
+
+    async def more(self, data: bytes) -> None:
+        """Send a piece of the body; returns when the line can take another."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self, data: bytes = b"") -> None:
+        """Send the last piece. A response that is never finished is seen to be cut."""
+        self._finished = True
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def reply(
+        self,
+        body: bytes,
+        *,
+        content_type: str = "application/json",
+        status: int = 200,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Send a whole response."""
+        length = ("Content-Length", str(len(body)))
+        await self.begin(status, [("Content-Type", content_type), length, *headers])
+        await self.finish(body)
+
+    async def reply_json(self, value: object, *, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Send `value` as JSON."""
+        await self.reply(msgspec.json.encode(value), headers=headers)
+
+
+def header_value(text: str) -> bytes:
+    """Return `text` as the bytes of a header: printable ASCII, one line, of bounded length."""
+    safe = "".join(
+        c if " " <= c <= "~" else " " if c in "\r\n\t" else "?" for c in text[:_LONGEST_HEADER]
+    )
+    return safe.strip().encode()

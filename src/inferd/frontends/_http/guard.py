@@ -1,0 +1,191 @@
+"""The edge: everything that holds for every request, whichever frontend answers it."""
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inferd.core.errors import NodeError, PayloadTooLarge
+from inferd.frontends._http.context import EncodeError
+from inferd.frontends._http.errors import Unexpected, headers_of, status_of
+from inferd.frontends._http.exchange import VISIT, CallerLeft, Visit, header_value
+from inferd.frontends._http.origins import authority_of, is_ambient, origin_of
+from inferd.frontends._http.settings import HttpSettings
+
+logger = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_TOKENS = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,1000}")
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+_UNLESS_SAID = (
+    (b"cache-control", b"no-store"),
+    # A model's output opened in a browser must not run as a page of this node.
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+)
+_EXPOSED = (
+    b"X-Request-Id, X-Inference-Source, X-Inference-Backend, X-Inference-Node, X-Inference-Nodes,"
+    b" X-Inference-Model, X-Inference-Warning, Retry-After"
+)
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """How errors are told under a path."""
+
+    prefix: str
+    encode_error: EncodeError
+
+    def covers(self, path: str) -> bool:
+        """Whether `path` is its own or below it."""
+        return path == self.prefix or path.startswith(self.prefix.rstrip("/") + "/")
+
+
+class Guard:
+    """ASGI middleware around the whole app. The last of `shapes` that covers a path tells."""
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings, shapes: Sequence[Shape]) -> None:
+        self._app = app
+        self._settings = settings
+        self._shapes = shapes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or refuse it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = _request_id(scope)
+        line = _Line(scope, receive, send, request_id, self._settings.max_body_bytes)
+        try:
+            authority = authority_of(scope, self._settings)
+            line.allow(origin_of(scope, authority, self._settings))
+            if await line.answered_preflight():
+                return
+            line.check_length()
+            ambient = is_ambient(scope, authority, self._settings)
+            scope[VISIT] = Visit(request_id, ambient)
+            await self._app(scope, line.receive, line.send)
+        except CallerLeft:
+            logger.debug("%s: the caller left", request_id)
+        except NodeError as error:
+            await self._refuse(scope["path"], line, error)
+        except Exception:
+            logger.exception("%s: unexpected failure", request_id)
+            await self._refuse(scope["path"], line, Unexpected())
+
+    async def _refuse(self, path: str, line: "_Line", error: NodeError) -> None:
+        if line.started:
+            # Returning without a last piece makes the server cut the connection.
+            logger.warning("%s: cut short: %s", line.request_id, error.message)
+            return
+        encode = next(s.encode_error for s in reversed(self._shapes) if s.covers(path))
+        body = msgspec.json.encode(encode(error, line.request_id))
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *((name.lower().encode(), header_value(text)) for name, text in headers_of(error)),
+        ]
+        await line.send(
+            {"type": "http.response.start", "status": status_of(error), "headers": headers}
+        )
+        await line.send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class _Line:
+    """A request's two directions: the body counted, the response's headers completed."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, request_id: str, most: int
+    ) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._most = most
+        self._received = 0
+        self._cors: list[tuple[bytes, bytes]] = []
+        self.request_id = request_id
+        self.started = False
+
+    def allow(self, origin: str) -> None:
+        """Let pages of this listed `origin`, if it is any, read the response."""
+        if origin:
+            self._cors = [
+                (b"access-control-allow-origin", origin.encode("latin-1")),
+                (b"access-control-expose-headers", _EXPOSED),
+                (b"vary", b"Origin"),
+            ]
+
+    async def answered_preflight(self) -> bool:
+        """Answer a listed origin's question whether it may ask; False if this isn't one."""
+        wanted = self._header(b"access-control-request-method")
+        if self._scope["method"] != "OPTIONS" or not wanted or not self._cors:
+            return False
+        headers = [
+            (b"access-control-allow-methods", b"GET, HEAD, POST"),
+            (b"access-control-max-age", b"600"),
+        ]
+        asked = self._header(b"access-control-request-headers")
+        if asked and _TOKENS.fullmatch(asked):
+            headers.append((b"access-control-allow-headers", asked))
+        if self._header(b"access-control-request-private-network") == b"true":
+            headers.append((b"access-control-allow-private-network", b"true"))
+        await self.send({"type": "http.response.start", "status": 204, "headers": headers})
+        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+        return True
+
+    def check_length(self) -> None:
+        """Refuse a body that says it is too long, before any of it is read.
+
+        Raises:
+            PayloadTooLarge: It does.
+        """
+        declared = self._header(b"content-length")
+        if declared.isdigit() and int(declared) > self._most:
+            raise self._too_large()
+
+    async def receive(self) -> Message:
+        """Receive for the app, up to the limit."""
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > self._most:
+            raise self._too_large()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send for the app, with the headers that every response has."""
+        if message["type"] == "http.response.start":
+            self.started = True
+            said = {name for name, _ in message["headers"]}
+            message["headers"] = [
+                *message["headers"],
+                (b"x-request-id", self.request_id.encode()),
+                *_ALWAYS,
+                *(pair for pair in _UNLESS_SAID if pair[0] not in said),
+                *self._cors,
+            ]
+        await self._send(message)
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(
+            f"the body is longer than {self._most} bytes, the most this node takes",
+            hint="send less, or raise http.max_body",
+        )
+
+    def _header(self, wanted: bytes) -> bytes:
+        return next((value for name, value in self._scope["headers"] if name == wanted), b"")
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the caller's own id for the request where it is harmless, else a new one."""
+    shown = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return shown.decode() if _REQUEST_ID.fullmatch(shown) else os.urandom(8).hex()

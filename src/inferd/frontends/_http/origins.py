@@ -1,0 +1,105 @@
+"""Where a connection comes from, judged by its address and headers. Pure decisions."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+
+from starlette.types import Scope
+
+from inferd.core.errors import PermissionDenied
+from inferd.frontends._http.errors import HttpRefusal
+from inferd.frontends._http.settings import HttpSettings
+
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?")
+_FORWARDING = frozenset(
+    {
+        b"forwarded",
+        b"via",
+        b"x-real-ip",
+        b"x-client-ip",
+        b"cf-connecting-ip",
+        b"true-client-ip",
+    }
+)
+
+
+def authority_of(scope: Scope, settings: HttpSettings) -> str:
+    """Return the request's Host, in lower case, once it is one that this node answers to.
+
+    A page elsewhere can make its own name resolve to 127.0.0.1 (DNS rebinding); its requests then
+    carry that name here.
+
+    Raises:
+        HttpRefusal: There isn't exactly one, it is malformed, or it is somebody else's.
+    """
+    values = [value for name, value in scope["headers"] if name == b"host"]
+    if len(values) != 1:
+        raise HttpRefusal(400, f"there are {len(values)} Host headers", hint="send exactly one")
+    authority = values[0].decode("latin-1").lower()
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
+        raise HttpRefusal(400, "the Host header is malformed")
+    name = match[1].rstrip(".")
+    must_match = settings.loopback_only or settings.allowed_hosts
+    if must_match and not is_loopback(name) and name not in settings.allowed_hosts:
+        raise HttpRefusal(
+            421,
+            "this node doesn't answer to that Host",
+            hint="ask it as localhost, or add the name to http.allowed_hosts",
+        )
+    return authority
+
+
+def origin_of(scope: Scope, authority: str, settings: HttpSettings) -> str:
+    """Return the request's Origin if it is another's that is listed; empty if its own or none.
+
+    Raises:
+        PermissionDenied: It is a page's that has no business here.
+    """
+    values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
+    if not values:
+        return ""
+    origin = values[0]
+    if len(values) == 1:
+        if origin.lower() in (f"http://{authority}", f"https://{authority}"):
+            return ""
+        if origin in settings.cors_origins or "*" in settings.cors_origins:
+            return origin
+    raise PermissionDenied(
+        "pages of that Origin may not use this node",
+        hint="add the origin to http.cors_origins if it should",
+    )
+
+
+def is_ambient(scope: Scope, authority: str, settings: HttpSettings) -> bool:
+    """Whether this connection may be the local owner's own: nothing speaks for a detour."""
+    client = scope.get("client")
+    if client is None or _is_proxy(client[0], settings.trusted_proxies):
+        return False
+    for name, value in scope["headers"]:
+        if name in _FORWARDING or name.startswith(b"x-forwarded"):
+            return False
+        if name == b"origin" and value.lower().partition(b"://")[2] != authority.encode():
+            return False
+    name = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
+    return is_loopback(name.rstrip(".")) and is_loopback(client[0])
+
+
+def is_loopback(name: str) -> bool:
+    """Whether `name` is this machine's own, by address or by name."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _is_proxy(address: str, proxies: Sequence[str]) -> bool:
+    try:
+        peer = ipaddress.ip_address(address)
+    except ValueError:
+        return bool(proxies)
+    return any(peer in ipaddress.ip_network(proxy, strict=False) for proxy in proxies)

@@ -1,0 +1,1 @@
+"""The operator's API: /status, /admin/explain, /admin/usage."""

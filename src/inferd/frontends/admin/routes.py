@@ -1,0 +1,91 @@
+"""What the operator asks a running node: how it fares, and why a request would go where."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from starlette.routing import Route
+
+from inferd.core.errors import InvalidRequest
+from inferd.core.request import Action, InferenceRequest, Place, parse_tiers
+from inferd.core.tasks import task_named
+from inferd.frontends._http.bodies import json_body
+from inferd.frontends._http.context import Context, Frontend
+from inferd.frontends._http.endpoint import resource
+from inferd.frontends._http.exchange import Exchange
+from inferd.frontends.admin.description import PATHS, schemas
+from inferd.frontends.admin.status import status_of_node
+
+Usage = Callable[[], Awaitable[object]]
+"""Reads the ledger: whatever it returns is shown as JSON."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request that isn't made. `tier` is a ceiling or a set, as in X-Inference-Tier."""
+
+    task: str = "text-generation"
+    model: str = ""
+    use_remote: bool | None = None
+    tier: str = ""
+
+
+def frontend(context: Context, usage: Usage | None = None) -> Frontend:
+    """Return the operator's API; without `usage` there is no /admin/usage."""
+    return Frontend(
+        routes=routes(context, usage),
+        paths=PATHS if usage else {k: v for k, v in PATHS.items() if k != "/admin/usage"},
+        schemas=schemas(Question),
+    )
+
+
+def routes(context: Context, usage: Usage | None = None) -> list[Route]:
+    """Return this frontend's routes, bound to the node."""
+    found = [
+        resource(context, "/status", {"GET": status}),
+        resource(context, "/admin/explain", {"POST": explain}),
+    ]
+    if usage is not None:
+        found.append(resource(context, "/admin/usage", {"GET": _usage_answerer(usage)}))
+    return found
+
+
+async def status(exchange: Exchange) -> None:
+    """Show the node and its backends as they stand."""
+    exchange.context.gateway.authorize(exchange.principal, Action.ADMIN)
+    await exchange.reply_json(status_of_node(exchange.context))
+
+
+async def explain(exchange: Exchange) -> None:
+    """Say who would be asked, in order, and why the others wouldn't."""
+    gateway = exchange.context.gateway
+    gateway.authorize(exchange.principal, Action.ADMIN)
+    request = _request(await json_body(exchange), exchange.request_id)
+    explanation = gateway.explain(request, exchange.principal)
+    source = [("X-Inference-Source", explanation.source)]
+    await exchange.reply_json(explanation, headers=source)
+
+
+def _usage_answerer(usage: Usage) -> Callable[[Exchange], Awaitable[None]]:
+    async def show(exchange: Exchange) -> None:
+        exchange.context.gateway.authorize(exchange.principal, Action.ADMIN)
+        await exchange.reply_json(await usage())
+
+    return show
+
+
+def _request(body: bytes, request_id: str) -> InferenceRequest:
+    try:
+        question = msgspec.json.decode(body, type=Question)
+        tiers = parse_tiers(question.tier) if question.tier else None
+    except (msgspec.DecodeError, ValueError) as error:
+        raise InvalidRequest(
+            f"the question can't be read: {error}",
+            hint="send {task, model, use_remote?, tier?}",
+        ) from error
+    places = {None: Place.ANY, True: Place.REMOTE, False: Place.LOCAL}
+    return InferenceRequest(
+        id=request_id,
+        task=task_named(question.task).name,
+        model=question.model,
+        place=places[question.use_remote],
+        tiers=tiers,
+    )

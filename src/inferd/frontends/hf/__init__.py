@@ -1,0 +1,1 @@
+"""The Hugging Face task API: /inference, /models, /run, /healthz."""

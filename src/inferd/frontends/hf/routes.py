@@ -1,0 +1,117 @@
+"""The Hugging Face task API: one form for every task."""
+
+from starlette.routing import Route
+
+from inferd.core.request import InferenceRequest
+from inferd.core.tasks import form, supported_tasks, task_named
+from inferd.frontends._http.context import Context, Frontend
+from inferd.frontends._http.directions import directions, place_of
+from inferd.frontends._http.endpoint import resource
+from inferd.frontends._http.errors import HttpRefusal
+from inferd.frontends._http.exchange import Exchange
+from inferd.frontends.hf.description import paths, schemas
+from inferd.frontends.hf.inference import infer
+from inferd.frontends.hf.listing import rows
+from inferd.wire.hf_tasks import encode_error
+
+_MOST_ROWS = 1000
+
+
+def frontend(context: Context) -> Frontend:
+    """Return this API; errors anywhere but under another's prefix are told in its shape."""
+    return Frontend(
+        routes=routes(context),
+        paths=paths(),
+        schemas=schemas(),
+        prefix="/",
+        encode_error=encode_error,
+    )
+
+
+def routes(context: Context) -> list[Route]:
+    """Return this frontend's routes, bound to the node."""
+    return [
+        resource(context, "/inference", {"POST": infer, "HEAD": source}),
+        resource(context, "/models", {"GET": models}),
+        resource(context, "/run", {"GET": run}),
+        resource(context, "/healthz", {"GET": healthz}, is_open=True),
+    ]
+
+
+async def source(exchange: Exchange) -> None:
+    """Say where a request would go now; a warning says why nobody would answer it."""
+    asked = directions(exchange.headers, exchange.context.clock)
+    if text := exchange.query.get("use_remote"):
+        asked["place"] = place_of(text, "use_remote")
+    request = InferenceRequest(
+        id=exchange.request_id,
+        task=task_named(exchange.query.get("task", "text-generation")).name,
+        model=exchange.query.get("model_id", ""),
+        **asked,
+    )
+    explanation = exchange.context.gateway.explain(request, exchange.principal)
+    headers = [("X-Inference-Source", explanation.source)]
+    if explanation.error:
+        headers.append(("X-Inference-Warning", explanation.error))
+    elif explanation.candidates:
+        headers.append(("X-Inference-Backend", explanation.candidates[0].backend))
+    await exchange.reply(b"", headers=headers)
+
+
+async def models(exchange: Exchange) -> None:
+    """List the tasks, or the models of one task and where each runs."""
+    gateway = exchange.context.gateway
+    name = exchange.query.get("task", "")
+    if not name:
+        gateway.models(exchange.principal, remote=False)
+        await exchange.reply_json({"available_tasks": supported_tasks()})
+        return
+    limit = _limit(exchange.query.get("limit", str(_MOST_ROWS)))
+    remote = _flag(exchange.query.get("include_remote", "false"))
+    task = task_named(name)
+    found = gateway.models(exchange.principal, task=task.name, remote=remote)
+    await exchange.reply_json(rows(found[:limit]))
+
+
+async def run(exchange: Exchange) -> None:
+    """Describe a task's form."""
+    name = exchange.query.get("task")
+    if not name:
+        raise HttpRefusal(
+            422, "task is missing", hint="GET /run?task=<task>", details={"param": "task"}
+        )
+    await exchange.reply_json({"task": name, "schema": form(name)})
+
+
+async def healthz(exchange: Exchange) -> None:
+    """Say that the process serves."""
+    context = exchange.context
+    await exchange.reply_json(
+        {
+            "status": "ok",
+            "device": context.device,
+            "node": context.gateway.node,
+            "version": context.version,
+        }
+    )
+
+
+def _limit(text: str) -> int:
+    limit = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    if not 1 <= limit <= _MOST_ROWS:
+        raise HttpRefusal(
+            422, f"limit must be a whole number from 1 to {_MOST_ROWS}", details={"param": "limit"}
+        )
+    return limit
+
+
+def _flag(text: str) -> bool:
+    match text.strip().lower():
+        case "true" | "1":
+            return True
+        case "false" | "0":
+            return False
+        case _:
+            raise HttpRefusal(
+                422, "include_remote must be true or false", details={"param": "include_remote"}
+            )

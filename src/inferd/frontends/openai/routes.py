@@ -1,0 +1,112 @@
+"""OpenAI's API, for its SDKs and everything that speaks like them."""
+
+import msgspec
+from starlette.routing import Route
+
+from inferd.core.errors import ModelNotFound
+from inferd.core.request import InferenceRequest
+from inferd.core.result import Result
+from inferd.frontends._http.bodies import json_body
+from inferd.frontends._http.context import Context, Frontend
+from inferd.frontends._http.directions import directions
+from inferd.frontends._http.endpoint import resource
+from inferd.frontends._http.exchange import Exchange
+from inferd.frontends._http.relay import Whole, relay
+from inferd.frontends.openai.description import PATHS, SCHEMAS
+from inferd.wire import openai_chat, openai_embeddings
+
+
+def frontend(context: Context) -> Frontend:
+    """Return everything under /v1."""
+    return Frontend(
+        routes=routes(context),
+        paths=PATHS,
+        schemas=SCHEMAS,
+        prefix="/v1",
+        encode_error=openai_chat.encode_error,
+    )
+
+
+def routes(context: Context) -> list[Route]:
+    """Return this frontend's routes, bound to the node."""
+    return [
+        resource(context, "/v1/chat/completions", {"POST": chat_completions}),
+        resource(context, "/v1/embeddings", {"POST": embeddings}),
+        resource(context, "/v1/models", {"GET": models}),
+        resource(context, "/v1/models/{id:path}", {"GET": model}),
+    ]
+
+
+async def chat_completions(exchange: Exchange) -> None:
+    """Answer a conversation, whole or as events."""
+    asked = directions(exchange.headers, exchange.context.clock)
+    body = await json_body(exchange)
+    request = openai_chat.decode_request(body, id=exchange.request_id, **asked)
+    await relay(exchange, request, _Chat(exchange, request))
+
+
+async def embeddings(exchange: Exchange) -> None:
+    """Answer with a vector for each text."""
+    asked = directions(exchange.headers, exchange.context.clock)
+    body = await json_body(exchange)
+    request = openai_embeddings.decode_request(body, id=exchange.request_id, **asked)
+    await relay(exchange, request, _Embeddings(request))
+
+
+async def models(exchange: Exchange) -> None:
+    """List what the caller may use, wherever it runs."""
+    offers = exchange.context.gateway.models(exchange.principal)
+    await exchange.reply(openai_chat.encode_models(offers))
+
+
+async def model(exchange: Exchange) -> None:
+    """Show one model, by its id or an alias."""
+    name = exchange.parameters["id"]
+    for offer in exchange.context.gateway.models(exchange.principal):
+        if name == offer.id or name in offer.aliases:
+            [row] = msgspec.json.decode(openai_chat.encode_models([offer]))["data"]
+            await exchange.reply_json(row)
+            return
+    raise ModelNotFound(f"there is no model called {name[:200]}", hint="GET /v1/models lists them")
+
+
+class _Chat:
+    """A completion, told as OpenAI tells it."""
+
+    def __init__(self, exchange: Exchange, request: InferenceRequest) -> None:
+        self._request = request
+        self._id = f"chatcmpl-{exchange.request_id}"
+        self._created = int(exchange.context.clock.wall())
+
+    def whole(self, result: Result) -> Whole:
+        model = result.finish.model or self._request.model
+        return Whole(
+            body=openai_chat.encode_result(result, id=self._id, model=model, created=self._created)
+        )
+
+    def events(self) -> openai_chat.ChunkEncoder:
+        return openai_chat.ChunkEncoder(
+            self._id,
+            self._request.model,
+            self._created,
+            include_usage=openai_chat.wants_usage(self._request),
+        )
+
+
+class _Embeddings:
+    """Vectors, told as OpenAI tells them. There is no stream of them."""
+
+    def __init__(self, request: InferenceRequest) -> None:
+        self._request = request
+
+    def whole(self, result: Result) -> Whole:
+        return Whole(
+            body=openai_embeddings.encode_result(
+                result,
+                model=result.finish.model or self._request.model,
+                encoding_format=openai_embeddings.encoding_format(self._request),
+            )
+        )
+
+    def events(self) -> None:
+        return None

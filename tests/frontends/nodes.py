@@ -1,0 +1,154 @@
+"""A node as callers see it: every frontend, on a real server and a loopback socket."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+import httpx2
+import uvicorn
+from starlette.types import ASGIApp
+
+from inferd.core.clock import SystemClock
+from inferd.frontends._http.app import build_app
+from inferd.frontends._http.context import Context
+from inferd.frontends._http.settings import HttpSettings
+from inferd.frontends.admin import routes as admin
+from inferd.frontends.hf import routes as hf
+from inferd.frontends.openai import routes as openai
+from inferd.frontends.pages import routes as pages
+from inferd.gateway.admission.credentials import Credentials
+from inferd.gateway.admission.limits import Limiter
+from inferd.gateway.admission.policy import Policy, Rule
+from inferd.gateway.call import Parts
+from inferd.gateway.gateway import Gateway
+from inferd.gateway.routing.pool import Member, Pool
+from inferd.gateway.routing.router import Router, Rules
+from tests.frontends.fakes import FakeBackend, Ledger
+
+PATIENCE = 10
+OWNER_TOKEN = "the-owner's-own-token"
+
+
+class Wire:
+    """A bare connection, for what no client would send."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, data: bytes | str) -> None:
+        self.writer.write(data.encode() if isinstance(data, str) else data)
+        await self.writer.drain()
+
+    async def until(self, mark: bytes) -> bytes:
+        async with asyncio.timeout(PATIENCE):
+            return await self.reader.readuntil(mark)
+
+    async def rest(self) -> bytes:
+        """Everything until the node closes the connection."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.reader.read()
+
+    def hang_up(self) -> None:
+        self.writer.transport.abort()
+
+
+class Node:
+    """A running node, and a client for it."""
+
+    def __init__(self, gateway: Gateway, ledger: Ledger, client: httpx2.AsyncClient, port: int):
+        self.gateway = gateway
+        self.ledger = ledger
+        self.client = client
+        self.port = port
+        self.host = f"127.0.0.1:{port}"
+
+    @asynccontextmanager
+    async def dial(self) -> AsyncGenerator[Wire]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield Wire(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    async def say(self, text: str) -> bytes:
+        """Send `text`, with every line end as HTTP has it, and read until the node hangs up."""
+        async with self.dial() as wire:
+            await wire.send(text.replace("\n", "\r\n").replace("{host}", self.host))
+            return await wire.rest()
+
+
+async def _usage() -> object:
+    return {"requests": 1}
+
+
+@asynccontextmanager
+async def open_node(
+    *backends: FakeBackend,
+    secrets: Sequence[str] = (),
+    rules: Sequence[Rule] = (),
+    settings: HttpSettings | None = None,
+    routing: Rules | None = None,
+) -> AsyncGenerator[Node]:
+    """Run a node over `backends`."""
+    clock, ledger = SystemClock(), Ledger()
+    pool = Pool([Member(backend, priority=0) for backend in backends], clock)
+    await pool.refresh()
+    parts = Parts(
+        node="node-a",
+        policy=Policy(rules),
+        limiter=Limiter(clock),
+        router=Router(pool, routing or Rules(), clock),
+        recorder=ledger,
+        clock=clock,
+    )
+    gateway = Gateway(parts, pool)
+    context = Context(
+        gateway=gateway,
+        credentials=Credentials(secrets, owner_token=OWNER_TOKEN),
+        settings=settings or HttpSettings(),
+        clock=clock,
+        started=clock.now(),
+        version="1.2.3",
+    )
+    spoken = [hf.frontend(context), openai.frontend(context), admin.frontend(context, _usage)]
+    app = build_app([*spoken, pages.frontend(context, spoken)], context.settings)
+    # Named as TCP, or asyncio leaves Nagle's algorithm on, and every other answer waits 40 ms.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port: int = listener.getsockname()[1]
+        async with (
+            _serve(app, listener),
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        ):
+            yield Node(gateway, ledger, client, port)
+
+
+@asynccontextmanager
+async def _serve(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[None]:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    try:
+        yield
+    finally:
+        for running in server.servers:
+            running.close()
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        async with asyncio.timeout(PATIENCE):
+            if server.server_state.tasks:
+                await asyncio.wait(server.server_state.tasks)
