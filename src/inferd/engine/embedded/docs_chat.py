@@ -5,8 +5,10 @@ where they stand. A question they don't touch is declined, with what to do inste
 """
 
 import json
+import math
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +22,15 @@ from inferd.engine.embedded.outcome import Vectors
 from inferd.engine.embedded.passages import Passage
 
 QUOTED = 3
-RELEVANT = 0.45
-"""The least score of a passage worth quoting: cosine, plus `OVERLAP` times the shared words."""
+RELEVANT = 0.4
+"""The least score of a passage worth quoting: cosine, plus `OVERLAP` times the shared words.
+
+Questions about other things reach 0.3, questions that the documentation answers start at 0.45.
+"""
 
 OVERLAP = 0.25
+"""What it counts that a passage has all of the question's words; rare words count for more."""
+
 BAND = 0.12
 """A second and third passage must come this close to the best."""
 
@@ -65,6 +72,7 @@ class DocsAnswer(NamedTuple):
 class _Index(NamedTuple):
     passages: tuple[Passage, ...]
     stems: tuple[frozenset[str], ...]
+    rarity: Mapping[str, float]
     vectors: Vectors
 
 
@@ -138,7 +146,10 @@ def _find(index: _Index, question: str, vector: Vectors) -> list[Passage]:
     if not index.passages:
         return []
     wanted = lexical.content_stems(question)
-    overlap = [lexical.shared(wanted, stems) for stems in index.stems]
+    # A word that no passage has is as rare as one can be.
+    weight = {stem: index.rarity.get(stem, math.log(1 + len(index.passages))) for stem in wanted}
+    total = sum(weight.values()) or 1.0
+    overlap = [sum(weight[stem] for stem in wanted & stems) / total for stems in index.stems]
     scores = index.vectors @ vector + OVERLAP * np.array(overlap, np.float32)
     order = np.argsort(-scores, kind="stable")[:QUOTED]
     least = max(RELEVANT, float(scores[order[0]]) - BAND)
@@ -150,7 +161,9 @@ def _load(folder: Path) -> _Index:
     vectors = np.load(weights.require(folder, weights.PASSAGE_VECTORS), allow_pickle=False)
     passages = msgspec.json.decode(stored, type=tuple[Passage, ...])
     stems = tuple(lexical.content_stems(passage.searchable) for passage in passages)
-    return _Index(passages, stems, vectors)
+    counts = Counter(stem for found in stems for stem in found)
+    rarity = {stem: math.log(1 + len(passages) / count) for stem, count in counts.items()}
+    return _Index(passages, stems, rarity, vectors)
 
 
 def write_index(folder: Path, passages: Sequence[Passage], vectors: Vectors) -> None:

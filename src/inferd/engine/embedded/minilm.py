@@ -164,8 +164,11 @@ def _gather(vectors: Vectors, windows: Iterable[Sequence[Sequence[int]]]) -> Vec
     rows: list[Vectors] = []
     begin = 0
     for group in windows:
-        share = np.array([len(ids) for ids in group], np.float32)
-        mean = share @ vectors[begin : begin + len(group)]
-        rows.append(mean / np.float32(np.linalg.norm(mean)))
+        part = vectors[begin : begin + len(group)]
         begin += len(group)
+        if len(group) == 1:
+            rows.append(part[0])
+            continue
+        mean = np.array([len(ids) for ids in group], np.float32) @ part
+        rows.append(mean / np.float32(np.linalg.norm(mean)))
     return np.stack(rows)

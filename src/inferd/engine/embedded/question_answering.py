@@ -19,6 +19,8 @@ from inferd.engine.embedded.sentences import Sentence, sentences
 SENTENCES_READ = 3
 SPANS_READ = 16
 SHARPNESS = 0.1
+CLOSENESS = 0.7
+"""What the closeness of question and span to the sentence counts; more favours long spans."""
 
 
 class Answer(TypedDict):
@@ -62,7 +64,7 @@ def answer(model: MiniLM, question: str, context: str, *, top_k: int = 1) -> Out
     found = sorted(found, key=lambda candidate: -candidate.score)[:SPANS_READ]
     filled, more = model.read([f"{asked} {_text(parts, candidate)}" for candidate in found])
     scores = [
-        candidate.score + float(vector @ vectors[1 + candidate.sentence])
+        candidate.score + CLOSENESS * float(vector @ vectors[1 + candidate.sentence])
         for candidate, vector in zip(found, filled, strict=True)
     ]
     return Outcome(_best(parts, found, scores, top_k), tokens + more)

@@ -39,7 +39,8 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
             Kind.QUANTITY,
             r"\bhow (many|much|old|long|far|tall|high|wide|deep|big|large|heavy|fast|often|hot)"
             r"|\bwhat (is|was|are) the (\w+ ){0,2}(price|cost|number|temperature|height|length|"
-            r"weight|width|depth|distance|population|age|speed)\b|\bwhat (percentage|share|number)",
+            r"weight|width|depth|distance|population|age|speed)\b"
+            r"|\bwhat do(es)? .*\bcost\b|\bwhat (percentage|share|number)",
         ),
         (
             Kind.WHEN,
@@ -96,6 +97,18 @@ _WHY = re.compile(
     r"\s[^.;!?]+"
 )
 _HOW = re.compile(r"\b(?:by|through|using|via|with|from)\s[^.;!?,]+", re.IGNORECASE)
+_DURATION = r"second|minute|hour|day|night|week|month|year|decade|centur"
+_LENGTH = r"metre|meter|mile|feet|foot|inch|yard|\bkm\b|\bcm\b|\bmm\b|\bm\b"
+_MONEY = r"[$€£]|euro|pound|dollar|cent\b|pence|franc|crown|rupee|yen|free"
+_UNITS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
+    (re.compile(asked, re.IGNORECASE), re.compile(unit, re.IGNORECASE))
+    for asked, unit in (
+        (r"\bhow long\b", f"{_DURATION}|{_LENGTH}"),
+        (r"\bhow old\b|\bage\b", r"year|month|day|^\d+$"),
+        (r"\b(how far|distance|height|width|tall|high|wide|deep|depth)\b", _LENGTH),
+        (r"\b(cost|price|pay|paid|charge|fee|salary|earn)s?\b", _MONEY),
+    )
+)
 _RUN_END = re.compile(r"[,.;:!?()\[\]\"“”—–]|\s-\s")
 _ARTICLE = re.compile(r"(?:(?:the|a|an|in|on|at|of)\s+)+", re.IGNORECASE)
 
@@ -112,7 +125,11 @@ def candidates(kind: Kind, question: str, sentence: str) -> list[Span]:
     """Return what could answer the question, without what the question says itself."""
     known = lexical.content_stems(question)
     found: dict[tuple[int, int], float] = {}
-    for span in (*_FINDERS[kind](sentence), *_phrases(sentence, 0.25), *_rest(sentence, known)):
+    for span in (
+        *_FINDERS[kind](question, sentence),
+        *_phrases(sentence, 0.25),
+        *_rest(sentence, known),
+    ):
         start, end = _trim(sentence, span.start, span.end)
         said = lexical.content_stems(sentence[start:end])
         if start < end and not (said and said <= known):
@@ -143,10 +160,6 @@ def _names(sentence: str, weight: float) -> Iterator[Span]:
             yield Span(start, match.end(), weight)
 
 
-def _people(sentence: str) -> Iterator[Span]:
-    yield from _names(sentence, 1.0)
-
-
 def _places(sentence: str) -> Iterator[Span]:
     for match in _WHERE.finditer(sentence):
         start = match.start(1)
@@ -160,9 +173,14 @@ def _times(sentence: str) -> Iterator[Span]:
     yield from _matches(_WHEN_CLAUSE, sentence, 0.6)
 
 
-def _quantities(sentence: str) -> Iterator[Span]:
+def _quantities(question: str, sentence: str) -> Iterator[Span]:
+    wanted = next((unit for asked, unit in _UNITS if asked.search(question)), None)
     for match in _QUANTITY.finditer(sentence):
-        yield Span(match.start(), match.end(), 0.4 if _YEAR.fullmatch(match[0]) else 1.0)
+        if _YEAR.fullmatch(match[0]):
+            weight = 0.4
+        else:
+            weight = 1.0 if wanted is None or wanted.search(match[0]) else 0.6
+        yield Span(match.start(), match.end(), weight)
     yield from _matches(_OFTEN, sentence, 0.7)
 
 
@@ -202,12 +220,12 @@ def _rest(sentence: str, known: frozenset[str]) -> Iterator[Span]:
     yield Span(0, shared[0].start, 0.1)
 
 
-_FINDERS: dict[Kind, Callable[[str], Iterator[Span]]] = {
-    Kind.WHO: _people,
-    Kind.WHEN: _times,
-    Kind.WHERE: _places,
+_FINDERS: dict[Kind, Callable[[str, str], Iterator[Span]]] = {
+    Kind.WHO: lambda _, sentence: _names(sentence, 1.0),
+    Kind.WHEN: lambda _, sentence: _times(sentence),
+    Kind.WHERE: lambda _, sentence: _places(sentence),
     Kind.QUANTITY: _quantities,
-    Kind.WHY: lambda sentence: _matches(_WHY, sentence, 1.0),
-    Kind.HOW: lambda sentence: _matches(_HOW, sentence, 0.8),
-    Kind.WHAT: lambda sentence: _names(sentence, 0.35),
+    Kind.WHY: lambda _, sentence: _matches(_WHY, sentence, 1.0),
+    Kind.HOW: lambda _, sentence: _matches(_HOW, sentence, 0.8),
+    Kind.WHAT: lambda _, sentence: _names(sentence, 0.35),
 }

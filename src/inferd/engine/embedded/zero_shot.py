@@ -17,7 +17,7 @@ TEMPLATE = "This example is {}."
 TEMPERATURE = 0.05
 """Cosines of right and wrong labels lie about 0.1 apart: that becomes odds of seven to one."""
 
-UNRELATED = 0.2
+UNRELATED = 0.15
 """With `multi_label`, the cosine that makes a label as likely as not."""
 
 
