@@ -1,6 +1,6 @@
 """Configuration to parts: what each floor is told of it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
@@ -128,7 +128,7 @@ def _listed(backend: BackendConfig, config: NodeConfig) -> Wanted:
         models=dict(backend.models),
         tier=None if backend.tier is None else Tier[backend.tier.upper()],
         timeout=backend.timeout,
-        options=dict(backend.options),
+        options=_unwrapped(backend.options),
     )
     return Wanted(
         kind=backend.kind,
@@ -145,6 +145,23 @@ def _tasks(names: tuple[str, ...]) -> frozenset[str]:
 def _canonical(glob: str) -> str:
     """Return a task's own name where a rule names it by an alias; a pattern stays as it is."""
     return glob if any(sign in glob for sign in "*?[") else task_named(glob).name
+
+
+def _unwrapped(options: Mapping[str, object]) -> dict[str, object]:
+    """Return a kind's own options with their secrets laid open for the backend alone."""
+
+    def open_up(value: object) -> object:
+        match value:
+            case SecretStr():
+                return value.get_secret_value()
+            case dict():
+                return {key: open_up(each) for key, each in value.items()}
+            case list() | tuple():
+                return [open_up(each) for each in value]
+            case _:
+                return value
+
+    return {key: open_up(value) for key, value in options.items()}
 
 
 def _plain(secret: SecretStr | None) -> str:

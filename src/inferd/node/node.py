@@ -37,6 +37,7 @@ class Node:
         gateway: Gateway,
         credentials: Credentials,
         records: Records,
+        clock: Clock,
         owner_token: str,
     ) -> None:
         self.id = node_id
@@ -44,7 +45,7 @@ class Node:
         self.gateway = gateway
         self.records = records
         self.owner_token = owner_token
-        self.app: ASGIApp = build(self.id, config, gateway, credentials)
+        self.app: ASGIApp = build(config, gateway, credentials, clock)
 
 
 @asynccontextmanager
@@ -91,7 +92,7 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncI
             ),
         )
         await stack.enter_async_context(_running(pool.run(), records.run()))
-        yield Node(node_id, config, Gateway(parts, pool), credentials, records, owner_token)
+        yield Node(node_id, config, Gateway(parts, pool), credentials, records, clock, owner_token)
 
 
 @asynccontextmanager

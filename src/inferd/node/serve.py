@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import ipaddress
 import os
 import signal
 import socket
@@ -14,6 +13,7 @@ import uvicorn
 from inferd import __version__
 from inferd.config.schema import NodeConfig
 from inferd.node.compose import secrets_of
+from inferd.node.exposure import check_exposure
 from inferd.node.home import CannotStart, Home, Running
 from inferd.node.node import open_node
 from inferd.telemetry.logs import configure_logging
@@ -31,7 +31,7 @@ async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
         CannotStart: The port is taken, the bind needs a secret, the home folder is in use, …
     """
     configure_logging(level=config.log.level, style=config.log.format, secrets=secrets_of(config))
-    _check_exposure(config)
+    check_exposure(config)
     home = Home(config.server.home)
     home.prepare()
     with home.claimed(), _listening(config) as listener:
@@ -82,25 +82,6 @@ class _Server(uvicorn.Server):
         finally:
             for each in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(each)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _check_exposure(config: NodeConfig) -> None:
-    if not is_loopback(config.server.host) and not config.auth.shared_secrets:
-        raise CannotStart(
-            f"{config.server.host} can be reached from other machines, and no secret is set",
-            "set INFERENCE_SHARED_SECRET (for instance to the output of `openssl rand -hex 32`), "
-            "or listen on 127.0.0.1",
-        )
 
 
 @contextmanager

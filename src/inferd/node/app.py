@@ -1,0 +1,39 @@
+"""The node's HTTP side: every frontend, behind one guard."""
+
+from starlette.types import ASGIApp
+
+from inferd import __version__
+from inferd.config.schema import NodeConfig
+from inferd.core.clock import Clock
+from inferd.frontends._http.app import build_app
+from inferd.frontends._http.context import Context
+from inferd.frontends._http.settings import HttpSettings
+from inferd.frontends.admin import routes as admin
+from inferd.frontends.hf import routes as hf
+from inferd.frontends.openai import routes as openai
+from inferd.frontends.pages import routes as pages
+from inferd.gateway.admission.credentials import Credentials
+from inferd.gateway.gateway import Gateway
+from inferd.node.exposure import is_loopback
+
+
+def build(config: NodeConfig, gateway: Gateway, credentials: Credentials, clock: Clock) -> ASGIApp:
+    """Return the application that serves every way in over HTTP."""
+    server = config.server
+    settings = HttpSettings(
+        max_body_bytes=int(server.max_body),
+        allowed_hosts=server.allowed_hosts,
+        cors_origins=server.cors_origins,
+        trusted_proxies=tuple(str(network) for network in server.trusted_proxies),
+        loopback_only=is_loopback(server.host),
+    )
+    context = Context(
+        gateway=gateway,
+        credentials=credentials,
+        settings=settings,
+        clock=clock,
+        started=clock.now(),
+        version=__version__,
+    )
+    apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context)]
+    return build_app([*apis, pages.frontend(context, apis)], settings)

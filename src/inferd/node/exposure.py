@@ -1,0 +1,30 @@
+"""Who can reach this node, and whether that is safe."""
+
+import ipaddress
+
+from inferd.config.schema import NodeConfig
+from inferd.node.home import CannotStart
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_exposure(config: NodeConfig) -> None:
+    """Refuse to be reachable by strangers with nothing to keep them out.
+
+    Raises:
+        CannotStart: The host isn't loopback, and no secret is set.
+    """
+    if not is_loopback(config.server.host) and not config.auth.shared_secrets:
+        raise CannotStart(
+            f"{config.server.host} can be reached from other machines, and no secret is set",
+            "set INFERENCE_SHARED_SECRET (for instance to the output of `openssl rand -hex 32`), "
+            "or listen on 127.0.0.1",
+        )
