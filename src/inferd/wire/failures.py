@@ -21,6 +21,8 @@ from inferd.wire import json
 MAX_REASON = 300
 MAX_RETRY_AFTER = 86_400.0
 
+_KINDS = {kind.value: kind for kind in ErrorKind}
+
 # What the other node says about our credential, its own set-up or its own load is not the
 # caller's fault: another backend may be tried.
 _OUR_SIDE: dict[ErrorKind, tuple[type[NodeError], str]] = {
@@ -118,9 +120,9 @@ def _told(document: object, retry_after: float | None) -> NodeError | None:
     inner = document.get("error")
     said = document if "kind" in document else inner if isinstance(inner, Mapping) else {}
     name = said.get("kind")
-    if not isinstance(name, str) or name not in ErrorKind:
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
         return None
-    kind = ErrorKind(name)
     if kind in _OUR_SIDE:
         cls, message = _OUR_SIDE[kind]
         return cls(message, retry_after=retry_after)
