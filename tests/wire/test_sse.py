@@ -11,11 +11,7 @@ from inferd.wire import sse
 from inferd.wire.sse import Decoder, Event, encode
 
 lines = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=20)
-events = st.builds(
-    lambda data, event: Event(data="\n".join(data), event=event),
-    st.lists(lines, min_size=1, max_size=4),
-    lines,
-)
+events = st.builds(Event, data=st.lists(lines, min_size=1, max_size=4).map("\n".join), event=lines)
 
 
 def read(*pieces: bytes) -> list[Event]:

@@ -14,6 +14,9 @@ _REASONS: Mapping[str, FinishReason] = {
 }
 
 
+_DONE = (b"data: [DONE]", b"data:[DONE]")
+
+
 class _Tokens(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -77,7 +80,7 @@ def usage_of_tail(tail: bytes) -> Usage:
 
 def is_complete(tail: bytes) -> bool:
     """Whether the last bytes of a raw stream say that it ended, rather than broke off."""
-    return b"data: [DONE]" in tail or b"data:[DONE]" in tail
+    return any(line.rstrip() in _DONE for line in tail.splitlines())
 
 
 def _plain(tokens: _Tokens) -> Usage:
