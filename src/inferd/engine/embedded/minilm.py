@@ -23,7 +23,8 @@ DIMENSION = 384
 WINDOW = 256
 OVERLAP = 32
 BATCH = 8
-"""More texts at once make each slower on a processor: the padding and the cache cost more."""
+BATCH_TOKENS = 512
+"""More texts or tokens at once make each slower on a processor, and the memory peak higher."""
 
 
 class _Loaded(NamedTuple):
@@ -153,9 +154,14 @@ def _run_batches(session: "InferenceSession", windows: Sequence[Sequence[int]]) 
     """Run the windows with neighbours of like length, and put the rows back in order."""
     order = sorted(range(len(windows)), key=lambda index: len(windows[index]))
     rows = np.empty((len(windows), DIMENSION), np.float32)
-    for begin in range(0, len(order), BATCH):
+    begin = 0
+    while begin < len(order):
         chosen = order[begin : begin + BATCH]
+        # The last is the longest, and all are padded to it.
+        while len(chosen) > 1 and len(chosen) * len(windows[chosen[-1]]) > BATCH_TOKENS:
+            chosen.pop()
         rows[chosen] = _run(session, [windows[index] for index in chosen])
+        begin += len(chosen)
     return rows
 
 
