@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import httpx2
 import uvicorn
@@ -27,6 +28,7 @@ from inferd.gateway.routing.router import Router, Rules
 from tests.frontends.fakes import FakeBackend, Ledger
 
 PATIENCE = 10
+T = TypeVar("T")
 OWNER_TOKEN = "the-owner's-own-token"
 
 
@@ -152,3 +154,9 @@ async def _serve(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[None]:
         async with asyncio.timeout(PATIENCE):
             if server.server_state.tasks:
                 await asyncio.wait(server.server_state.tasks)
+
+
+async def soon(awaitable: Awaitable[T]) -> T:
+    """Wait for what must happen, but not for ever."""
+    async with asyncio.timeout(PATIENCE):
+        return await awaitable

@@ -1,5 +1,6 @@
 """The edge: everything that holds for every request, whichever frontend answers it."""
 
+import asyncio
 import logging
 import os
 import re
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inferd.core.errors import NodeError, PayloadTooLarge
+from inferd.core.errors import ErrorKind, NodeError, PayloadTooLarge
 from inferd.frontends._http.context import EncodeError
 from inferd.frontends._http.errors import Unexpected, headers_of, status_of
 from inferd.frontends._http.exchange import VISIT, CallerLeft, Visit, header_value
@@ -33,6 +34,10 @@ _EXPOSED = (
     b"X-Request-Id, X-Inference-Source, X-Inference-Backend, X-Inference-Node, X-Inference-Nodes,"
     b" X-Inference-Model, X-Inference-Warning, Retry-After"
 )
+
+
+_LINGERING_BYTES = 16 * 1024 * 1024
+_LINGERING_SECONDS = 2.0
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -98,7 +103,10 @@ class Guard:
         await line.send(
             {"type": "http.response.start", "status": status_of(error), "headers": headers}
         )
-        await line.send({"type": "http.response.body", "body": body, "more_body": False})
+        await line.send({"type": "http.response.body", "body": body, "more_body": True})
+        if error.kind is ErrorKind.PAYLOAD_TOO_LARGE:
+            await line.linger()
+        await line.send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class _Line:
@@ -160,6 +168,19 @@ class _Line:
         if self._received > self._most:
             raise self._too_large()
         return message
+
+    async def linger(self) -> None:
+        """Let a caller that is still sending find the answer: closing at once may destroy it."""
+        left = _LINGERING_BYTES
+        try:
+            async with asyncio.timeout(_LINGERING_SECONDS):
+                while left > 0:
+                    message = await self._receive()
+                    if not message.get("more_body", False):
+                        return
+                    left -= len(message["body"])
+        except TimeoutError:
+            return
 
     async def send(self, message: Message) -> None:
         """Send for the app, with the headers that every response has."""

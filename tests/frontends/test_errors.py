@@ -1,0 +1,100 @@
+"""Every failure has a status, and each API tells it in its own shape."""
+
+import pytest
+
+from inferd.core.errors import ALL_KINDS, ErrorKind, NodeError
+from inferd.frontends._http.errors import STATUS, Unexpected, headers_of, status_of
+from tests.frontends.fakes import FakeBackend, fails
+from tests.frontends.nodes import open_node
+
+CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
+SPEC = {"task": "text-generation", "payload": {"prompt": "Hi"}}
+KINDS = [kind for kind in ErrorKind if kind is not ErrorKind.INTERNAL]
+
+
+def failure(kind: ErrorKind) -> NodeError:
+    return ALL_KINDS[kind]("it went wrong", hint="mend it", retry_after=1.5)
+
+
+def test_every_kind_of_error_has_a_status() -> None:
+    assert set(STATUS) == set(ErrorKind)
+    assert {status_of(failure(kind)) for kind in KINDS} == {
+        400, 401, 403, 404, 413, 429, 502, 503, 504, 508,
+    }  # fmt: skip
+    assert status_of(Unexpected()) == 500
+
+
+def test_waiting_is_told_in_whole_seconds_and_never_as_none() -> None:
+    assert ("Retry-After", "2") in headers_of(failure(ErrorKind.RATE_LIMITED))
+    error = ALL_KINDS[ErrorKind.RATE_LIMITED]("slow down", retry_after=0.01)
+    assert ("Retry-After", "1") in headers_of(error)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_task_api_tells_every_failure_in_the_original_keys(kind: ErrorKind) -> None:
+    async with open_node(FakeBackend(fails(failure(kind)))) as node:
+        answer = await node.client.post("/inference", json=SPEC)
+    assert answer.status_code == STATUS[kind]
+    body = answer.json()
+    assert body["reason"] == "it went wrong"
+    assert (body["kind"], body["hint"]) == (kind.value, "mend it")
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert answer.headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_openai_clients_are_told_every_failure_in_their_shape(
+    kind: ErrorKind, stream: bool
+) -> None:
+    async with open_node(FakeBackend(fails(failure(kind)))) as node:
+        answer = await node.client.post("/v1/chat/completions", json={**CHAT, "stream": stream})
+    assert answer.status_code == STATUS[kind]
+    error = answer.json()["error"]
+    assert error.keys() >= {"message", "type", "param", "code"}
+    assert error["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/inference", SPEC), ("/v1/chat/completions", CHAT), ("/v1/embeddings", {"input": "Hi"})],
+)
+async def test_a_fault_of_ours_is_a_500_without_its_insides(
+    path: str, body: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_node(FakeBackend(fails(RuntimeError("the insides")))) as node:
+        answer = await node.client.post(path, json=body)
+        assert node.ledger.outcomes == ["aborted"]
+    assert answer.status_code == 500
+    assert "insides" not in answer.text
+    assert "Traceback" not in answer.text
+    assert answer.headers["x-request-id"] in answer.text
+    assert answer.headers["x-request-id"] in caplog.text
+
+
+async def test_an_unknown_path_is_told_in_the_shape_of_its_api() -> None:
+    async with open_node(FakeBackend(fails(failure(ErrorKind.INTERNAL.BACKEND_FAILED)))) as node:
+        task = await node.client.get("/nothing")
+        openai = await node.client.get("/v1/nothing")
+        near = await node.client.get("/v1x")
+    assert (task.status_code, openai.status_code, near.status_code) == (404, 404, 404)
+    assert "openapi.json" in task.json()["hint"]
+    assert "message" in openai.json()["error"]
+    assert near.json()["error"] == "invalid request"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/inference", "HEAD, POST"),
+        ("DELETE", "/models", "GET, HEAD"),
+        ("GET", "/v1/chat/completions", "POST"),
+        ("OPTIONS", "/v1/models", "GET, HEAD"),
+    ],
+)
+async def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, allowed: str) -> None:
+    async with open_node() as node:
+        answer = await node.client.request(method, path)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == allowed
+    assert ("error" in answer.json()["error"]) is False
