@@ -220,7 +220,7 @@ async def test_the_caller_s_request_id_is_kept_where_it_is_harmless(shown: str, 
     backend = FakeBackend(says(*HELLO))
     async with open_node(backend) as node:
         answer = await node.client.post(
-            "/v1/chat/completions", json=CHAT, headers={"X-Request-Id": shown.encode()}
+            "/v1/chat/completions", json=CHAT, headers={b"X-Request-Id": shown.encode()}
         )
     told = answer.headers["x-request-id"]
     assert (told == shown) is kept

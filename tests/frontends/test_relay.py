@@ -152,11 +152,7 @@ async def test_a_stream_without_an_end_is_never_passed_off_as_whole() -> None:
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [
-        ("/v1/chat/completions", CHAT),
-        ("/v1/chat/completions", STREAM),
-        ("/inference", SPEC),
-    ],  # fmt: skip
+    [("/v1/chat/completions", CHAT), ("/v1/chat/completions", STREAM), ("/inference", SPEC)],
 )
 async def test_a_caller_that_leaves_before_the_answer_frees_the_backend(
     path: str, body: str

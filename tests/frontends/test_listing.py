@@ -1,0 +1,175 @@
+"""What the node tells of itself: models, forms, health, state, pages."""
+
+import pytest
+
+from inferd.core.backend import Model
+from inferd.core.request import Tier
+from inferd.core.tasks import TASKS
+from inferd.gateway.admission.policy import Rule
+from tests.frontends.fakes import HELLO, FakeBackend, says
+from tests.frontends.nodes import Node, open_node
+
+NASTY = Model(id="<script>alert(1)</script>", tasks=frozenset({"chat"}))
+HUB = Model(
+    id="org/big",
+    tasks=frozenset({"text-generation"}),
+    detail={"likes": 5, "downloads": 7, "trendingScore": 1.5, "gated": "manual"},
+)
+
+
+def two() -> tuple[FakeBackend, FakeBackend]:
+    peer = FakeBackend(says(*HELLO), "peer", tier=Tier.TEAM, is_node=True, models=(HUB,))
+    return FakeBackend(says(*HELLO), "here"), peer
+
+
+async def test_the_tasks_are_listed() -> None:
+    async with open_node() as node:
+        tasks = (await node.client.get("/models")).json()["available_tasks"]
+    assert "text-generation" in tasks
+    assert tasks == sorted(tasks)
+
+
+async def test_a_task_s_models_say_where_they_run() -> None:
+    async with open_node(*two()) as node:
+        local = (await node.client.get("/models?task=text-generation")).json()
+        both = (await node.client.get("/models?task=text-generation&include_remote=true")).json()
+        one = await node.client.get("/models?task=text-generation&include_remote=true&limit=1")
+    assert local == both[:1] == one.json()
+    assert local[0] == {
+        "id": "tiny",
+        "likes": None,
+        "trendingScore": None,
+        "downloads": None,
+        "gated": "false",
+        "tasks": ["text-generation"],
+        "runs": [
+            {"source": "local", "backend": "here", "tier": "local", "usable": True, "reason": ""}
+        ],
+    }
+    assert (both[1]["likes"], both[1]["gated"], both[1]["runs"][0]["source"]) == (
+        5, "manual", "remote",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "1.5", "", "٣"])
+async def test_a_limit_out_of_range_is_refused(limit: str) -> None:
+    async with open_node() as node:
+        answer = await node.client.get(
+            "/models", params={"task": "text-generation", "limit": limit}
+        )
+    assert answer.status_code == 422
+    assert "from 1 to 1000" in answer.json()["reason"]
+
+
+@pytest.mark.parametrize("path", ["/models?task=nothing", "/run?task=nothing"])
+async def test_an_unknown_task_is_refused_with_the_known_ones(path: str) -> None:
+    async with open_node() as node:
+        answer = await node.client.get(path)
+    assert answer.status_code == 400
+    assert "text-generation" in answer.json()["detail"]["supported_tasks"]
+
+
+async def test_every_task_has_a_form() -> None:
+    async with open_node() as node:
+        for name in TASKS:
+            form = (await node.client.get("/run", params={"task": name})).json()
+            assert form["task"] == name
+            assert form["schema"].keys() >= {
+                "category", "label", "description", "inputs", "files", "advanced",
+            }  # fmt: skip
+        assert (await node.client.get("/run")).status_code == 422
+
+
+async def test_anybody_may_ask_whether_the_process_serves() -> None:
+    async with open_node(secrets=["s"]) as node:
+        answer = await node.client.get("/healthz")
+    assert answer.json() == {
+        "status": "ok", "device": "cpu", "node": "node-a", "version": "1.2.3",
+    }  # fmt: skip
+
+
+async def test_the_status_shows_every_backend() -> None:
+    async with open_node(*two()) as node:
+        await node.client.post("/inference", json={"task": "text-generation",
+            "payload": {"prompt": "Hi"}})  # fmt: skip
+        status = (await node.client.get("/status")).json()
+    assert (status["node"], status["version"]) == ("node-a", "1.2.3")
+    assert status["uptime"] >= 0
+    assert [(each["name"], each["served"], each["in_flight"]) for each in status["backends"]] == [
+        ("here", 1, 0),
+        ("peer", 0, 0),
+    ]
+
+
+async def explained(node: Node, question: object) -> tuple[int, list[str], str]:
+    """Return the status, the backends in order, and everything that was said."""
+    answer = await node.client.post("/admin/explain", json=question)
+    rows = answer.json().get("candidates", [])
+    return answer.status_code, [row["backend"] for row in rows], answer.text
+
+
+async def test_a_question_about_a_route_is_answered_without_running_anything() -> None:
+    backends = two()
+    async with open_node(*backends) as node:
+        status, order, _ = await explained(node, {"task": "text-generation", "model": "tiny"})
+        _, remote, _ = await explained(node, {"task": "text-generation", "use_remote": True})
+        _, _, near = await explained(node, {"task": "text-generation", "tier": "local"})
+    assert status == 200
+    assert order == ["here", "peer"]
+    assert remote[0] == "peer"
+    assert "outside the request's tier" in near
+    assert [backend.requests for backend in backends] == [[], []]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [[], {"task": 1}, {"tier": "galaxy"}, {"task": "nothing"}, {"modle": "x"}, {"use_remote": "x"}],
+)
+async def test_a_question_that_cannot_be_read_is_refused(question: object) -> None:
+    async with open_node() as node:
+        assert (await explained(node, question))[0] == 400
+
+
+async def test_the_operator_s_pages_need_the_operator() -> None:
+    shown = {"Authorization": "Bearer s"}
+    paths = [("GET", "/status"), ("POST", "/admin/explain"), ("GET", "/admin/usage")]
+    async with open_node(secrets=["s"]) as node:
+        for method, path in paths:
+            answer = await node.client.request(method, path, headers=shown)
+            assert answer.status_code == 403
+            assert answer.json()["kind"] == "permission_denied"
+    rule = Rule(principal="secret:*", actions=("admin",))
+    async with open_node(secrets=["s"], rules=[rule]) as node:
+        assert (await node.client.get("/admin/usage", headers=shown)).json() == {"requests": 1}
+
+
+async def test_the_page_shows_the_node_and_runs_nothing() -> None:
+    async with open_node(FakeBackend(says(*HELLO), models=(NASTY, HUB))) as node:
+        answer = await node.client.get("/")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script" not in answer.headers["content-security-policy"]
+    assert "<script" not in answer.text
+    assert "&lt;script&gt;" in answer.text
+    for words in ("node-a", "/v1/chat/completions", "curl", "org/big", node.host):
+        assert words in answer.text
+
+
+async def test_the_page_is_for_those_who_may_list() -> None:
+    async with open_node(secrets=["s"]) as node:
+        assert (await node.client.get("/")).status_code == 401
+
+
+async def test_the_openapi_document_describes_every_path_and_refers_to_nothing_missing() -> None:
+    async with open_node() as node:
+        answer = await node.client.get("/openapi.json")
+    document = answer.json()
+    assert document["openapi"] == "3.1.0"
+    assert document["paths"].keys() == {
+        "/", "/openapi.json", "/inference", "/models", "/run", "/healthz", "/status",
+        "/admin/explain", "/admin/usage", "/v1/chat/completions", "/v1/embeddings", "/v1/models",
+        "/v1/models/{id}",
+    }  # fmt: skip
+    schemas = document["components"]["schemas"]
+    assert {f"{name}-payload" for name in TASKS} <= schemas.keys()
+    for reference in answer.text.split('"$ref":"#/components/schemas/')[1:]:
+        assert reference.partition('"')[0] in schemas
