@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -14,6 +15,7 @@ from inferd.core.errors import (
     BackendTimeout,
     BackendUnavailable,
     InvalidRequest,
+    NodeError,
 )
 from inferd.http1.exchange import Exchange
 from inferd.http1.url import Url
@@ -54,6 +56,11 @@ class Response:
                 return value.decode("latin-1")
         return ""
 
+    def values(self, name: str) -> list[str]:
+        """Return every value of a header that may come several times."""
+        wanted = name.lower().encode()
+        return [value.decode("latin-1") for key, value in self.headers if key == wanted]
+
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
@@ -76,6 +83,15 @@ class Response:
                 raise BackendFailed(f"the answer is longer than {limit >> 20} MiB")
             pieces.append(piece)
         return b"".join(pieces)
+
+    async def drain(self, seconds: float) -> None:
+        """Read on to the end if it comes within `seconds`, so that the connection is kept."""
+        if self._exchange is None:
+            return
+        self._exchange.hurry(seconds)
+        with suppress(NodeError):
+            async for _ in self:
+                pass
 
     def close(self) -> None:
         """Free the connection. Synchronous and idempotent."""

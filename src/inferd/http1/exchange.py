@@ -108,6 +108,13 @@ class Exchange(asyncio.Protocol):
         """Drop the connection after this response: the request wasn't sent to its end."""
         self._reusable = False
 
+    def hurry(self, seconds: float) -> None:
+        """Give the rest of the answer no more than `seconds`."""
+        if not self._is_complete:
+            end = self._loop.time() + seconds
+            self._end = end if self._end is None else min(end, self._end)
+            self._watch(seconds)
+
     # Deadlines: a timestamp that data moves; the timer looks again when it fires
 
     def _watch(self, seconds: float) -> None:

@@ -1,0 +1,79 @@
+"""Everything that can run a model. The `kind` in the configuration is the module's name here.
+
+A kind's module has an `Options` struct, for what only it understands, and
+`open_backend(settings, *, node, clock)`, which lends a `core.backend.Backend`.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+import msgspec
+
+from inferd.core.backend import Backend
+from inferd.core.clock import Clock
+from inferd.core.request import Tier
+
+T = TypeVar("T")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One backend as its operator wants it. Empty means that the kind decides.
+
+    `models` maps the names that callers use to the upstream's own; `timeout` bounds the wait for
+    an answer's head and for each piece of it.
+    """
+
+    name: str
+    base_url: str = ""
+    api_key: str = ""
+    models: Mapping[str, str] = {}
+    tier: Tier | None = None
+    timeout: float = 120.0
+    options: Mapping[str, object] = {}
+
+    def __repr__(self) -> str:
+        # Neither the key nor the options, which may hold another, belong in a log.
+        return f"<Settings of {self.name}>"
+
+
+def kinds() -> list[str]:
+    """Return the names of all kinds."""
+    return sorted(each.name for each in pkgutil.iter_modules(__path__) if each.name[0] != "_")
+
+
+def open_kind(
+    kind: str, settings: Settings, *, node: str, clock: Clock
+) -> AbstractAsyncContextManager[Backend]:
+    """Lend a backend of that kind; leaving closes everything it holds.
+
+    `node` is this node's id, for backends that are nodes themselves.
+
+    Raises:
+        ValueError: There is no such kind, or it can't be set up like this; here or on entering.
+    """
+    known = kinds()
+    if kind not in known:
+        raise ValueError(
+            f"backend {settings.name}: there is no kind called {kind!r}; "
+            f"kinds are {', '.join(known)}"
+        )
+    module = importlib.import_module(f"{__name__}.{kind}")
+    opened: AbstractAsyncContextManager[Backend] = module.open_backend(
+        settings, node=node, clock=clock
+    )
+    return opened
+
+
+def read_options(settings: Settings, shape: type[T]) -> T:
+    """Read a kind's own options.
+
+    Raises:
+        ValueError: One is unknown or wrong.
+    """
+    try:
+        return msgspec.convert(dict(settings.options), shape)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"backend {settings.name}: options: {error}") from error

@@ -1,0 +1,24 @@
+"""What backends over HTTP share: one upstream, and the OpenAI wire spoken to it."""
+
+from inferd.backends._http.openai import CHAT, EMBEDDINGS, OpenAIWire, ask_openai
+from inferd.backends._http.streams import typed_stream
+from inferd.backends._http.upstream import (
+    MAX_BYTES,
+    Upstream,
+    check_content,
+    is_loopback,
+    open_upstream,
+)
+
+__all__ = [
+    "CHAT",
+    "EMBEDDINGS",
+    "MAX_BYTES",
+    "OpenAIWire",
+    "Upstream",
+    "ask_openai",
+    "check_content",
+    "is_loopback",
+    "open_upstream",
+    "typed_stream",
+]

@@ -1,0 +1,194 @@
+"""One base URL with its credential: how it is asked, and what its refusals mean."""
+
+import ipaddress
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+
+from inferd.backends import Settings
+from inferd.core.clock import Clock
+from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable, NodeError
+from inferd.http1.client import Body, Client, Response, Timeouts
+from inferd.http1.url import Url, parse_url
+from inferd.wire.failures import failure
+
+MAX_BYTES = 256 << 20
+_ERROR_BYTES = 1 << 20
+_CONNECT = 10.0
+_FIRST_PAUSE = 0.1
+_OK = range(200, 300)
+_REDIRECTS = range(300, 400)
+_NOBODYS_PAGE = frozenset({400, 404, 405, 406, 415, 422})
+"""Where a page says that something else lives there; a proxy says the others in HTML too."""
+
+Headers = Iterable[tuple[str, str]]
+
+
+class Upstream:
+    """Asks, and turns every failure into one of ours.
+
+    Connections that fail are tried again `retries` times, after a pause on the clock.
+    """
+
+    def __init__(
+        self, settings: Settings, url: Url, *, clock: Clock, what: str, retries: int = 0
+    ) -> None:
+        self.url = url
+        self._name = settings.name
+        self._clock = clock
+        self._what = what
+        self._retries = retries
+        self._is_closed = False
+        self._client = Client(
+            settings.name,
+            url,
+            timeouts=Timeouts(
+                connect=min(_CONNECT, settings.timeout),
+                head=settings.timeout,
+                idle=settings.timeout,
+            ),
+        )
+        self._own: list[tuple[str, str]] = [("user-agent", "inferd")]
+        if settings.api_key:
+            self._own.append(("authorization", f"Bearer {settings.api_key}"))
+
+    def __repr__(self) -> str:
+        return f"<Upstream {self.url} {'closed' if self._is_closed else 'open'}>"
+
+    def left(self, deadline: float | None) -> float | None:
+        """Return the seconds until a request's deadline.
+
+        Raises:
+            BackendTimeout: It has passed.
+        """
+        if deadline is None:
+            return None
+        seconds = deadline - self._clock.now()
+        if seconds <= 0:
+            raise BackendTimeout(f"no time was left to ask {self._name}")
+        return seconds
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        accept: str = "application/json",
+        headers: Headers = (),
+        body: bytes | Body = b"",
+        deadline: float | None = None,
+    ) -> Response:
+        """Return a response that isn't a failure; the caller closes it.
+
+        Raises:
+            NodeError: There is none.
+        """
+        sent = [*self._own, ("accept", accept), *headers]
+        tries = 0
+        while True:
+            try:
+                response = await self._client.send(
+                    method, path, headers=sent, body=body, seconds=self.left(deadline)
+                )
+                break
+            except BackendUnavailable:
+                if self._is_closed or tries >= self._retries:
+                    raise
+            await self._clock.sleep(_FIRST_PAUSE * 2**tries)
+            tries += 1
+        if response.status in _OK:
+            return response
+        raise await self._refusal(response)
+
+    async def read(self, method: str, path: str) -> tuple[str, bytes]:
+        """Return a whole answer: its content type and its body.
+
+        Raises:
+            NodeError: There is none.
+        """
+        response = await self.ask(method, path)
+        try:
+            return response.header("content-type"), await response.read(MAX_BYTES)
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        """Abort everything."""
+        self._is_closed = True
+        self._client.close()
+
+    async def _refusal(self, response: Response) -> NodeError:
+        """Return what a failed response means."""
+        try:
+            if response.status in _REDIRECTS:
+                return BackendFailed(
+                    f"{self._what}: it sends its callers elsewhere",
+                    hint="set its address to the one it redirects to",
+                )
+            if response.status in _NOBODYS_PAGE:
+                check_content(response, self._what)
+            body = await response.read(_ERROR_BYTES)
+        except NodeError as error:
+            return error
+        finally:
+            response.close()
+        error = failure(
+            response.status,
+            body,
+            content_type=response.header("content-type"),
+            retry_after=self._retry_after(response.header("retry-after")),
+        )
+        if response.status in (401, 403) and isinstance(error, BackendUnavailable):
+            error.hint = error.hint or f"check the token or api_key of {self._name}"
+        return error
+
+    def _retry_after(self, text: str) -> float | None:
+        """Read seconds, or a date."""
+        if text.strip().isdigit():
+            return float(text)
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - self._clock.wall())
+        except (ValueError, OverflowError):
+            return None
+
+
+@contextmanager
+def open_upstream(
+    settings: Settings, base_url: str, *, clock: Clock, what: str, retries: int = 0
+) -> Generator[Upstream]:
+    """Lend an upstream; `what` says what it isn't when it answers with a web page.
+
+    Raises:
+        ValueError: Its address or its key can't be used.
+    """
+    try:
+        url = parse_url(base_url)
+    except ValueError as error:
+        raise ValueError(f"backend {settings.name}: base_url: {error}") from error
+    if not settings.api_key.isascii() or not settings.api_key.isprintable():
+        raise ValueError(f"backend {settings.name}: the api_key has signs that no header carries")
+    upstream = Upstream(settings, url, clock=clock, what=what, retries=retries)
+    try:
+        yield upstream
+    finally:
+        upstream.close()
+
+
+def check_content(response: Response, what: str) -> None:
+    """Refuse a page.
+
+    Raises:
+        BackendFailed: It is one.
+    """
+    if "html" in response.header("content-type").lower():
+        raise BackendFailed(
+            f"{what}: it answered with a web page", hint="check its address, and what listens there"
+        )
+
+
+def is_loopback(url: Url) -> bool:
+    """Whether words sent there stay on this machine."""
+    try:
+        return ipaddress.ip_address(url.host).is_loopback
+    except ValueError:
+        return url.host == "localhost" or url.host.endswith(".localhost")

@@ -1,0 +1,121 @@
+"""The models that come with inferd, on this machine's processor."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+
+import msgspec
+
+from inferd.backends import Settings, read_options
+from inferd.core.backend import Answer, Backend, Capabilities, Served
+from inferd.core.clock import Clock
+from inferd.core.errors import (
+    BackendFailed,
+    BackendTimeout,
+    InvalidRequest,
+    NodeError,
+    UnsupportedTask,
+)
+from inferd.core.request import InferenceRequest, Tier
+from inferd.core.result import Chunk
+from inferd.engine.embedded import weights
+from inferd.engine.embedded.device import QUEUE_LIMIT, Device
+
+if TYPE_CHECKING:
+    from inferd.backends.local.abilities import Abilities
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TASKS = frozenset(
+    {
+        "chat",
+        "feature-extraction",
+        "question-answering",
+        "sentence-similarity",
+        "tabular-classification",
+        "text-classification",
+        "text-ranking",
+        "zero-shot-classification",
+    }
+)
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`threads` 0 is one a core; `folder` empty is where set-up puts the models."""
+
+    threads: Annotated[int, msgspec.Meta(ge=0)] = 0
+    queue: Annotated[int, msgspec.Meta(ge=1)] = QUEUE_LIMIT
+    folder: str = ""
+
+
+@asynccontextmanager
+async def open_backend(settings: Settings, *, node: str, clock: Clock) -> AsyncGenerator[Backend]:
+    """Lend the embedded models; leaving waits for the threads that still compute."""
+    options = read_options(settings, Options)
+    async with Device(options.threads or None, queue_limit=options.queue) as device:
+        yield LocalBackend(settings, options, device, clock)
+
+
+class LocalBackend:
+    """Runs each request in one of the device's threads. Nothing is loaded until it is needed."""
+
+    kind = "local"
+    is_node = False
+
+    def __init__(self, settings: Settings, options: Options, device: Device, clock: Clock) -> None:
+        self.name = settings.name
+        self.tier = Tier.LOCAL if settings.tier is None else settings.tier
+        self.assumed = Capabilities(open_tasks=TASKS)
+        self._folder = Path(options.folder) if options.folder else weights.built_folder()
+        self._device = device
+        self._clock = clock
+        self._abilities: Abilities | None = None
+
+    def __repr__(self) -> str:
+        return f"<LocalBackend {self.name} {self._device!r}>"
+
+    async def capabilities(self) -> Capabilities:
+        abilities = self._abilities or await self._run(self._open)
+        return Capabilities(models=abilities.models())
+
+    async def infer(self, request: InferenceRequest) -> Answer:
+        if request.task not in TASKS:
+            raise UnsupportedTask(f"{self.name} doesn't do {request.task}")
+        if request.deadline is not None and request.deadline <= self._clock.now():
+            raise BackendTimeout(f"no time was left to ask {self.name}")
+        abilities = self._abilities or await self._run(self._open)
+        pieces, finish, warnings = await abilities.answer(request, self._run)
+        return Answer(_each((*pieces, finish)), served=Served(warnings=warnings))
+
+    def _open(self) -> "Abilities":
+        # numpy costs 70 ms: it is imported here, in the device's thread, by the first who asks.
+        from inferd.backends.local.abilities import Abilities
+
+        if self._abilities is None:
+            self._abilities = Abilities(self._folder)
+        return self._abilities
+
+    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call in a thread; whatever goes wrong becomes one of our errors."""
+        try:
+            return await self._device.run(function, *args, **kwargs)
+        except NodeError:
+            raise
+        except ValueError as error:
+            raise InvalidRequest(str(error)) from error
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # a runtime's own errors have no common class
+            logger.exception("%s failed", self.name)
+            raise BackendFailed(f"{self.name} failed; the node's log says why") from error
+
+
+async def _each(chunks: Iterable[Chunk]) -> AsyncIterator[Chunk]:
+    for chunk in chunks:
+        yield chunk

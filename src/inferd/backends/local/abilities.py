@@ -1,0 +1,280 @@
+"""What each task asks of the embedded models, and how its result is told. Imports numpy."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from inferd.core.backend import Model
+from inferd.core.content import Message
+from inferd.core.errors import InvalidRequest, ModelNotFound
+from inferd.core.request import InferenceRequest
+from inferd.core.result import Chunk, Embeddings, Finish, TextDelta, Usage, Value
+from inferd.core.tasks import encode_message
+from inferd.engine.embedded import (
+    catalogue,
+    question_answering,
+    ranking,
+    similarity,
+    weights,
+    zero_shot,
+)
+from inferd.engine.embedded.docs_chat import DocsChat
+from inferd.engine.embedded.minilm import DIMENSION, MiniLM
+from inferd.engine.embedded.sentiment import Sentiment
+from inferd.engine.embedded.tabular import Iris, check_rows
+
+_AT_ONCE = 64
+"""Texts a thread reads before others, and a cancel, have their turn."""
+
+_SILENT = frozenset({"stream_options", "user", "metadata", "store", "n"})
+"""What clients send along that changes nothing about the answer."""
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Run(Protocol):
+    """Calls a function in a thread."""
+
+    def __call__(self, function: Callable[..., T], /, *args: object) -> Awaitable[T]: ...
+
+
+class Done(NamedTuple):
+    """An answer: its chunks, the last of them, and what to tell beside it."""
+
+    pieces: tuple[Chunk, ...]
+    finish: Finish
+    warnings: tuple[str, ...] = ()
+
+
+class Abilities:
+    """The embedded models, loaded when first used."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._minilm = MiniLM(folder)
+        self._sentiment = Sentiment(folder, self._minilm)
+        self._docs = DocsChat(folder, self._minilm)
+        self._iris = Iris(folder)
+        self._tasks: Mapping[str, Callable[[InferenceRequest], Done]] = {
+            "chat": self._chat,
+            "question-answering": self._question_answering,
+            "sentence-similarity": self._similarity,
+            "tabular-classification": self._tabular,
+            "text-classification": self._sentiment_of,
+            "text-ranking": self._ranking,
+            "zero-shot-classification": self._zero_shot,
+        }
+
+    def models(self) -> tuple[Model, ...]:
+        """Return the models whose files are there.
+
+        Raises:
+            ModelDataMissing: None is.
+        """
+        found = tuple(
+            _offer(model)
+            for model in catalogue.MODELS
+            if weights.is_present(self._folder, *model.files)
+        )
+        if not found:
+            weights.require(self._folder, weights.MINILM)
+        return found
+
+    async def answer(self, request: InferenceRequest, run: Run) -> Done:
+        """Answer in the threads that `run` lends.
+
+        Raises:
+            ModelNotFound: No embedded model of that name does the task.
+            NodeError: Whatever `run` makes of a failure.
+        """
+        model = _model_for(request.task, request.model)
+        if request.task == "feature-extraction":
+            done = await self._embeddings(request, run)
+        else:
+            done = await run(self._tasks[request.task], request)
+        finish = Finish(reason=done.finish.reason, usage=done.finish.usage, model=model)
+        return done._replace(finish=finish)
+
+    async def _embeddings(self, request: InferenceRequest, run: Run) -> Done:
+        left = _Parameters(request)
+        if left.take("dimensions", DIMENSION) != DIMENSION:
+            raise InvalidRequest(
+                f"this model's vectors have {DIMENSION} dimensions and no fewer",
+                hint="leave out dimensions",
+                details={"param": "dimensions"},
+            )
+        if left.take("normalize", True) is not True:
+            left.ignore("normalize")
+        left.take("truncate", None)
+        prompt = request.inputs["prompt"]
+        texts = [prompt] if isinstance(prompt, str) else [*_strings(prompt)]
+        read = [
+            await run(self._minilm.read, texts[start : start + _AT_ONCE])
+            for start in range(0, len(texts), _AT_ONCE)
+        ]
+        data = b"".join(np.ascontiguousarray(part.vectors, "<f4").tobytes() for part in read)
+        return left.done(
+            (Embeddings(data=data, dimension=DIMENSION),),
+            tokens=sum(part.tokens for part in read),
+            units=len(texts),
+            why="vectors are of length one, and long texts are read in windows",
+        )
+
+    def _chat(self, request: InferenceRequest) -> Done:
+        left = _Parameters(request)
+        messages = request.inputs["messages"]
+        turns = [encode_message(turn) for turn in _list(messages) if isinstance(turn, Message)]
+        said = self._docs.answer(turns)
+        texts = said.pieces() if request.stream else (said.text,)
+        return left.done(
+            tuple(TextDelta(text) for text in texts),
+            tokens=said.input_tokens,
+            written=said.output_tokens,
+            why="inferd-docs quotes, it doesn't sample",
+        )
+
+    def _similarity(self, request: InferenceRequest) -> Done:
+        left = _Parameters(request)
+        sentences = _strings(request.inputs["sentences"])
+        scores = similarity.compare(self._minilm, _text(request, "source_sentence"), sentences)
+        return left.done((Value(scores.result),), tokens=scores.input_tokens, units=len(sentences))
+
+    def _ranking(self, request: InferenceRequest) -> Done:
+        left = _Parameters(request)
+        texts = _strings(request.inputs["texts"])
+        ranked = ranking.rank(
+            self._minilm,
+            _text(request, "query"),
+            texts,
+            top_n=_count(left.take("top_n", None)),
+            return_text=bool(left.take("return_documents", False)),
+        )
+        return left.done((Value(ranked.result),), tokens=ranked.input_tokens, units=len(texts))
+
+    def _zero_shot(self, request: InferenceRequest) -> Done:
+        left = _Parameters(request)
+        template = left.take("hypothesis_template", zero_shot.TEMPLATE)
+        found = zero_shot.classify(
+            self._minilm,
+            [_text(request, "prompt")],
+            _strings(request.inputs["candidate_labels"]),
+            hypothesis_template=str(template),
+            multi_label=bool(left.take("multi_label", False)),
+        )
+        return left.done((Value(found.result[0]),), tokens=found.input_tokens)
+
+    def _sentiment_of(self, request: InferenceRequest) -> Done:
+        left = _Parameters(request)
+        if left.take("function_to_apply", "softmax") != "softmax":
+            left.ignore("function_to_apply")
+        top_k = _count(left.take("top_k", None))
+        found = self._sentiment.classify([_text(request, "prompt")], top_k=top_k)
+        return left.done(
+            (Value(found.result[0]),), tokens=found.input_tokens, why="it is always softmax"
+        )
+
+    def _question_answering(self, request: InferenceRequest) -> Done:
+        left = _Parameters(request)
+        top_k = _count(left.take("top_k", None))
+        found = question_answering.answer(
+            self._minilm,
+            _text(request, "qa_question"),
+            _text(request, "qa_context"),
+            top_k=top_k or 1,
+        )
+        value = found.result[0] if top_k in (None, 1) else found.result
+        return left.done(
+            (Value(value),),
+            tokens=found.input_tokens,
+            why="it reads the whole context, and always answers",
+        )
+
+    def _tabular(self, request: InferenceRequest) -> Done:
+        left = _Parameters(request)
+        rows = [
+            {
+                "label": row["label"],
+                "class_id": row["class_id"],
+                "score": row["probabilities"][row["class_id"]],
+                "probabilities": row["probabilities"],
+            }
+            for row in self._iris.classify(check_rows(request.inputs["features"]))
+        ]
+        return left.done((Value(rows),), units=len(rows))
+
+
+class _Parameters:
+    """A request's parameters: those that were used, and those to own up to."""
+
+    def __init__(self, request: InferenceRequest) -> None:
+        self._left = {
+            name: value
+            for name, value in request.parameters.items()
+            if name not in _SILENT and value is not None
+        }
+        self._ignored: list[str] = []
+
+    def take(self, name: str, default: object) -> object:
+        return self._left.pop(name, default)
+
+    def ignore(self, name: str) -> None:
+        self._ignored.append(name)
+
+    def done(
+        self,
+        pieces: tuple[Chunk, ...],
+        *,
+        tokens: int = 0,
+        written: int = 0,
+        units: int = 1,
+        why: str = "this model has no such setting",
+    ) -> Done:
+        """Close the account: whatever was not taken was not used."""
+        names = ", ".join([*self._ignored, *sorted(self._left)])
+        usage = Usage(input_tokens=tokens, output_tokens=written, units=units)
+        return Done(pieces, Finish(usage=usage), (f"ignored: {names} ({why})",) if names else ())
+
+
+def _offer(model: catalogue.EmbeddedModel) -> Model:
+    detail: dict[str, object] = {
+        "licence": model.licence,
+        "about": model.about,
+        "size_bytes": model.size_bytes,
+    }
+    if model.max_tokens:
+        detail["max_tokens"] = model.max_tokens
+    if model.dimension:
+        detail["dimension"] = model.dimension
+    return Model(id=model.id, tasks=frozenset(model.tasks), aliases=model.aliases, detail=detail)
+
+
+def _model_for(task: str, name: str) -> str:
+    """Return the id of the model that does the task under that name, or under none."""
+    for model in catalogue.MODELS:
+        if task in model.tasks and (not name or name == model.id or name in model.aliases):
+            return model.id
+    raise ModelNotFound(
+        f"no embedded model called {name} does {task}", hint="GET /models lists what runs here"
+    )
+
+
+def _text(request: InferenceRequest, name: str) -> str:
+    value = request.inputs[name]
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be one text")
+    return value
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _strings(value: object) -> list[str]:
+    return [str(item) for item in _list(value)]
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None

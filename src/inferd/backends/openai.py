@@ -1,0 +1,147 @@
+"""OpenAI, and any server that speaks its API: vLLM, llama.cpp, LM Studio, TGI, OpenRouter."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from inferd.backends import Settings, read_options
+from inferd.backends._http import (
+    CHAT,
+    EMBEDDINGS,
+    Upstream,
+    ask_openai,
+    is_loopback,
+    open_upstream,
+)
+from inferd.core.backend import Answer, Backend, Capabilities, Model
+from inferd.core.clock import Clock
+from inferd.core.content import Message
+from inferd.core.errors import InvalidRequest, ModelNotFound, UnsupportedTask
+from inferd.core.request import InferenceRequest, Tier
+from inferd.core.result import Chunk, TextDelta
+from inferd.wire import openai_chat
+
+DEFAULT_URL = "https://api.openai.com/v1"
+WRITES = frozenset({"chat", "text-generation"})
+EMBEDS = frozenset({"feature-extraction"})
+TASKS = WRITES | EMBEDS
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`embeddings` names the models that make vectors, where their names don't say so."""
+
+    embeddings: tuple[str, ...] = ()
+
+
+@asynccontextmanager
+async def open_backend(settings: Settings, *, node: str, clock: Clock) -> AsyncGenerator[Backend]:
+    """Lend a connection pool to the server."""
+    options = read_options(settings, Options)
+    what = f"{settings.name} doesn't speak OpenAI's API"
+    with open_upstream(
+        settings, settings.base_url or DEFAULT_URL, clock=clock, what=what
+    ) as upstream:
+        yield OpenAIBackend(settings, options, upstream)
+
+
+class OpenAIBackend:
+    """Chat, text generation through chat, and embeddings."""
+
+    kind = "openai"
+    is_node = False
+
+    def __init__(self, settings: Settings, options: Options, upstream: Upstream) -> None:
+        self.name = settings.name
+        default = Tier.LOCAL if is_loopback(upstream.url) else Tier.CLOUD
+        self.tier = default if settings.tier is None else settings.tier
+        self._models = dict(settings.models)
+        self._embeddings = frozenset(options.embeddings)
+        self._upstream = upstream
+        self.assumed = (
+            Capabilities(models=self._offers(self._models))
+            if self._models
+            else Capabilities(open_tasks=TASKS)
+        )
+
+    def __repr__(self) -> str:
+        return f"<OpenAIBackend {self.name} {self._upstream!r}>"
+
+    async def capabilities(self) -> Capabilities:
+        try:
+            _, body = await self._upstream.read("GET", "/models")
+        except ModelNotFound:
+            # A server without a list is alive all the same.
+            if not self._models:
+                raise
+            return self.assumed
+        if self._models:
+            return self.assumed
+        listed = openai_chat.decode_models(body)
+        return Capabilities(models=self._offers(model.id for model in listed))
+
+    async def infer(self, request: InferenceRequest) -> Answer:
+        if request.task not in TASKS:
+            raise UnsupportedTask(f"{self.name} doesn't do {request.task}")
+        asked = msgspec.structs.replace(request, model=self._upstream_model(request.model))
+        if request.task == "feature-extraction":
+            asked = msgspec.structs.replace(asked, stream=False)
+            return await ask_openai(self._upstream, asked, EMBEDDINGS)
+        if request.task == "chat":
+            return await ask_openai(self._upstream, asked, CHAT)
+        prompt = str(request.inputs["prompt"])
+        answer = await ask_openai(self._upstream, _as_chat(asked, prompt), CHAT)
+        if request.parameters.get("return_full_text") is True:
+            return Answer(_after(prompt, answer), free=answer.close, served=answer.served)
+        return answer
+
+    def _upstream_model(self, name: str) -> str:
+        if not self._models:
+            if not name:
+                raise ModelNotFound(f"{self.name} has no default model", hint="name a model")
+            return name
+        model = self._models.get(name or next(iter(self._models)))
+        if model is None:
+            raise ModelNotFound(f"{self.name} has no model called {name}")
+        return model
+
+    def _offers(self, names: Iterable[str]) -> tuple[Model, ...]:
+        """Say what each model does. The API doesn't tell, so its name has to."""
+        ids = list(names)
+        vectors = self._embeddings or {name for name in ids if "embed" in name.lower()}
+        others = WRITES if vectors else TASKS
+        return tuple(Model(id=name, tasks=EMBEDS if name in vectors else others) for name in ids)
+
+
+def _as_chat(request: InferenceRequest, prompt: str) -> InferenceRequest:
+    """Ask for a continuation as a conversation of one turn."""
+    return msgspec.structs.replace(
+        request,
+        task="chat",
+        inputs={"messages": (Message(role="user", text=prompt),)},
+        parameters=_chat_parameters(request.parameters),
+        raw=None,
+    )
+
+
+def _chat_parameters(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Rename what chat calls otherwise; what it doesn't know is the server's to refuse."""
+    left = dict(parameters)
+    left.pop("return_full_text", None)
+    if (most := left.pop("max_new_tokens", None)) is not None:
+        left["max_tokens"] = most
+    samples = left.pop("do_sample", None)
+    if samples is False:
+        if left.get("temperature"):
+            raise InvalidRequest(
+                "do_sample=false and a temperature contradict each other",
+                details={"param": "do_sample"},
+            )
+        left["temperature"] = 0
+    return left
+
+
+async def _after(prompt: str, answer: Answer) -> AsyncIterator[Chunk]:
+    yield TextDelta(prompt)
+    async for chunk in answer:
+        yield chunk

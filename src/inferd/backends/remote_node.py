@@ -1,0 +1,264 @@
+"""Another node over HTTP: an inferd, or any server of the HF task API that the brief describes."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Annotated
+
+import msgspec
+
+from inferd.backends import Settings, read_options
+from inferd.backends._http import (
+    CHAT,
+    EMBEDDINGS,
+    MAX_BYTES,
+    OpenAIWire,
+    Upstream,
+    ask_openai,
+    check_content,
+    open_upstream,
+    typed_stream,
+)
+from inferd.core.backend import Answer, Backend, Capabilities, Model, Served
+from inferd.core.clock import Clock
+from inferd.core.content import File
+from inferd.core.errors import BackendFailed, ModelNotFound, UnsupportedTask
+from inferd.core.request import InferenceRequest, Tier, tiers_up_to
+from inferd.core.result import Chunk
+from inferd.core.tasks import TASKS, task_named
+from inferd.http1.client import Body, Response
+from inferd.wire import hf_tasks, json, multipart, openai_chat
+
+_EVENTS = "text/event-stream"
+_MOST_SECONDS = 86_400.0
+_EVERY_TASK = Capabilities(open_tasks=frozenset(TASKS))
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`retries`: how often a connection that fails is tried again."""
+
+    retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 1
+
+
+@asynccontextmanager
+async def open_backend(settings: Settings, *, node: str, clock: Clock) -> AsyncGenerator[Backend]:
+    """Lend a connection pool to the node; its address may end in `/inference` or not."""
+    options = read_options(settings, Options)
+    if not settings.base_url:
+        raise ValueError(f"backend {settings.name}: base_url is missing: where is the node?")
+    with open_upstream(
+        settings,
+        settings.base_url.rstrip("/").removesuffix("/inference"),
+        clock=clock,
+        what=f"{settings.name} isn't an inferd",
+        retries=options.retries,
+    ) as upstream:
+        yield RemoteNodeBackend(settings, upstream, node)
+
+
+class RemoteNodeBackend:
+    """Forwards a request with its files, and says whom it has passed."""
+
+    kind = "remote_node"
+    is_node = True
+    assumed = _EVERY_TASK
+
+    def __init__(self, settings: Settings, upstream: Upstream, node: str) -> None:
+        self.name = settings.name
+        self.tier = Tier.TEAM if settings.tier is None else settings.tier
+        self._models = dict(settings.models)
+        self._upstream = upstream
+        self._node = node
+        self._is_original = False
+
+    def __repr__(self) -> str:
+        return f"<RemoteNodeBackend {self.name} {self._upstream!r}>"
+
+    async def capabilities(self) -> Capabilities:
+        try:
+            _, body = await self._upstream.read("GET", "/v1/models")
+        except ModelNotFound:
+            return await self._tasks_of_original()
+        self._is_original = False
+        offers = [model for model in openai_chat.decode_models(body) if model.tasks]
+        return Capabilities(
+            models=tuple(map(_known, self._renamed(offers))), open_tasks=_EVERY_TASK.open_tasks
+        )
+
+    async def infer(self, request: InferenceRequest) -> Answer:
+        task = TASKS.get(request.task)
+        if task is None:
+            raise UnsupportedTask(f"{self.name} doesn't do {request.task}")
+        request = msgspec.structs.replace(
+            request,
+            model=self._models.get(request.model, request.model),
+            parameters={
+                name: value for name, value in request.parameters.items() if name != "use_remote"
+            },
+            stream=request.stream and task.streams,
+        )
+        if request.task == "chat":
+            return await self._ask_openai(request, CHAT)
+        if request.task == "feature-extraction" and self._wants_embeddings(request):
+            return await self._ask_openai(request, EMBEDDINGS)
+        return await self._ask_task(request)
+
+    def _wants_embeddings(self, request: InferenceRequest) -> bool:
+        if request.raw is not None and request.raw.wire == EMBEDDINGS.name:
+            return True
+        return not isinstance(request.inputs.get("prompt"), str) and not self._is_original
+
+    async def _ask_openai(self, request: InferenceRequest, wire: OpenAIWire) -> Answer:
+        return await ask_openai(
+            self._upstream,
+            request,
+            wire,
+            prefix="/v1",
+            headers=self._directions(request),
+            served=self._served,
+        )
+
+    async def _ask_task(self, request: InferenceRequest) -> Answer:
+        boundary = multipart.new_boundary()
+        response = await self._upstream.ask(
+            "POST",
+            "/inference",
+            accept=_EVENTS if request.stream else "application/json",
+            headers=[
+                ("content-type", multipart.content_type_of(boundary)),
+                *self._directions(request),
+            ],
+            body=_form(request, boundary),
+            deadline=request.deadline,
+        )
+        content_type = response.header("content-type")
+        try:
+            check_content(response, f"{self.name} isn't an inferd")
+            served = self._served(response)
+            if content_type.lower().startswith(_EVENTS):
+                chunks = typed_stream(response, hf_tasks.StreamDecoder())
+                return Answer(chunks, free=response.close, served=served)
+            body = await response.read(MAX_BYTES)
+        except BaseException:
+            response.close()
+            raise
+        response.close()
+        name = _file_name(response.header("content-disposition"))
+        result = hf_tasks.decode_result(request.task, content_type, body, name=name)
+        return Answer(_each(result), served=served)
+
+    def _directions(self, request: InferenceRequest) -> list[tuple[str, str]]:
+        """Say whom the request has passed, and how far and how long it may go on."""
+        headers = [("x-inference-hops", ",".join((*request.hops, self._node)))]
+        if request.tiers is not None:
+            headers.append(("x-inference-tier", _tiers(request.tiers)))
+        left = self._upstream.left(request.deadline)
+        if left is not None:
+            headers.append(("x-inference-timeout", f"{min(left, _MOST_SECONDS):.6f}"))
+        if request.id.isascii() and request.id.isprintable():
+            headers.append(("x-request-id", request.id))
+        return headers
+
+    def _served(self, response: Response) -> Served:
+        """Read who answered; a node that doesn't say is known by its address."""
+        node = response.header("x-inference-node") or self._upstream.url.authority
+        nodes = [
+            name.strip()
+            for line in response.values("x-inference-nodes")
+            for name in line.split(",")
+            if name.strip()
+        ]
+        return Served(
+            node=node,
+            nodes=tuple(nodes) or (node,),
+            warnings=tuple(response.values("x-inference-warning")),
+        )
+
+    async def _tasks_of_original(self) -> Capabilities:
+        """Ask the brief's original, which lists its tasks and no models."""
+        _, body = await self._upstream.read("GET", "/models")
+        document = json.answer(body)
+        listed = document.get("available_tasks") if isinstance(document, dict) else None
+        if not isinstance(listed, list):
+            raise BackendFailed(f"{self.name} isn't an inferd: it lists neither models nor tasks")
+        self._is_original = True
+        names = {name for name in listed if isinstance(name, str)}
+        return Capabilities(open_tasks=_canonical(names))
+
+    def _renamed(self, offers: Iterable[Model]) -> list[Model]:
+        """Keep the models that the operator named, under the names he gave them."""
+        if not self._models:
+            return list(offers)
+        there = {name: model for model in offers for name in (*model.aliases, model.id)}
+        return [
+            msgspec.structs.replace(there[theirs], id=ours, aliases=())
+            for ours, theirs in self._models.items()
+            if theirs in there
+        ]
+
+
+def _known(model: Model) -> Model:
+    return msgspec.structs.replace(model, tasks=_canonical(model.tasks))
+
+
+def _canonical(names: Iterable[str]) -> frozenset[str]:
+    """Return the tasks that this node knows too, by its names."""
+    found: set[str] = set()
+    for name in names:
+        try:
+            found.add(task_named(name).name)
+        except UnsupportedTask:
+            continue
+    return frozenset(found)
+
+
+def _tiers(tiers: frozenset[Tier]) -> str:
+    """Write a ceiling or a set. There, this machine's words are on theirs: `local` is theirs."""
+    allowed = tiers | {Tier.LOCAL}
+    ceiling = max(allowed)
+    if allowed == tiers_up_to(ceiling):
+        return ceiling.label
+    return ",".join(tier.label for tier in sorted(allowed))
+
+
+def _form(request: InferenceRequest, boundary: bytes) -> Body:
+    """Return the spec and the files, read only as they are sent."""
+    spec = multipart.encode_field(
+        boundary, "spec", hf_tasks.encode_spec(request), content_type="application/json"
+    )
+    heads = [
+        multipart.encode_file_head(boundary, file.field, file.name, file.content_type)
+        for file in request.files
+    ]
+    sizes = [(head, file.size_bytes) for head, file in zip(heads, request.files, strict=True)]
+    return Body(
+        pieces=partial(_pieces, spec, list(zip(heads, request.files, strict=True)), boundary),
+        size_bytes=multipart.content_length(boundary, [spec], sizes),
+    )
+
+
+async def _pieces(
+    spec: bytes, files: list[tuple[bytes, File]], boundary: bytes
+) -> AsyncIterator[bytes]:
+    yield spec
+    for head, file in files:
+        yield head
+        pieces = file.read()
+        try:
+            async for piece in pieces:
+                yield piece
+        finally:
+            if isinstance(pieces, AsyncGenerator):
+                await pieces.aclose()
+        yield multipart.FILE_TAIL
+    yield multipart.closing(boundary)
+
+
+def _file_name(disposition: str) -> str:
+    _, _, rest = disposition.partition('filename="')
+    return rest.partition('"')[0].replace("\\", "/").rpartition("/")[2][:255]
+
+
+async def _each(chunks: Iterable[Chunk]) -> AsyncIterator[Chunk]:
+    for chunk in chunks:
+        yield chunk
