@@ -41,6 +41,7 @@ class FakeBackend:
         self.error: NodeError | None = None
         self.breaks_after: NodeError | None = None
         self.hangs = False
+        self.bug = False
         self.reached = asyncio.Event()
         self.freed = asyncio.Event()
 
@@ -54,6 +55,8 @@ class FakeBackend:
         self.reached.set()
         if self.error is not None:
             raise self.error
+        if self.bug:
+            raise ZeroDivisionError
         if self.hangs:
             try:
                 await asyncio.Event().wait()

@@ -10,6 +10,7 @@ from inferd.core.errors import (
     BackendRefused,
     BackendTimeout,
     BackendUnavailable,
+    CallerLeft,
     LoopDetected,
     ModelNotFound,
     NodeError,
@@ -119,13 +120,24 @@ async def test_a_stream_that_breaks_is_booked_as_broken() -> None:
 async def test_leaving_early_frees_the_backend_and_is_booked_as_aborted() -> None:
     here = FakeBackend()
     bench = Bench(here)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(CallerLeft):
         async with bench.gateway.infer(ask(stream=True), bench.owner) as answer:
             assert await anext(answer) == TextDelta("one ")
-            raise ConnectionError("the client left")
+            raise CallerLeft
     assert here.freed.is_set()
     assert bench.records.rows[0].outcome == "aborted"
     assert bench.members[0].failed == 0
+
+
+async def test_a_fault_of_ours_is_booked_as_one_and_counts_against_the_backend() -> None:
+    here = FakeBackend()
+    here.bug = True
+    bench = Bench(here)
+    with pytest.raises(ZeroDivisionError):
+        async with bench.gateway.infer(ask(), bench.owner):
+            pass
+    assert bench.records.rows[0].outcome == "internal"
+    assert (bench.members[0].failed, bench.members[0].in_flight) == (1, 0)
 
 
 async def test_cancelling_while_the_backend_thinks_frees_it() -> None:

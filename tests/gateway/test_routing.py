@@ -101,7 +101,7 @@ async def test_a_backend_that_failed_waits_at_the_end_until_its_time_is_up() -> 
     bench = Bench(FakeBackend("a"), FakeBackend("b"))
     broken = bench.members[0]
     broken.took()
-    broken.broke(BackendUnavailable("down"), bench.clock.now())
+    broken.broke("down", bench.clock.now())
     assert [order(bench, ask())[0] for _ in range(3)] == ["b", "b", "b"]
     bench.clock.turn(31)
     assert {order(bench, ask())[0] for _ in range(2)} == {"a", "b"}
@@ -112,7 +112,7 @@ async def test_each_failure_in_a_row_sets_aside_for_longer_up_to_a_bound() -> No
     pauses: list[float] = []
     for _ in range(8):
         member.took()
-        member.broke(BackendUnavailable("down"), 0.0)
+        member.broke("down", 0.0)
         pauses.append(member.ejected_until)
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
     member.took()

@@ -175,6 +175,10 @@ class BackendRefused(BackendError):
     retryable = False
 
 
+class CallerLeft(Exception):
+    """Nobody is left to tell: the caller broke off. It ends the call and is no failure of ours."""
+
+
 ALL_KINDS: Mapping[ErrorKind, type[NodeError]] = {
     cls.kind: cls
     for cls in (

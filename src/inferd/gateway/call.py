@@ -7,7 +7,14 @@ import msgspec
 
 from inferd.core.backend import Answer, Served
 from inferd.core.clock import Clock
-from inferd.core.errors import BackendError, BackendTimeout, LoopDetected, NodeError
+from inferd.core.errors import (
+    BackendError,
+    BackendTimeout,
+    CallerLeft,
+    ErrorKind,
+    LoopDetected,
+    NodeError,
+)
 from inferd.core.records import Forward, Row
 from inferd.core.request import Action, InferenceRequest, Principal, Tier
 from inferd.core.tasks import unused_files
@@ -176,7 +183,9 @@ class Call:
         if error is None:
             target.member.gave(now - self._began)
         elif isinstance(error, BackendError) and error.retryable:
-            target.member.broke(error, now)
+            target.member.broke(error.message, now, retry_after=error.retry_after)
+        elif _outcome(error) == "internal":
+            target.member.broke("it failed in a way it shouldn't; the log has it", now)
         else:
             target.member.left()
         if target.member.backend.is_node:
@@ -220,9 +229,15 @@ class Call:
 
 
 def _outcome(error: BaseException | None) -> str:
-    if error is None:
-        return "ok"
-    return error.kind.value if isinstance(error, NodeError) else "aborted"
+    match error:
+        case None:
+            return "ok"
+        case NodeError():
+            return error.kind.value
+        case CallerLeft() | asyncio.CancelledError() | GeneratorExit():
+            return "aborted"
+        case _:
+            return ErrorKind.INTERNAL.value
 
 
 def _most_telling(errors: list[NodeError]) -> NodeError:

@@ -8,6 +8,7 @@ import msgspec
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
+from inferd.core.errors import CallerLeft
 from inferd.core.request import Principal
 from inferd.frontends._http.context import Context
 
@@ -21,10 +22,6 @@ class Visit(msgspec.Struct, frozen=True):
 
     request_id: str
     ambient: bool
-
-
-class CallerLeft(Exception):
-    """The connection is gone: there is nobody to answer."""
 
 
 class Exchange:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inferd.core.errors import ErrorKind, NodeError, PayloadTooLarge
+from inferd.core.errors import CallerLeft, ErrorKind, NodeError, PayloadTooLarge
 from inferd.frontends._http.context import EncodeError
 from inferd.frontends._http.errors import Unexpected, headers_of, status_of
-from inferd.frontends._http.exchange import VISIT, CallerLeft, Visit, header_value
+from inferd.frontends._http.exchange import VISIT, Visit, header_value
 from inferd.frontends._http.origins import authority_of, is_ambient, origin_of
 from inferd.frontends._http.settings import HttpSettings
 

@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
-from inferd.core.errors import InvalidRequest, NodeError, PayloadTooLarge
+from inferd.core.errors import CallerLeft, InvalidRequest, NodeError, PayloadTooLarge
 from inferd.core.request import Place
 from inferd.frontends._http.alongside import alongside
 from inferd.frontends._http.directions import place_of
 from inferd.frontends._http.errors import HttpRefusal
-from inferd.frontends._http.exchange import CallerLeft, Exchange
+from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.spool import ArrivingFile
 from inferd.wire import multipart
 

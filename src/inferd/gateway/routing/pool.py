@@ -64,14 +64,14 @@ class Member:
         """Note a request that ended early and says nothing about its health."""
         self.in_flight -= 1
 
-    def broke(self, error: NodeError, now: float) -> None:
+    def broke(self, reason: str, now: float, *, retry_after: float | None = None) -> None:
         """Note a request that it failed; set it aside for a while."""
         self.in_flight -= 1
         self.failed += 1
-        self.error = error.message
+        self.error = reason
         pause = min(_LONGEST_EJECTION, _FIRST_EJECTION * 2**self._failures_in_a_row)
         self._failures_in_a_row += 1
-        self.ejected_until = now + max(pause, error.retry_after or 0.0)
+        self.ejected_until = now + max(pause, retry_after or 0.0)
 
     def __repr__(self) -> str:
         return f"<Member {self.name} {self.in_flight} in flight, {self.failed} failed>"
