@@ -64,7 +64,7 @@ async def test_a_fault_of_ours_is_a_500_without_its_insides(
 ) -> None:
     async with open_node(FakeBackend(fails(RuntimeError("the insides")))) as node:
         answer = await node.client.post(path, json=body)
-        assert node.ledger.outcomes == ["aborted"]
+        assert node.ledger.outcomes == ["internal"]
     assert answer.status_code == 500
     assert "insides" not in answer.text
     assert "Traceback" not in answer.text

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferd.core.backend import Answer
-from inferd.core.errors import BackendUnavailable, InvalidRequest, NodeError
+from inferd.core.errors import BackendUnavailable, CallerLeft, InvalidRequest, NodeError
 from inferd.core.request import InferenceRequest, Tier
-from inferd.frontends._http.exchange import CallerLeft
 from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends._http.spool import ArrivingFile
 from inferd.frontends._http.uploads import Form
