@@ -25,18 +25,18 @@ tasks = ["text-generation"]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     home = tmp_path_factory.mktemp("server")
-    with run_node(home, toml=ECHO, INFERENCE_SHARED_SECRET="SUPERSECRET") as node:
+    with run_node(home, {"INFERENCE_SHARED_SECRET": "SUPERSECRET"}, toml=ECHO) as node:
         yield node
 
 
 @pytest.fixture(scope="module")
 def laptop(server: RunningNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    with run_node(
-        tmp_path_factory.mktemp("laptop"),
-        REMOTE_INFERENCE_ENABLED="true",
-        REMOTE_INFERENCE_TOKEN="SUPERSECRET",
-        REMOTE_INFERENCE_ENDPOINT=f"{server.url}/inference",
-    ) as node:
+    environment = {
+        "REMOTE_INFERENCE_ENABLED": "true",
+        "REMOTE_INFERENCE_TOKEN": "SUPERSECRET",
+        "REMOTE_INFERENCE_ENDPOINT": f"{server.url}/inference",
+    }
+    with run_node(tmp_path_factory.mktemp("laptop"), environment) as node:
         yield node
 
 

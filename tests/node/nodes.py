@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,21 +60,22 @@ class RunningNode:
 
 @contextmanager
 def run_node(
-    home: Path, *, toml: str = "", port: int = 0, **environment: str
-) -> Iterator[RunningNode]:
+    home: Path, *, environment: Mapping[str, str] | None = None, *, toml: str = "", port: int = 0
+) -> Generator[RunningNode]:
     """Start a node on a free port, lend it, and stop it cleanly."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "inferd.toml").write_text(toml)
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "inferd", "up", "--port", str(port), "--home", str(home)],
-        cwd=home,
-        env={**inherited, **environment},
-        stdout=subprocess.PIPE,
-        stderr=(home / "log").open("w"),
-        text=True,
-        start_new_session=True,
-    )
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "inferd", "up", "--port", str(port), "--home", str(home)],
+            cwd=home,
+            env={**inherited, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
     node = RunningNode(process, home)
     try:
         node.url = _url(node)

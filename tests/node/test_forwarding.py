@@ -27,7 +27,7 @@ tasks = ["text-generation", "image-classification", "text-to-image"]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """The team's server: a shared secret, a backend the laptop lacks."""
     home = tmp_path_factory.mktemp("server")
-    with run_node(home, toml=ECHO, INFERENCE_SHARED_SECRET=f"old-one,{SECRET}") as node:
+    with run_node(home, secret(f"old-one,{SECRET}"), toml=ECHO) as node:
         yield node
 
 
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
 def laptop(server: RunningNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """A laptop that may forward to it; no token of its own for anybody else."""
     home = tmp_path_factory.mktemp("laptop")
-    with run_node(home, **to(server)) as node:
+    with run_node(home, to(server)) as node:
         yield node
 
 
@@ -52,6 +52,10 @@ def to(server: RunningNode, token: str = SECRET) -> dict[str, str]:
         "REMOTE_INFERENCE_ENDPOINT": f"{server.url}/inference",
         "REMOTE_INFERENCE_TOKEN": token,
     }
+
+
+def secret(*words: str) -> dict[str, str]:
+    return {"INFERENCE_SHARED_SECRET": ",".join(words)}
 
 
 def source(answer: httpx2.Response) -> str:
@@ -159,7 +163,7 @@ def test_a_wrong_token_is_a_clear_error_that_names_no_secret(
     server: RunningNode, tmp_path: Path
 ) -> None:
     toml = "[remote]\nfallback_local = false\n"
-    with run_node(tmp_path / "n", toml=toml, **to(server, "wrong-token-of-mine")) as laptop:
+    with run_node(tmp_path / "n", to(server, "wrong-token-of-mine"), toml=toml) as laptop:
         answer = laptop.infer("sentiment-analysis", WORDS, use_remote="true")
     assert answer.status_code == 503
     assert "credential" in answer.text or "token" in answer.text
@@ -170,7 +174,7 @@ def test_a_dead_endpoint_is_passed_over_for_the_next(server: RunningNode, tmp_pa
     endpoints = f"http://127.0.0.1:{free_port()},{server.url}"
     environment = {**to(server), "REMOTE_INFERENCE_ENDPOINTS": endpoints}
     del environment["REMOTE_INFERENCE_ENDPOINT"]
-    with run_node(tmp_path / "n", **environment) as laptop:
+    with run_node(tmp_path / "n", environment) as laptop:
         answers = [laptop.infer("sentiment-analysis", WORDS, use_remote="true") for _ in range(4)]
     assert {source(answer) for answer in answers} == {"remote"}
     assert {answer.status_code for answer in answers} == {200}
@@ -182,8 +186,8 @@ def test_a_server_killed_mid_request_falls_back_to_this_machine(tmp_path: Path) 
     )
     toml = "[local]\nenabled = false\n" + slow
     with (
-        run_node(tmp_path / "server", toml=toml, INFERENCE_SHARED_SECRET=SECRET) as server,
-        run_node(tmp_path / "laptop", **to(server)) as laptop,
+        run_node(tmp_path / "server", secret(SECRET), toml=toml) as server,
+        run_node(tmp_path / "laptop", to(server)) as laptop,
         httpx2.Client(timeout=30) as client,
     ):
         spec = {"model_id": "", "task": "sentiment-analysis", "payload": WORDS}
@@ -206,11 +210,10 @@ def test_two_nodes_that_point_at_each_other_refuse_the_loop(tmp_path: Path) -> N
     port = free_port()
     forward = {"REMOTE_INFERENCE_ENABLED": "true", "REMOTE_INFERENCE_TOKEN": SECRET,
                "INFERENCE_SHARED_SECRET": SECRET}  # fmt: skip
-    with run_node(
-        tmp_path / "a", **forward, REMOTE_INFERENCE_ENDPOINT=f"http://127.0.0.1:{port}"
-    ) as a:
+    there = {"REMOTE_INFERENCE_ENDPOINT": f"http://127.0.0.1:{port}"}
+    with run_node(tmp_path / "a", {**forward, **there}) as a:
         environment = {**forward, "REMOTE_INFERENCE_ENDPOINT": a.url}
-        with run_node(tmp_path / "b", port=port, **environment) as b:
+        with run_node(tmp_path / "b", environment, port=port) as b:
             asked = {"Authorization": f"Bearer {SECRET}"}
             answer = a.infer(
                 "text-generation", {"prompt": "Hello"}, model="acme/nobody", headers=asked
@@ -222,8 +225,8 @@ def test_two_nodes_that_point_at_each_other_refuse_the_loop(tmp_path: Path) -> N
 
 def test_a_chain_of_three_nodes_answers_from_its_end(server: RunningNode, tmp_path: Path) -> None:
     with (
-        run_node(tmp_path / "staging", **to(server), INFERENCE_SHARED_SECRET="staging") as staging,
-        run_node(tmp_path / "laptop", **to(staging, "staging")) as laptop,
+        run_node(tmp_path / "staging", {**to(server), **secret("staging")}) as staging,
+        run_node(tmp_path / "laptop", to(staging, "staging")) as laptop,
     ):
         answer = laptop.infer("text-generation", {"prompt": "Hello"}, model="acme/pretend")
         path = [node.id for node in (laptop, staging, server)]
@@ -235,7 +238,7 @@ def test_a_chain_of_three_nodes_answers_from_its_end(server: RunningNode, tmp_pa
 def test_the_audit_log_tells_who_what_where_and_not_the_words(
     server: RunningNode, tmp_path: Path
 ) -> None:
-    with run_node(tmp_path / "n", **to(server)) as laptop:
+    with run_node(tmp_path / "n", to(server)) as laptop:
         laptop.infer("sentiment-analysis", {"prompt": "unmistakable words"}, use_remote="true")
         laptop.infer("sentiment-analysis", {"prompt": "unmistakable words"}, use_remote="false")
     text = (laptop.home / "audit" / "remote.jsonl").read_text()

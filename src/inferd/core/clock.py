@@ -26,4 +26,7 @@ class SystemClock:
 
     now = staticmethod(time.monotonic)
     wall = staticmethod(time.time)  # noqa: TID251  the one place it may be read
-    sleep = staticmethod(asyncio.sleep)  # noqa: TID251
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        await asyncio.sleep(seconds)  # noqa: TID251
