@@ -82,7 +82,7 @@ class LocalBackend:
 
     async def capabilities(self) -> Capabilities:
         abilities = self._abilities or await self._run(self._open)
-        return Capabilities(models=abilities.models())
+        return Capabilities(models=await self._run(abilities.models))
 
     async def infer(self, request: InferenceRequest) -> Answer:
         if request.task not in TASKS:

@@ -1,0 +1,94 @@
+"""Every backend we ship, by its kind, with a fake of what stands behind it."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import msgspec
+import pytest
+
+from inferd.backends import Settings, open_kind
+from inferd.core.backend import Backend
+from inferd.core.content import Message
+from inferd.core.request import InferenceRequest
+from inferd.engine.embedded import catalogue, weights
+from tests.backends.fakes import MODEL, SECRET, FakeNode, FakeOpenAI, FakeUpstream, running
+from tests.clocks import HandClock
+
+NODE = "node-of-the-tests"
+
+
+class Subject(msgspec.Struct, kw_only=True):
+    """A backend, and what a test may do to it. `quotes` where its answer is the question."""
+
+    backend: Backend
+    clock: HandClock
+    model: str
+    upstream: FakeUpstream | None = None
+    quotes: bool = True
+
+    def ask(
+        self,
+        text: str = "one two three",
+        *,
+        stream: bool = False,
+        model: str | None = None,
+        **more: object,
+    ) -> InferenceRequest:
+        """Return a chat request."""
+        request = InferenceRequest(
+            id="req-1",
+            task="chat",
+            model=self.model if model is None else model,
+            inputs={"messages": (Message(role="user", text=text),)},
+            stream=stream,
+        )
+        return msgspec.structs.replace(request, **more)
+
+
+Open = Callable[[], AbstractAsyncContextManager[Subject]]
+
+
+def settings_of(name: str, **more: object) -> Settings:
+    return msgspec.structs.replace(Settings(name=name), **more)
+
+
+@asynccontextmanager
+async def remote(kind: str, upstream: FakeUpstream, **more: object) -> AsyncGenerator[Subject]:
+    """Lend a backend that asks `upstream`; `path` is what follows the server's address."""
+    clock = HandClock()
+    path = more.pop("path", "")
+    async with running(upstream):
+        settings = settings_of(
+            kind, base_url=f"{upstream.server.url}{path}", api_key=SECRET, timeout=0.2
+        )
+        settings = msgspec.structs.replace(settings, **more)
+        async with open_kind(kind, settings, node=NODE, clock=clock) as backend:
+            yield Subject(backend=backend, clock=clock, model=MODEL, upstream=upstream)
+
+
+@asynccontextmanager
+async def local() -> AsyncGenerator[Subject]:
+    if not weights.is_present(weights.built_folder(), *catalogue.DOCS.files):
+        pytest.skip("the embedded models are not built: run `make setup`")
+    clock = HandClock()
+    async with open_kind("local", settings_of("local"), node=NODE, clock=clock) as backend:
+        yield Subject(backend=backend, clock=clock, model=catalogue.DOCS.id, quotes=False)
+
+
+@asynccontextmanager
+async def echo() -> AsyncGenerator[Subject]:
+    clock = HandClock()
+    settings = settings_of("echo", models={MODEL: MODEL})
+    async with open_kind("echo", settings, node=NODE, clock=clock) as backend:
+        yield Subject(backend=backend, clock=clock, model=MODEL)
+
+
+SUBJECTS: Mapping[str, Open] = {
+    "echo": echo,
+    "local": local,
+    "openai": lambda: remote("openai", FakeOpenAI(), path="/v1"),
+    "remote_node": lambda: remote("remote_node", FakeNode()),
+}
+
+CALLING = ("openai", "remote_node")
+"""Those that ask somebody else; the others can't be refused, cut off or kept waiting."""
