@@ -1,0 +1,18 @@
+"""The command line: `inferd`, and `python -m inferd`.
+
+app        the commands by name; each is imported when it is used
+settings   the flags that say which configuration, which home folder, which node
+failure    what went wrong, for people
+screen     the terminal
+client     finding a node and calling it
+inputs     words of the command line as a task's payload
+render     results, drawn
+up, run, models, config, usage, doctor   one command each
+"""
+
+
+def main() -> None:
+    """Run the command that the process was started with."""
+    from inferd.cli.app import main as run
+
+    run()

@@ -1,0 +1,203 @@
+"""Finding a node and calling it: one named by URL, the one running here, or one made for the call.
+
+The running node leaves its address and its owner's token in the home folder; where none runs, the
+command opens a node in its own process and calls that, with everything but a listener.
+"""
+
+import os
+import socket
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+
+from inferd.cli.failure import Failure
+from inferd.cli.settings import TOKEN_NAME, Where, read
+from inferd.node.home import Home, Running
+
+_CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 600.0
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_IN_OUR_WORDS = {
+    "send `Authorization: Bearer <secret>` with": f"set {TOKEN_NAME} to",
+    "leave out use_remote=false": "leave out --local",
+    "leave out use_remote": "leave out --remote",
+}
+_TOLD_KEYS = ("reason", "message", "error", "detail")
+
+
+class Client:
+    """A node that answers. `name` says which, in words."""
+
+    def __init__(self, http: httpx2.AsyncClient, name: str, *, is_here: bool) -> None:
+        self.http = http
+        self.name = name
+        self.is_here = is_here
+        """Whether it lives in this very process."""
+
+    async def get(self, path: str, **query: str) -> bytes:
+        """Return the body of a successful answer.
+
+        Raises:
+            Failure: There is none.
+        """
+        return (await self.send(self.http.build_request("GET", path, params=query))).content
+
+    async def post(self, path: str, body: Mapping[str, object]) -> bytes:
+        """Send JSON; return the body of a successful answer.
+
+        Raises:
+            Failure: There is none.
+        """
+        return (await self.send(self.http.build_request("POST", path, json=dict(body)))).content
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
+        """Return a successful answer; a streamed one is the caller's to close.
+
+        Raises:
+            Failure: There is none.
+        """
+        with translated(self.name):
+            answer = await self.http.send(request, stream=stream)
+            if answer.is_success:
+                return answer
+            await answer.aread()
+            await answer.aclose()
+        raise refusal(answer, self.name)
+
+
+class translated:  # noqa: N801  a context manager, read as a verb
+    """What can go wrong between here and a node, as a Failure."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        match error:
+            case httpx2.ConnectError() | httpx2.ConnectTimeout():
+                hint = "check the URL, and that a node runs there: `inferd up` starts one"
+                raise Failure(f"{self._name} can't be reached", hint=hint) from error
+            case httpx2.TimeoutException():
+                raise Failure(f"{self._name} gave no answer in time") from error
+            case httpx2.HTTPError() | httpx2.InvalidURL():
+                raise Failure(f"{self._name} broke off: {error}") from error
+            case _:
+                pass
+
+
+@asynccontextmanager
+async def open_client(where: Where) -> AsyncGenerator[Client]:
+    """Lend the node that the command line means.
+
+    Raises:
+        Failure: It can't be found or started.
+    """
+    if where.url:
+        token = os.environ.get(TOKEN_NAME, "") or _token_for(where.url, where)
+        async with _over_http(where.url, token) as client:
+            yield client
+        return
+    running = _running(where)
+    if running is not None:
+        async with _over_http(running.url, running.token) as client:
+            yield client
+        return
+    async with _in_process(where) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _over_http(url: str, token: str) -> AsyncGenerator[Client]:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Failure(f"{url} is no URL of a node", hint="write http://HOST:PORT")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with httpx2.AsyncClient(
+        base_url=url.rstrip("/"),
+        headers=headers,
+        timeout=httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+        # No proxy stands between this machine and itself.
+        trust_env=parts.hostname not in _LOOPBACK,
+    ) as http:
+        yield Client(http, f"the node at {url}", is_here=False)
+
+
+@asynccontextmanager
+async def _in_process(where: Where) -> AsyncGenerator[Client]:
+    from inferd.node import CannotStart, open_node
+    from inferd.node.compose import secrets_of
+    from inferd.telemetry.logs import configure_logging
+
+    config = read(where).config
+    configure_logging(level="error", style="text", secrets=secrets_of(config))
+    try:
+        async with open_node(config) as node:
+            await node.gateway.pool.refresh()
+            transport = httpx2.ASGITransport(app=node.app, client=("127.0.0.1", 1))
+            async with httpx2.AsyncClient(
+                transport=transport,
+                base_url="http://127.0.0.1",
+                headers={"Authorization": f"Bearer {node.owner_token}"},
+                timeout=_ANSWER_SECONDS,
+            ) as http:
+                yield Client(http, "the node in this process", is_here=True)
+    except CannotStart as error:
+        raise Failure(error.message, hint=error.hint) from error
+
+
+def accepts(url: str) -> bool:
+    """Tell whether anything listens at a URL of this machine."""
+    parts = urlsplit(url)
+    try:
+        address = (parts.hostname or "", parts.port or 80)
+        with socket.create_connection(address, timeout=_CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _running(where: Where) -> Running | None:
+    """Return the node that runs here; one that died left only its file."""
+    running = Home(read(where).config.server.home).running()
+    return running if running is not None and accepts(running.url) else None
+
+
+def _token_for(url: str, where: Where) -> str:
+    """Return the owner's token if `url` is the node that runs here: no other node is shown it."""
+    try:
+        running = Home(read(where).config.server.home).running()
+    except Failure:
+        return ""
+    return running.token if running is not None and running.url == url.rstrip("/") else ""
+
+
+def refusal(answer: httpx2.Response, name: str) -> Failure:
+    """Return a failed answer as a Failure: the node's own words, or the status."""
+    request_id = answer.headers.get("x-request-id", "")
+    try:
+        told = msgspec.json.decode(answer.content)
+    except msgspec.DecodeError:
+        told = None
+    inner = told.get("error") if isinstance(told, dict) else None
+    # Under /v1 errors have OpenAI's shape, elsewhere the task API's.
+    said: object = inner if isinstance(inner, dict) else told
+    if not isinstance(said, dict):
+        return Failure(f"{name} answered {answer.status_code}", request_id=request_id)
+    message = next((text for key in _TOLD_KEYS if isinstance(text := said.get(key), str)), "")
+    hint = said.get("hint")
+    return Failure(
+        message or f"{name} answered {answer.status_code}",
+        hint=_here(hint) if isinstance(hint, str) else "",
+        request_id=request_id,
+    )
+
+
+def _here(hint: str) -> str:
+    """Say a node's hint in the command line's words."""
+    for theirs, ours in _IN_OUR_WORDS.items():
+        hint = hint.replace(theirs, ours)
+    return hint

@@ -1,0 +1,68 @@
+"""`inferd config`: what the node is told, and where it was told so."""
+
+from typing import Annotated
+
+from cyclopts import App
+
+from inferd.cli import screen
+from inferd.cli.failure import Failure
+from inferd.cli.settings import SETTINGS, SWITCH, Settings, read
+from inferd.config.load import Loaded
+from inferd.config.show import rows
+
+app = App(name="config")
+
+
+@app.command
+def show(*, json: Annotated[bool, SWITCH] = False, settings: Settings = SETTINGS) -> None:
+    """Print every setting, its value without secrets, and its source.
+
+    Args:
+        json: Print JSON.
+        settings: What to change.
+    """
+    loaded = read(settings)
+    found = list(rows(loaded))
+    if json:
+        screen.write_json(found)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("key", "value", "source", box=None, pad_edge=False, header_style="bold")
+    for row in found:
+        note = f"  ({row.note})" if row.note else ""
+        source = Text(row.source, style="dim" if row.source == "default" else "green")
+        value = Text(row.value).append(note, style="yellow")
+        table.add_row(Text(row.key), value, source)
+    screen.show(table)
+    _remark(loaded)
+
+
+@app.command
+def check(*, settings: Settings = SETTINGS) -> None:
+    """Say whether the node would start with this configuration, and if not, all that is wrong."""
+    loaded = read(settings)
+    from inferd.node.compose import policy_rules, routing_rules, wanted
+
+    try:
+        policy_rules(loaded.config)
+        routing_rules(loaded.config)
+        list(wanted(loaded.config))
+    except Exception as error:
+        raise Failure(str(error)) from error
+    print(f"the configuration is sound: {_named(loaded)}")
+    _remark(loaded)
+
+
+def _named(loaded: Loaded) -> str:
+    file = str(loaded.path) if loaded.path else "no inferd.toml"
+    preset = f", preset {loaded.preset}" if loaded.preset else ""
+    return f"{file}{preset}, {len(loaded.sources)} settings made"
+
+
+def _remark(loaded: Loaded) -> None:
+    for warning in loaded.warnings:
+        screen.note(f"note: {warning}")
+    for key in loaded.awaiting():
+        screen.note(f"note: {key.path} has no effect yet: it waits for {key.awaits}")

@@ -1,0 +1,121 @@
+"""What the doctor asks of the node: its port, its health, and one real embedding."""
+
+import errno
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import msgspec
+
+from inferd import __version__
+from inferd.cli.client import open_client
+from inferd.cli.doctor.check import Check, fail, warn
+from inferd.cli.failure import Failure
+from inferd.cli.settings import Where
+from inferd.config.schema import NodeConfig
+from inferd.node.exposure import check_exposure, is_loopback
+from inferd.node.home import CannotStart, Home, Running
+
+_PATIENCE = 5.0
+
+
+class _Health(msgspec.Struct):
+    node: str = ""
+    version: str = ""
+
+
+async def listener(config: NodeConfig) -> list[Check]:
+    """Check where the node listens, or would."""
+    return [_exposure(config), *await _port(config)]
+
+
+def _exposure(config: NodeConfig) -> Check:
+    host = config.server.host
+    try:
+        check_exposure(config)
+    except CannotStart as error:
+        return fail("access", error.message, error.hint)
+    if is_loopback(host):
+        return Check(what="access", found=f"{host}: only this machine can reach it")
+    return Check(what="access", found=f"{host}: others can reach it with a secret")
+
+
+async def _port(config: NodeConfig) -> list[Check]:
+    running = Home(config.server.home).running()
+    if running is not None:
+        health = await _health(running)
+        if health is not None:
+            return list(_alive(running, health))
+    stale = [] if running is None else [_stale(config, running)]
+    return [*stale, _bindable(config.server.host, config.server.port)]
+
+
+async def _health(running: Running) -> _Health | None:
+    try:
+        async with httpx2.AsyncClient(timeout=_PATIENCE, trust_env=False) as http:
+            answer = await http.get(f"{running.url}/healthz")
+        return msgspec.json.decode(answer.content, type=_Health) if answer.is_success else None
+    except (httpx2.HTTPError, msgspec.DecodeError):
+        return None
+
+
+def _alive(running: Running, health: _Health) -> Iterator[Check]:
+    yield Check(what="node", found=f"runs at {running.url}, process {running.pid}")
+    if health.version != __version__:
+        yield warn(
+            "node",
+            f"it is version {health.version or running.version}, this is {__version__}",
+            "restart it",
+        )
+
+
+def _stale(config: NodeConfig, running: Running) -> Check:
+    file = config.server.home / "node.json"
+    return warn(
+        "node",
+        f"{file} tells of a node at {running.url} that doesn't answer",
+        "start it again with `inferd up`; if process "
+        f"{running.pid} still runs and hangs, stop it first",
+    )
+
+
+def _bindable(host: str, port: int) -> Check:
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return fail(
+                "port",
+                f"{port} on {host} is taken, and not by a node with this home folder",
+                f"stop what holds it, or choose another: --port {port + 1}",
+            )
+        return fail("port", f"can't listen on {host}:{port}: {error.strerror}", "choose another")
+    return Check(what="port", found=f"{port} on {host} is free; no node runs here")
+
+
+async def embedding(config: NodeConfig) -> Check:
+    """Check that the embedded model really embeds, on a node made for the purpose."""
+    what = "embedded model"
+    if not config.local.enabled:
+        return Check(what=what, found="switched off (local.enabled)")
+    with tempfile.TemporaryDirectory(prefix="inferd-doctor-") as folder:
+        (Path(folder) / "inferd.toml").write_text("")
+        where = Where(
+            home=folder,
+            config=Path(folder) / "inferd.toml",
+            set=("remote.enabled=false", "local.enabled=true", "backends=[]"),
+        )
+        try:
+            async with open_client(where) as client:
+                body = await client.post("/v1/embeddings", {"model": "minilm", "input": "Well?"})
+        except Failure as failure:
+            return fail(what, failure.message, failure.hint or "run `make setup`")
+    vector = msgspec.json.decode(body)["data"][0]["embedding"]
+    return Check(what=what, found=f"works: a text became {len(vector)} numbers")

@@ -1,0 +1,115 @@
+"""What the doctor asks of each remote node: found, reached, trusted, let in, and not ourselves."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+
+from inferd.cli.doctor.check import Check, fail, warn
+from inferd.config.remote import RemoteEndpoint
+from inferd.config.schema import NodeConfig
+from inferd.core.clock import SystemClock
+
+_PATIENCE = 5.0
+_SKEW = 5.0
+
+
+class _Health(msgspec.Struct):
+    node: str = ""
+
+
+async def examine(config: NodeConfig) -> list[Check]:
+    """Check every remote node, side by side."""
+    if not config.remote.nodes:
+        return [Check(what="remote", found="off: no other node is asked")]
+    ours = _our_id(config.server.home)
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(_examine(node, ours)) for node in config.remote.nodes]
+    return [check for task in running for check in task.result()]
+
+
+def _our_id(home: Path) -> str:
+    """Return this node's id, without making one as a first start does."""
+    file = home / "node.id"
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+
+
+async def _examine(node: RemoteEndpoint, ours: str) -> list[Check]:
+    parts = urlsplit(node.url)
+    what = f"remote {node.name or parts.netloc}"
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        await asyncio.get_running_loop().getaddrinfo(parts.hostname, port)
+    except socket.gaierror:
+        fix = "check the name in remote.endpoint, and this machine's DNS"
+        return [fail(what, f"there is no host called {parts.hostname}", fix)]
+    try:
+        async with httpx2.AsyncClient(base_url=node.url, timeout=_PATIENCE) as http:
+            health = await http.get("healthz")
+            return [*_reached(what, health, ours), await _let_in(what, http, node)]
+    except httpx2.HTTPError as error:
+        return [_unreachable(what, node.url, error)]
+
+
+def _unreachable(what: str, url: str, error: httpx2.HTTPError) -> Check:
+    said = str(error)
+    if "CERTIFICATE" in said or "SSL" in said:
+        fix = "renew its certificate, or add its authority to this machine's (SSL_CERT_FILE)"
+        return fail(what, f"its certificate isn't trusted: {said[:200]}", fix)
+    if isinstance(error, httpx2.TimeoutException):
+        return fail(
+            what, f"{url} gave no answer within {_PATIENCE:g} s", "check its load and its firewall"
+        )
+    fix = "start the node there, and check the address and the firewall"
+    return fail(what, f"{url} can't be reached", fix)
+
+
+def _reached(what: str, answer: httpx2.Response, ours: str) -> Iterator[Check]:
+    if not answer.is_success:
+        yield fail(
+            what,
+            f"GET /healthz answered {answer.status_code}",
+            "check that the URL is a node's, and the node's own log",
+        )
+        return
+    try:
+        theirs = msgspec.json.decode(answer.content, type=_Health).node
+    except msgspec.DecodeError:
+        yield fail(what, "it answers, but not as a node does", "check the URL")
+        return
+    if ours and theirs == ours:
+        fix = "take it out of remote.endpoint: requests would go round in a circle"
+        yield fail(what, "it is this very node", fix)
+    skew = _skew(answer.headers.get("date", ""))
+    if abs(skew) > _SKEW:
+        ahead = "ahead of" if skew > 0 else "behind"
+        fix = "set both clocks by NTP: records and tokens carry times"
+        yield warn(what, f"its clock is {abs(skew):.0f} s {ahead} ours", fix)
+
+
+async def _let_in(what: str, http: httpx2.AsyncClient, node: RemoteEndpoint) -> Check:
+    token = node.token.get_secret_value() if node.token else ""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = await http.get("models", headers=headers)
+    if answer.status_code in (401, 403):
+        if token:
+            fix = "set REMOTE_INFERENCE_TOKEN to one of its INFERENCE_SHARED_SECRET"
+            return fail(what, "it refuses our token", fix)
+        fix = "set REMOTE_INFERENCE_TOKEN to its INFERENCE_SHARED_SECRET"
+        return fail(what, "it wants a token, and none is set", fix)
+    if not answer.is_success:
+        return fail(what, f"GET /models answered {answer.status_code}", "read the node's own log")
+    return Check(what=what, found=f"reached at {node.url}, and it lets us in")
+
+
+def _skew(date: str) -> float:
+    """Return by how many seconds the other clock is ahead; 0 where it doesn't say."""
+    try:
+        return parsedate_to_datetime(date).timestamp() - SystemClock.wall()
+    except (TypeError, ValueError):
+        return 0.0

@@ -1,0 +1,170 @@
+"""Words of the command line as a task's payload: each value read as its field wants it."""
+
+import mimetypes
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from inferd.cli.failure import Failure, did_you_mean
+from inferd.core.tasks import Field, FieldKind, Task
+
+_TEXTS = (FieldKind.TEXT, FieldKind.STRING)
+_LISTS = (FieldKind.STRINGS, FieldKind.TEXTS)
+_STDIN = "-"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the form."""
+
+    field: str
+    name: str
+    content_type: str
+    data: bytes
+
+
+def payload_of(task: Task, text: Sequence[str], inputs: Iterable[str]) -> dict[str, object]:
+    """Return the payload that the words mean.
+
+    Raises:
+        Failure: A word names no field, or its value can't be read.
+    """
+    given: list[tuple[Field, str]] = []
+    if text:
+        given.append((_main(task), " ".join(text)))
+    for word in inputs:
+        name, equals, value = word.partition("=")
+        field = find(task.inputs, name) if equals else None
+        if field is None and equals and (typo := _typo(task, name)):
+            raise Failure(f"{task.spelling} has no input called {name}", hint=typo)
+        given.append((field, value) if field else (_main(task), word))
+    if _awaits_stdin(task, [field for field, _ in given]):
+        given.insert(0, (_main(task), _STDIN))
+    payload: dict[str, object] = {}
+    for field, word in given:
+        _add(payload, field, value_of(field, read(word)))
+    return payload
+
+
+def parameters_of(task: Task, words: Iterable[str]) -> dict[str, object]:
+    """Return the parameters that `k=v` words mean; names the task doesn't know are passed on.
+
+    Raises:
+        Failure: A word isn't `k=v`, or its value can't be read.
+    """
+    parameters: dict[str, object] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise Failure(f"--param {word} has no value", hint="write --param name=value")
+        field = find(task.parameters, name)
+        if field is None:
+            parameters[name] = _json_or_text(read(text))
+        else:
+            _add(parameters, field, value_of(field, read(text)))
+    return parameters
+
+
+def files_of(task: Task, words: Iterable[str]) -> list[Part]:
+    """Return the files that `key=path` words mean; a path alone is the task's own file.
+
+    Raises:
+        Failure: A file can't be read, or the task takes none.
+    """
+    parts: list[Part] = []
+    for word in words:
+        name, equals, rest = word.partition("=")
+        if not equals or "/" in name:
+            if not task.files:
+                raise Failure(f"{task.spelling} takes no file")
+            name, rest = task.files[0].name, word
+        path = Path(rest).expanduser()
+        try:
+            data = sys.stdin.buffer.read() if rest == _STDIN else path.read_bytes()
+        except OSError as error:
+            raise Failure(f"{path} can't be read: {error.strerror}") from error
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        parts.append(Part(field=name, name=path.name, content_type=kind, data=data))
+    return parts
+
+
+def find(fields: Iterable[Field], name: str) -> Field | None:
+    """Return the field of that name or alias."""
+    return next((field for field in fields if name in (field.name, *field.aliases)), None)
+
+
+def read(word: str) -> str:
+    """Return the word, or all of standard input where it is `-`."""
+    return sys.stdin.read().rstrip("\n") if word == _STDIN else word
+
+
+def value_of(field: Field, text: str) -> object:
+    """Read a value as the field wants it.
+
+    Raises:
+        Failure: It isn't such a value.
+    """
+    if field.kind in _TEXTS:
+        return text
+    starts_json = text.lstrip()[:1] in ("[", "{")
+    if field.kind in _LISTS and not starts_json:
+        return text
+    if field.kind is FieldKind.MESSAGES and not starts_json:
+        return [{"role": "user", "content": text}]
+    if field.kind is FieldKind.ROWS and not starts_json:
+        text = f"[{text}]"
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        expected = f"a JSON value ({field.kind.value})"
+        example = msgspec.json.encode(field.example).decode() if field.example else ""
+        raise Failure(
+            f"{field.name} must be {expected}, and {_short(text)} isn't one",
+            hint=f"for instance {example}" if example else "",
+        ) from error
+
+
+def _main(task: Task) -> Field:
+    """Return the field that plain text goes to."""
+    if not task.inputs:
+        names = " and ".join(f"--file {file.name}=PATH" for file in task.files)
+        raise Failure(f"{task.spelling} takes no text", hint=f"it takes {names}" if names else "")
+    return next((field for field in task.inputs if field.required), task.inputs[0])
+
+
+def _awaits_stdin(task: Task, given: Sequence[Field]) -> bool:
+    """Tell whether the main input is still missing and something is piped in."""
+    if not any(field.required for field in task.inputs) or _main(task) in given:
+        return False
+    return sys.stdin is not None and not sys.stdin.isatty()
+
+
+def _typo(task: Task, name: str) -> str:
+    if not name.isidentifier():
+        return ""
+    return did_you_mean(name, [field.name for field in task.inputs])
+
+
+def _add(values: dict[str, object], field: Field, value: object) -> None:
+    """Set a field; said again, a list grows and anything else is replaced."""
+    before = values.get(field.name)
+    if before is None or field.kind not in _LISTS:
+        values[field.name] = value
+        return
+    values[field.name] = [*_listed(before), *_listed(value)]
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:40] + "…")

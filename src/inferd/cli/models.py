@@ -1,0 +1,177 @@
+"""`inferd models`: what can run where, and why it would or wouldn't."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from inferd.cli import screen
+from inferd.cli.client import Client, open_client
+from inferd.cli.failure import Failure, did_you_mean
+from inferd.cli.settings import SWITCH, WHERE, Where
+from inferd.core.errors import UnsupportedTask
+from inferd.core.tasks import TASKS, task_named
+from inferd.gateway.gateway import Explanation
+
+_ASKED_OF_STRANGERS = ("text-generation",)
+
+
+class Place(msgspec.Struct):
+    """One place where a model runs."""
+
+    source: str
+    backend: str
+    tier: str
+    usable: bool = True
+    reason: str = ""
+
+
+class Model(msgspec.Struct):
+    """A model as `GET /models?task=` tells of it."""
+
+    id: str
+    tasks: list[str]
+    runs: list[Place]
+
+
+class Known(msgspec.Struct):
+    """A model as `GET /v1/models` tells of it."""
+
+    id: str
+    tasks: list[str] = []
+    aliases: list[str] = []
+
+
+class _KnownList(msgspec.Struct):
+    data: list[Known]
+
+
+def models(
+    *,
+    task: Annotated[str, Parameter(name=["--task", "-t"], show_default=False)] = "",
+    remote: Annotated[bool, Parameter(show_default=False)] = True,
+    why: Annotated[str, Parameter(show_default=False)] = "",
+    json: Annotated[bool, SWITCH] = False,
+    where: Where = WHERE,
+) -> None:
+    """List the models that you may use and where each of them runs.
+
+    Args:
+        task: Only models for this task.
+        remote: Whether to list what runs elsewhere too.
+        why: A model: show each backend and why it would be asked for it or not.
+        json: Print JSON.
+        where: Which node.
+    """
+    if task:
+        task = _task_name(task)
+    if why:
+        asyncio.run(_why(why, task, json, where))
+    else:
+        asyncio.run(_list(task, remote, json, where))
+
+
+async def _list(task: str, remote: bool, json: bool, where: Where) -> None:
+    async with open_client(where) as client:
+        with screen.working(f"Asking {client.name} …", quiet=json):
+            tasks = [task] if task else _tasks_of(await _known(client))
+            found = await _rows(client, tasks, remote)
+    if json:
+        screen.write_json(found)
+        return
+    from rich.text import Text
+
+    from inferd.cli.render import grid
+
+    table = grid("model", "tasks", "runs")
+    for model in found:
+        places = "\n".join(_placed(place) for place in model.runs)
+        tasks_shown = "\n".join(model.tasks)
+        table.add_row(*(Text(screen.printable(text)) for text in (model.id, tasks_shown, places)))
+    screen.show(table)
+    if not found:
+        screen.note(f"no model here does {task}" if task else "no model runs here")
+
+
+async def _rows(client: Client, tasks: Iterable[str], remote: bool) -> list[Model]:
+    """Merge the lists of several tasks: the node tells of places a task at a time."""
+    found: dict[str, Model] = {}
+    for task in tasks:
+        said = "true" if remote else "false"
+        body = await client.get("/models", task=task, include_remote=said)
+        for model in msgspec.json.decode(body, type=list[Model]):
+            known = found.setdefault(model.id, model)
+            known.tasks = sorted({*known.tasks, *model.tasks})
+            backends = {place.backend for place in known.runs}
+            known.runs += [place for place in model.runs if place.backend not in backends]
+    return list(found.values())
+
+
+async def _known(client: Client) -> list[Known]:
+    return msgspec.json.decode(await client.get("/v1/models"), type=_KnownList).data
+
+
+def _tasks_of(known: Iterable[Known]) -> list[str]:
+    return sorted({task for model in known for task in model.tasks})
+
+
+def _placed(place: Place) -> str:
+    where = "here" if place.source == "local" else f"at {place.backend} ({place.tier})"
+    return where if place.usable else f"{where}, not now: {place.reason}"
+
+
+async def _why(name: str, task: str, json: bool, where: Where) -> None:
+    async with open_client(where) as client:
+        known = await _known(client)
+        model = next((each for each in known if name in (each.id, *each.aliases)), None)
+        tasks = [task] if task else model.tasks if model else _ASKED_OF_STRANGERS
+        bodies = [
+            await client.post("/admin/explain", {"task": each, "model": name}) for each in tasks
+        ]
+    found = [msgspec.json.decode(body, type=Explanation) for body in bodies]
+    if json:
+        screen.write_json(found)
+        return
+    _show_reasons(found)
+    if model is None:
+        names = [each.id for each in known]
+        names += [alias for each in known for alias in each.aliases]
+        screen.note(did_you_mean(name, names, f"no backend lists a model called {name}"))
+
+
+def _show_reasons(found: Iterable[Explanation]) -> None:
+    """Print one table for all the tasks that have the same story."""
+    from rich.text import Text
+
+    from inferd.cli.render import grid
+
+    stories: dict[object, list[Explanation]] = {}
+    for each in found:
+        plain = tuple(
+            (one.backend, one.order, _without(one.reason, each.task)) for one in each.candidates
+        )
+        stories.setdefault(plain, []).append(each)
+    for same in stories.values():
+        screen.show(Text(f"{same[0].model} for {', '.join(each.task for each in same)}", "bold"))
+        table = grid("", "backend", "kind", "tier", "reason")
+        for one in same[0].candidates:
+            place = Text(f"{one.order}." if one.order else "-", "green" if one.order else "red")
+            cells = (one.backend, one.kind, one.tier, one.reason)
+            table.add_row(place, *(Text(screen.printable(cell)) for cell in cells))
+        screen.show(table)
+        if same[0].error:
+            screen.show(Text(f"nobody would answer: {screen.printable(same[0].error)}", "red"))
+
+
+def _without(reason: str, task: str) -> str:
+    return reason.replace(task, "…")
+
+
+def _task_name(name: str) -> str:
+    try:
+        return task_named(name).name
+    except UnsupportedTask as error:
+        hint = did_you_mean(name, list(TASKS), "GET /models lists the tasks")
+        raise Failure(error.message, hint=hint) from error

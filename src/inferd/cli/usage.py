@@ -1,0 +1,128 @@
+"""`inferd usage`: the ledger, added up. It reads the file, so the node may be down."""
+
+import csv
+import re
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from inferd.cli import screen
+from inferd.cli.failure import Failure, did_you_mean
+from inferd.cli.settings import SOURCE, SWITCH, Source, read
+from inferd.core.clock import SystemClock
+from inferd.core.records import Row
+from inferd.node.home import Home
+from inferd.storage.ledger import GROUPS, Ledger, Total
+
+_AGO = re.compile(r"(\d+)([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_SUMS = ("requests", "failed", "input_tokens", "output_tokens", "units", "seconds")
+
+
+def usage(
+    *,
+    by: Annotated[str, Parameter(name=["--by", "-b"])] = "principal,model",
+    since: Annotated[str, Parameter(show_default=False)] = "",
+    latest: Annotated[int | None, Parameter(name=["--latest", "-n"])] = None,
+    json: Annotated[bool, SWITCH] = False,
+    csv: Annotated[bool, SWITCH] = False,
+    source: Source = SOURCE,
+) -> None:
+    """Show who used what, from the ledger; the node may be down.
+
+    Args:
+        by: Group by some of principal, model, task, backend, node, source, outcome, day.
+        since: Only from then on: 7d, 12h, or a date like 2026-01-31.
+        latest: Instead, show this many of the newest requests.
+        json: Print JSON.
+        csv: Print CSV.
+        source: Which configuration.
+    """
+    groups, start = _groups(by), _start(since)
+    home = Home(read(source).config.server.home)
+    totals: list[Total] = []
+    rows: list[Row] = []
+    # Opening a ledger makes one; asking for usage shouldn't.
+    if home.ledger.exists():
+        ledger = Ledger(home.ledger)
+        try:
+            if latest is None:
+                totals = ledger.totals(groups, since=start)
+            else:
+                rows = [row for row in ledger.latest(latest) if row.at >= start]
+        finally:
+            ledger.close()
+    if latest is None:
+        _print(*_summed(groups, totals), json=json, as_csv=csv)
+    else:
+        _print(Row.__struct_fields__, map(msgspec.structs.astuple, rows), json=json, as_csv=csv)
+
+
+def _groups(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in GROUPS:
+            hint = did_you_mean(name, GROUPS, f"group by some of {', '.join(GROUPS)}")
+            raise Failure(f"usage isn't kept by {name}", hint=hint)
+    if not names:
+        raise Failure("--by names nothing", hint=f"group by some of {', '.join(GROUPS)}")
+    return names
+
+
+def _start(text: str) -> float:
+    """Return the moment that `--since` means, in seconds since the epoch."""
+    if not text:
+        return 0.0
+    if ago := _AGO.fullmatch(text):
+        return SystemClock.wall() - int(ago[1]) * _SECONDS[ago[2]]
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        raise Failure(f"--since {text} is no time", hint="write 7d, 12h or 2026-01-31") from error
+
+
+def _summed(
+    groups: Sequence[str], totals: Iterable[Total]
+) -> tuple[Sequence[str], list[Sequence[object]]]:
+    columns = (*groups, *_SUMS)
+    return columns, [(*each.group, *(getattr(each, name) for name in _SUMS)) for each in totals]
+
+
+def _print(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, json: bool, as_csv: bool
+) -> None:
+    lines = list(rows)
+    if json:
+        screen.write_json([dict(zip(columns, line, strict=True)) for line in lines])
+        return
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(lines)
+        return
+    if not lines:
+        screen.note("nothing is recorded")
+        return
+    from rich.text import Text
+
+    from inferd.cli.render import grid
+
+    table = grid(*(name.replace("_", " ") for name in columns))
+    for line in lines:
+        table.add_row(
+            *(Text(_cell(name, value)) for name, value in zip(columns, line, strict=True))
+        )
+    screen.show(table)
+
+
+def _cell(column: str, value: object) -> str:
+    if column == "at" and isinstance(value, float):
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return screen.printable(str(value)) or "-"
