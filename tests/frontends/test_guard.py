@@ -48,9 +48,10 @@ async def test_a_loopback_node_answers_to_its_own_names_only(host: str, expected
 async def test_a_node_on_the_network_answers_to_any_name_unless_names_are_listed() -> None:
     async with open_node(settings=HttpSettings(loopback_only=False)) as node:
         assert await status(node, "GET /healthz HTTP/1.1\nHost: any.example") == 200
-    listed = HttpSettings(loopback_only=False, allowed_hosts=("node.lan",))
+    listed = HttpSettings(loopback_only=False, allowed_hosts=("Node.lan",))
     async with open_node(settings=listed) as node:
-        assert await status(node, "GET /healthz HTTP/1.1\nHost: any.example") == 421
+        for host, expected in (("any.example", 421), ("node.LAN:1", 200), ("192.168.0.7", 200)):
+            assert await status(node, f"GET /healthz HTTP/1.1\nHost: {host}") == expected
 
 
 async def test_there_must_be_exactly_one_host() -> None:

@@ -199,7 +199,7 @@ class _Line:
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(
             f"the body is longer than {self._most} bytes, the most this node takes",
-            hint="send less, or raise http.max_body",
+            hint="send less, or raise server.max_body",
         )
 
     def _header(self, wanted: bytes) -> bytes:

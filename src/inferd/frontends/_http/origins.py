@@ -40,12 +40,11 @@ def authority_of(scope: Scope, settings: HttpSettings) -> str:
     if match is None:
         raise HttpRefusal(400, "the Host header is malformed")
     name = match[1].rstrip(".")
-    must_match = settings.loopback_only or settings.allowed_hosts
-    if must_match and not is_loopback(name) and name not in settings.allowed_hosts:
+    if not _is_ours(name, settings):
         raise HttpRefusal(
             421,
             "this node doesn't answer to that Host",
-            hint="ask it as localhost, or add the name to http.allowed_hosts",
+            hint="ask it as localhost, or add the name to server.allowed_hosts",
         )
     return authority
 
@@ -67,7 +66,7 @@ def origin_of(scope: Scope, authority: str, settings: HttpSettings) -> str:
             return origin
     raise PermissionDenied(
         "pages of that Origin may not use this node",
-        hint="add the origin to http.cors_origins if it should",
+        hint="add the origin to server.cors_origins if it should",
     )
 
 
@@ -95,6 +94,23 @@ def is_loopback(name: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def _is_ours(name: str, settings: HttpSettings) -> bool:
+    """Whether the node answers to `name`. An address can't be rebound, so that one is harmless."""
+    if is_loopback(name) or name in (listed.lower() for listed in settings.allowed_hosts):
+        return True
+    if settings.loopback_only:
+        return False
+    return not settings.allowed_hosts or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_proxy(address: str, proxies: Sequence[str]) -> bool:
