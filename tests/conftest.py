@@ -1,9 +1,11 @@
 """Hooks and fixtures that every test shares."""
 
+import asyncio
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 
 import pytest
+import uvloop
 
 REQUIRE_ALL = os.environ.get("INFERD_REQUIRE_ALL") == "1"
 
@@ -31,3 +33,8 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     if REQUIRE_ALL:
         _refuse_skip(report)
     return report
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests run on the loop that a node runs on: its transports differ from asyncio's own."""
+    return {"uvloop": uvloop.new_event_loop}

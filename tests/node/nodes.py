@@ -60,7 +60,7 @@ class RunningNode:
 
 @contextmanager
 def run_node(
-    home: Path, *, environment: Mapping[str, str] | None = None, *, toml: str = "", port: int = 0
+    home: Path, environment: Mapping[str, str] | None = None, *, toml: str = "", port: int = 0
 ) -> Generator[RunningNode]:
     """Start a node on a free port, lend it, and stop it cleanly."""
     home.mkdir(parents=True, exist_ok=True)

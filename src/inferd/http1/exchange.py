@@ -61,8 +61,8 @@ class Exchange(asyncio.Protocol):
     # The connection's life
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are asyncio's by shape alone.
+        self.transport: asyncio.Transport = transport  # pyright: ignore[reportAttributeAccessIssue]
         self._parser = httptools.HttpResponseParser(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,6 +1,6 @@
 """Configuration to parts: what each floor is told of it."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
@@ -44,7 +44,7 @@ def routing_rules(config: NodeConfig) -> Rules:
     )
 
 
-def wanted(config: NodeConfig) -> Iterator[Wanted]:
+def wanted(config: NodeConfig) -> Generator[Wanted]:
     """Yield every backend to open: this machine's own, the listed ones, the remote nodes."""
     if config.local.enabled:
         options = {"threads": config.local.threads, "queue": config.local.queue}
@@ -72,7 +72,7 @@ def wanted(config: NodeConfig) -> Iterator[Wanted]:
 @asynccontextmanager
 async def open_members(
     config: NodeConfig, *, node: str, clock: Clock
-) -> AsyncIterator[list[Member]]:
+) -> AsyncGenerator[list[Member]]:
     """Open every backend; leaving closes them all."""
     async with AsyncExitStack() as stack:
         members: list[Member] = []

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class Home:
         return file.read_text(encoding="utf-8").strip()
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
+    def claimed(self) -> Generator[None]:
         """Keep other nodes out of this folder.
 
         Raises:
@@ -86,7 +86,7 @@ class Home:
             os.close(file)
 
     @contextmanager
-    def announced(self, running: Running) -> Iterator[None]:
+    def announced(self, running: Running) -> Generator[None]:
         """Let the owner's programs find the node while it serves."""
         _write(self._running, msgspec.json.encode(running).decode())
         try:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.types import ASGIApp
@@ -49,7 +49,7 @@ class Node:
 
 
 @asynccontextmanager
-async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncIterator[Node]:
+async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncGenerator[Node]:
     """Start a node; leaving stops everything it started and writes what it knows.
 
     Raises:
@@ -96,7 +96,7 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncI
 
 
 @asynccontextmanager
-async def _running(*loops: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def _running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
     """Keep the node's loops going; leaving ends them, and says which had died before."""
     tasks = [asyncio.get_running_loop().create_task(loop) for loop in loops]
     try:
