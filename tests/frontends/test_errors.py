@@ -1,5 +1,8 @@
 """Every failure has a status, and each API tells it in its own shape."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from inferd.core.errors import ALL_KINDS, ErrorKind, NodeError
@@ -22,6 +25,13 @@ def test_every_kind_of_error_has_a_status() -> None:
         400, 401, 403, 404, 413, 429, 502, 503, 504, 508,
     }  # fmt: skip
     assert status_of(Unexpected()) == 500
+
+
+def test_the_page_of_the_api_has_every_status() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
+    rows = dict(re.findall(r"^\| (\d{3}) \| (.+) \|$", page, re.MULTILINE))
+    for kind, status in STATUS.items():
+        assert f"`{kind.value}`" in rows[str(status)]
 
 
 def test_waiting_is_told_in_whole_seconds_and_never_as_none() -> None:

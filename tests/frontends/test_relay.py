@@ -168,6 +168,24 @@ async def test_a_caller_that_leaves_before_the_answer_frees_the_backend(
         assert [member.in_flight for member in node.gateway.pool] == [0]
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/inference"])
+async def test_a_caller_that_leaves_mid_body_is_nobody_s_fault(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = FakeBackend(says(*HELLO))
+    async with open_node(backend) as node:
+        async with node.dial() as wire:
+            await wire.send(
+                f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                "Expect: 100-continue\r\nContent-Length: 9999\r\n\r\n"
+            )
+            await wire.until(b"100 Continue\r\n\r\n")
+            await wire.send("{")
+        assert (await node.client.get("/healthz")).status_code == 200
+    assert backend.requests == []
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
+
+
 @pytest.mark.parametrize(("path", "body", "headers"), STREAMS)
 async def test_a_caller_that_leaves_mid_stream_frees_the_backend(
     path: str, body: str, headers: str
