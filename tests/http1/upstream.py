@@ -67,6 +67,8 @@ class Wire:
             return None
 
     async def send(self, data: bytes) -> None:
+        if self.writer.is_closing():
+            return
         with suppress(ConnectionError):
             self.writer.write(data)
             await self.writer.drain()

@@ -225,6 +225,8 @@ class Exchange(asyncio.Protocol):
 
     async def write(self, data: bytes) -> None:
         """Send, and wait while the upstream reads too slowly, but not for ever."""
+        if self.transport.is_closing():
+            return
         self._watch_upload(self._idle)
         self.transport.write(data)
         await self._writable.wait()
