@@ -160,7 +160,7 @@ class Exchange(asyncio.Protocol):
             if self._fed_bytes > _HEADER_BYTES:
                 self._refuse("sends too many headers")
             return
-        if self._is_complete or self._is_held:
+        if self._is_complete or self._is_held or self.transport.is_closing():
             return
         if self._waiting_bytes <= _BUFFER_BYTES:
             self._watch(self._idle)

@@ -1,0 +1,193 @@
+"""What is peculiar to the embedded models: threads, missing files, and what they can't do."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from inferd.backends import Settings, open_kind
+from inferd.backends.local import TASKS, LocalBackend, Options
+from inferd.core.backend import Backend
+from inferd.core.errors import (
+    BackendFailed,
+    BackendOverloaded,
+    BackendUnavailable,
+    InvalidRequest,
+)
+from inferd.core.request import InferenceRequest, Tier
+from inferd.core.result import Result, collect
+from inferd.core.tasks import check, task_named
+from inferd.engine.embedded import catalogue, weights
+from inferd.engine.embedded.device import Device
+from tests.backends.subjects import NODE
+from tests.clocks import HandClock
+from tests.http1.upstream import BOUND
+
+
+@pytest.fixture
+async def backend() -> AsyncGenerator[Backend]:
+    if not weights.is_present(weights.built_folder(), *catalogue.DOCS.files):
+        pytest.skip("the embedded models are not built: run `make setup`")
+    settings = Settings(name="local", options={"threads": 2})
+    async with (
+        asyncio.timeout(BOUND),
+        open_kind("local", settings, node=NODE, clock=HandClock()) as backend,
+    ):
+        yield backend
+
+
+def asked(task: str, payload: dict[str, object], **parameters: object) -> InferenceRequest:
+    inputs, read = check(task, payload, parameters)
+    return InferenceRequest(id="r", task=task_named(task).name, inputs=inputs, parameters=read)
+
+
+async def result_of(backend: Backend, request: InferenceRequest) -> Result:
+    return await collect(await backend.infer(request))
+
+
+async def test_vectors_come_packed_and_counted(backend: Backend) -> None:
+    texts = [f"text number {number}" for number in range(70)]
+    result = await result_of(backend, asked("feature-extraction", {"inputs": texts}))
+    assert result.embeddings is not None
+    assert (result.embeddings.count, result.embeddings.dimension) == (70, 384)
+    assert result.usage.units == 70
+    assert result.usage.input_tokens == sum(5 for _ in texts)
+    one = await result_of(backend, asked("feature-extraction", {"inputs": texts[69]}))
+    assert one.embeddings is not None
+    assert len(one.embeddings.data) == 4 * 384
+    assert result.finish.model == catalogue.MINILM.id
+
+
+async def test_each_task_answers_in_its_pipelines_shape(backend: Backend) -> None:
+    requests = {
+        "sentiment": asked("sentiment-analysis", {"prompt": "I love this!"}, top_k=1),
+        "similarity": asked(
+            "sentence-similarity", {"sentence": "a cat", "sentences": ["a kitten"]}
+        ),
+        "ranking": asked("text-ranking", {"query": "cat", "texts": ["a", "kitten"]}, top_n=1),
+        "zero-shot": asked(
+            "zero-shot-classification", {"prompt": "It rains.", "candidate_labels": "weather, tax"}
+        ),
+        "answer": asked("question-answering", {"question": "Who?", "context": "Ann came."}),
+        "answers": asked(
+            "question-answering", {"question": "Who?", "context": "Ann and Bo came."}, top_k=2
+        ),
+        "iris": asked("tabular-classification", {"features": [[5.1, 3.5, 1.4, 0.2]]}),
+    }
+    values = {name: (await result_of(backend, each)).value for name, each in requests.items()}
+    assert values["sentiment"] == [{"label": "positive", "score": pytest.approx(0.9, abs=0.2)}]
+    assert values["similarity"] == [pytest.approx(0.7, abs=0.3)]
+    assert values["ranking"] == [{"index": 1, "score": pytest.approx(0.7, abs=0.3)}]
+    zero_shot, answer, answers, iris = (
+        values[name] for name in ("zero-shot", "answer", "answers", "iris")
+    )
+    assert isinstance(zero_shot, dict)
+    assert zero_shot["labels"] == ["weather", "tax"]
+    assert isinstance(answer, dict)
+    assert answer.keys() == {"answer", "score", "start", "end"}
+    assert isinstance(answers, list)
+    assert len(answers) == 2
+    assert isinstance(iris, list)
+    assert (iris[0]["label"], iris[0]["class_id"]) == ("setosa", 0)
+
+
+async def test_what_quotes_does_not_sample_and_says_so(backend: Backend) -> None:
+    request = asked("chat", {"messages": "What is inferd?"}, temperature=0.5)
+    answer = await backend.infer(request)
+    assert answer.served.warnings == (
+        "ignored: temperature (inferd-docs quotes, it doesn't sample)",
+    )
+    answer.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        asked("feature-extraction", {"inputs": "a"}, dimensions=7),
+        asked("tabular-classification", {"features": [[1.0, 2.0]]}),
+        asked("text-ranking", {"query": " ", "texts": ["a"]}),
+        asked("zero-shot-classification", {"prompt": "a", "candidate_labels": ["b"]},
+              hypothesis_template="no place"),
+    ],
+)  # fmt: skip
+async def test_bad_input_is_the_callers_to_mend(
+    backend: Backend, request_: InferenceRequest
+) -> None:
+    with pytest.raises(InvalidRequest):
+        await backend.infer(request_)
+
+
+async def test_models_say_what_people_ask_about_them(backend: Backend) -> None:
+    offered = await backend.capabilities()
+    assert [model.id for model in offered.models] == [model.id for model in catalogue.MODELS]
+    assert offered.tasks == TASKS
+    assert offered.find("feature-extraction", "minilm") == catalogue.MINILM.id
+    assert offered.models[0].detail["dimension"] == 384
+    assert all(model.detail["licence"] for model in offered.models)
+    assert (backend.tier, backend.is_node) == (Tier.LOCAL, False)
+
+
+async def test_without_its_files_it_says_what_to_run(tmp_path: Path) -> None:
+    settings = Settings(name="local", options={"folder": str(tmp_path)})
+    async with open_kind("local", settings, node=NODE, clock=HandClock()) as backend:
+        assert backend.assumed.models == ()
+        for asking in (
+            backend.capabilities(),
+            backend.infer(asked("feature-extraction", {"inputs": "a"})),
+        ):
+            with pytest.raises(BackendUnavailable) as missing:
+                await asking
+            assert "make setup" in missing.value.hint
+
+
+class Held:
+    """A device whose threads are all busy until it is told."""
+
+    def __init__(self, device: Device) -> None:
+        self.free = threading.Event()
+        self.busy = [
+            asyncio.ensure_future(device.run(self.free.wait, BOUND)) for _ in range(device.threads)
+        ]
+
+
+async def test_a_full_queue_asks_to_come_back_and_a_cancel_makes_room() -> None:
+    async with asyncio.timeout(BOUND), Device(1, queue_limit=1) as device:
+        backend = LocalBackend(Settings(name="local"), Options(), device, HandClock())
+        request = asked("sentence-similarity", {"sentence": "a", "sentences": ["b"]})
+        held = Held(device)
+        await asyncio.wait(held.busy, timeout=0)
+        queued = asyncio.ensure_future(backend.infer(request))
+        await asyncio.wait((queued,), timeout=0.01)
+        assert device.queued == 1
+        with pytest.raises(BackendOverloaded) as full:
+            await backend.infer(request)
+        assert full.value.retry_after
+        queued.cancel()
+        await asyncio.wait((queued,))
+        assert device.queued == 0
+        held.free.set()
+        await asyncio.wait(held.busy)
+
+
+async def test_a_fault_of_the_runtime_is_no_traceback(
+    backend: Backend, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in catalogue.DOCS.files:
+        (tmp_path / name).write_bytes(b"[]")
+    settings = Settings(name="local", options={"folder": str(tmp_path)})
+    async with open_kind("local", settings, node=NODE, clock=HandClock()) as broken:
+        with pytest.raises(BackendFailed, match="the node's log says why"):
+            await broken.infer(asked("feature-extraction", {"inputs": "a"}))
+    assert "local failed" in caplog.text
+
+
+def test_nothing_heavy_is_imported_before_the_first_request() -> None:
+    code = (
+        "import sys, inferd.backends.local as m; print({'numpy', 'onnxruntime'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
