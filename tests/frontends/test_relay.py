@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from inferd.core.backend import Answer
+from inferd.core.backend import Answer, Served
 from inferd.core.errors import BackendFailed
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, Embeddings, Finish, TextDelta
@@ -16,6 +16,7 @@ from tests.frontends.fakes import (
     fails,
     hangs,
     hangs_mid_stream,
+    iterate,
     passes,
     says,
 )
@@ -79,6 +80,20 @@ async def test_a_model_s_name_cannot_break_out_of_its_header() -> None:
             "payload": {"prompt": "Hi"}})  # fmt: skip
     assert "x-evil" not in answer.headers
     assert answer.headers["x-inference-model"] == "m  X-Evil: 1"
+
+
+async def test_every_node_that_saw_the_words_is_named_however_many() -> None:
+    names = tuple(f"node-{number:016x}" for number in range(32))
+
+    async def infer(backend: FakeBackend, request: InferenceRequest) -> Answer:
+        return Answer(iterate(*HELLO), served=Served(nodes=names, warnings=("w" * 5000,) * 50))
+
+    async with open_node(FakeBackend(infer)) as node:
+        answer = await node.client.post(
+            "/v1/chat/completions", content=CHAT, headers={"Content-Type": "application/json"}
+        )
+    assert answer.headers["x-inference-nodes"] == ",".join(("node-a", *names))
+    assert answer.headers.get_list("x-inference-warning") == ["w" * 500] * 16
 
 
 async def test_a_stream_ends_with_its_mark() -> None:

@@ -13,7 +13,7 @@ from inferd.core.request import Principal
 from inferd.frontends._http.context import Context
 
 VISIT = "inferd.visit"
-_LONGEST_HEADER = 500
+_LONGEST_HEADER = 8192
 _PIECES_A_TURN = 32
 
 

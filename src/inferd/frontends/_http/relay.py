@@ -19,6 +19,7 @@ from inferd.frontends._http.exchange import Exchange
 Headers = list[tuple[str, str]]
 
 _MOST_WARNINGS = 16
+_LONGEST_WARNING = 500
 _FRAMING = frozenset({b"connection", b"content-length", b"content-type", b"transfer-encoding"})
 _EVENTS: Headers = [("Content-Type", "text/event-stream"), ("X-Accel-Buffering", "no")]
 
@@ -117,24 +118,24 @@ async def _stream(
     headers: Headers,
     events: Events | None,
 ) -> None:
-    chunk = await anext(answer, None)
-    if chunk is None:
+    first = await anext(answer, None)
+    if first is None:
         raise BackendFailed("the answer was empty")
-    data = encode(chunk)
+    sent = encode(first)
     await exchange.begin(status, headers)
     try:
-        while chunk is not None:
-            if data:
+        await exchange.more(sent)
+        async for chunk in answer:
+            if data := encode(chunk):
                 await exchange.more(data)
-            last, chunk = data or b"\n", await anext(answer, None)
-            data = encode(chunk) if chunk is not None else last
+                sent = data
         if answer.finish is None and not answer.wire:
             raise BackendFailed("the answer ended without saying that it was complete")
     except Exception as error:
         if events is not None:
             told = error if isinstance(error, NodeError) else Unexpected()
             # A half event, if one was passed on, must not swallow this one.
-            gap = b"" if data.endswith(b"\n") else b"\n\n"
+            gap = b"" if sent.endswith(b"\n") else b"\n\n"
             await exchange.more(gap + events.error(told, exchange.request_id))
         raise
     await exchange.finish(events.end if events is not None and not answer.wire else b"")
@@ -149,8 +150,8 @@ def _provenance(answer: Answer) -> Headers:
         ("X-Inference-Node", served.node),
         ("X-Inference-Nodes", ",".join(served.nodes)),
     ]
-    warnings = [("X-Inference-Warning", text) for text in served.warnings[:_MOST_WARNINGS]]
-    return [(name, value) for name, value in said if value] + warnings
+    warnings = [("X-Inference-Warning", text[:_LONGEST_WARNING]) for text in served.warnings]
+    return [(name, value) for name, value in said if value] + warnings[:_MOST_WARNINGS]
 
 
 def _model(name: str) -> Headers:
