@@ -109,13 +109,12 @@ async def open_node(
     context = Context(
         gateway=gateway,
         credentials=Credentials(secrets, owner_token=OWNER_TOKEN),
-        settings=settings or HttpSettings(),
         clock=clock,
         started=clock.now(),
         version="1.2.3",
     )
     spoken = [hf.frontend(context), openai.frontend(context), admin.frontend(context, _usage)]
-    app = build_app([*spoken, pages.frontend(context, spoken)], context.settings)
+    app = build_app([*spoken, pages.frontend(context, spoken)], settings or HttpSettings())
     # Named as TCP, or asyncio leaves Nagle's algorithm on, and every other answer waits 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))

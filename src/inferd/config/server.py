@@ -72,7 +72,8 @@ class Server(Section):
     trusted_proxies: Annotated[
         tuple[Network, ...],
         setting(
-            "Addresses or networks of the proxies in front, whose forwarding headers are believed.",
+            "Addresses or networks of the proxies in front: a connection from one is never taken "
+            "for the local owner's.",
             example='["10.0.0.0/8"]',
         ),
     ] = ()

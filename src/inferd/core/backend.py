@@ -52,6 +52,8 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     node: str = ""
     nodes: tuple[str, ...] = ()
     backend: str = ""
+    model: str = ""
+    """The model that was asked, by its full id."""
     warnings: tuple[str, ...] = ()
 
 

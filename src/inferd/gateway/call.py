@@ -171,6 +171,7 @@ class Call:
             node=told.node or ("" if backend.is_node else self._parts.node),
             nodes=(self._parts.node, *told.nodes),
             backend=target.member.name,
+            model=told.model or target.model,
             warnings=(*warnings, *told.warnings),
         )
 
@@ -209,13 +210,13 @@ class Call:
         parts, answer, target = self._parts, self._answer, self._target
         usage = answer.usage if answer else None
         finish = answer.finish if answer else None
-        asked = (target.model if target else "") or self._request.model
+        asked = answer.served.model if answer else target.model if target else ""
         row = Row(
             at=parts.clock.wall(),
             id=self._request.id,
             principal=self._principal.id,
             task=self._request.task,
-            model=(finish.model if finish else "") or asked,
+            model=(finish.model if finish else "") or asked or self._request.model,
             backend=target.member.name if target else "",
             node=answer.served.node if answer else "",
             source=source_of(target.member) if target else "",

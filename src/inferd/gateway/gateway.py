@@ -50,18 +50,17 @@ class Gateway:
     def explain(self, request: InferenceRequest, principal: Principal) -> Explanation:
         """Say who would be asked, in order, and why the others wouldn't. Nothing is run."""
         permit = permit_for(self._parts.policy, request, principal)
-        error = ""
+        candidates, nobody = self._parts.router.explain(request, permit)
         try:
             check_hops(self._parts.node, request)
-            self._parts.router.targets(request, permit)
-        except NodeError as refused:
-            error = str(refused)
+        except NodeError as loop:
+            nobody = loop
         return Explanation(
             principal=principal.id,
             task=request.task,
             model=request.model,
-            candidates=tuple(self._parts.router.explain(request, permit)),
-            error=error,
+            candidates=tuple(candidates),
+            error="" if nobody is None else str(nobody),
         )
 
     def models(self, principal: Principal, *, task: str = "", remote: bool = True) -> list[Row]:

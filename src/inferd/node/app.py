@@ -30,7 +30,6 @@ def build(config: NodeConfig, gateway: Gateway, credentials: Credentials, clock:
     context = Context(
         gateway=gateway,
         credentials=credentials,
-        settings=settings,
         clock=clock,
         started=clock.now(),
         version=__version__,

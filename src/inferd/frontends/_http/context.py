@@ -7,7 +7,6 @@ from starlette.routing import Route
 
 from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
-from inferd.frontends._http.settings import HttpSettings
 from inferd.gateway.admission.credentials import Credentials
 from inferd.gateway.gateway import Gateway
 
@@ -20,7 +19,6 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
     gateway: Gateway
     credentials: Credentials
-    settings: HttpSettings
     clock: Clock
     started: float
     version: str

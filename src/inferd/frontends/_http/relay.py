@@ -56,8 +56,8 @@ class Voice(Protocol):
         """Return the whole answer."""
         ...
 
-    def events(self) -> Events | None:
-        """Return a new stream's writer, or None where this API streams nothing."""
+    def events(self, model: str) -> Events | None:
+        """Return a new stream's writer for what `model` says, or None where nothing streams."""
         ...
 
 
@@ -70,15 +70,16 @@ async def relay(exchange: Exchange, request: InferenceRequest, voice: Voice) -> 
     gateway = exchange.context.gateway
     async with gateway.infer(request, exchange.principal) as answer:
         headers = _provenance(answer)
+        model = answer.served.model or request.model
         if request.raw is not None and answer.wire == request.raw.wire:
             await _relay_raw(exchange, request, answer, voice, headers)
-        elif request.stream and (events := voice.events()) is not None:
-            headers += _model(request.model) + _EVENTS
+        elif request.stream and (events := voice.events(model)) is not None:
+            headers += _model(model) + _EVENTS
             await _stream(exchange, answer, events.encode, 200, headers, events)
         else:
             result = await collect(answer)
             whole = voice.whole(result)
-            headers += _model(result.finish.model or request.model)
+            headers += _model(result.finish.model or model)
             await exchange.reply(
                 whole.body, content_type=whole.content_type, headers=[*headers, *whole.headers]
             )
@@ -88,7 +89,8 @@ async def _relay_raw(
     exchange: Exchange, request: InferenceRequest, answer: Answer, voice: Voice, headers: Headers
 ) -> None:
     content_type = answer.content_type or "application/json"
-    headers += _model(request.model)
+    model = answer.served.model or request.model
+    headers += _model(model)
     headers += [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in answer.headers
@@ -100,7 +102,7 @@ async def _relay_raw(
         )
         return
     headers.append(("Content-Type", content_type))
-    events = voice.events() if content_type.startswith("text/event-stream") else None
+    events = voice.events(model) if content_type.startswith("text/event-stream") else None
     await _stream(exchange, answer, _untouched, answer.status, headers, events)
 
 

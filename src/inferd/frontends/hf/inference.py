@@ -98,6 +98,6 @@ class _Answer:
         headers = [("Content-Disposition", f'inline; filename="{name}"')] if name else []
         return Whole(body=encoded.body, content_type=encoded.content_type, headers=headers)
 
-    def events(self) -> hf_tasks.StreamEncoder:
+    def events(self, model: str) -> hf_tasks.StreamEncoder:
         """Return a writer of TGI's events."""
         return hf_tasks.StreamEncoder()

@@ -84,10 +84,10 @@ class _Chat:
             body=openai_chat.encode_result(result, id=self._id, model=model, created=self._created)
         )
 
-    def events(self) -> openai_chat.ChunkEncoder:
+    def events(self, model: str) -> openai_chat.ChunkEncoder:
         return openai_chat.ChunkEncoder(
             self._id,
-            self._request.model,
+            model,
             self._created,
             include_usage=openai_chat.wants_usage(self._request),
         )
@@ -108,5 +108,5 @@ class _Embeddings:
             )
         )
 
-    def events(self) -> None:
+    def events(self, model: str) -> None:
         return None

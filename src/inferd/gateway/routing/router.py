@@ -81,36 +81,16 @@ class Router:
         Raises:
             NodeError: Nobody may or can answer; the error says which of the two, and what to do.
         """
-        nodes = [member for member in self._pool if member.backend.is_node]
-        if request.place is Place.REMOTE and not nodes:
-            raise NotConfigured(
-                "remote inference is not configured on this node",
-                hint="set REMOTE_INFERENCE_ENABLED=true and REMOTE_INFERENCE_ENDPOINT, "
-                "or leave out use_remote",
-            )
         targets, refusals = self.consider(request, permit)
         self._turn += 1
         if not targets:
             raise _nobody(request, refusals)
         return targets
 
-    def consider(
+    def explain(
         self, request: InferenceRequest, permit: Permit
-    ) -> tuple[list[Target], list[Refusal]]:
-        """Sort every backend into those to ask, in order, and those refused, with the reason."""
-        targets: list[Target] = []
-        refusals: list[Refusal] = []
-        for member in self._pool:
-            model = member.model_for(request.task, request.model)
-            error = self._objection(member, model, request, permit)
-            if error is None and model is not None:
-                targets.append(Target(member, model))
-            elif error is not None:
-                refusals.append(Refusal(member, error))
-        return self._ordered(targets, request), refusals
-
-    def explain(self, request: InferenceRequest, permit: Permit) -> list[Candidate]:
-        """Return every backend's part, those that would be asked first."""
+    ) -> tuple[list[Candidate], NodeError | None]:
+        """Return every backend's part, those that would be asked first, and why nobody would be."""
         targets, refusals = self.consider(request, permit)
         taken = [
             _candidate(target.member, target.model, order=order, reason="can and may run it")
@@ -120,7 +100,25 @@ class Router:
             _candidate(refusal.member, request.model, reason=refusal.error.message)
             for refusal in refusals
         ]
-        return taken + refused
+        return taken + refused, None if targets else _nobody(request, refusals)
+
+    def consider(
+        self, request: InferenceRequest, permit: Permit
+    ) -> tuple[list[Target], list[Refusal]]:
+        """Sort every backend into those to ask, in order, and those refused, with the reason."""
+        targets: list[Target] = []
+        refusals: list[Refusal] = []
+        members = tuple(self._pool)
+        if request.place is Place.REMOTE and not any(each.backend.is_node for each in members):
+            return [], [Refusal(member, _no_nodes()) for member in members]
+        for member in members:
+            model = member.model_for(request.task, request.model)
+            error = self._objection(member, model, request, permit)
+            if error is None and model is not None:
+                targets.append(Target(member, model))
+            elif error is not None:
+                refusals.append(Refusal(member, error))
+        return self._ordered(targets, request), refusals
 
     def _objection(
         self, member: Member, model: str | None, request: InferenceRequest, permit: Permit
@@ -192,6 +190,14 @@ def _candidate(member: Member, model: str, *, order: int = 0, reason: str) -> Ca
     )
 
 
+def _no_nodes() -> NotConfigured:
+    return NotConfigured(
+        "remote inference is not configured on this node",
+        hint="set REMOTE_INFERENCE_ENABLED=true and REMOTE_INFERENCE_ENDPOINT, "
+        "or leave out use_remote",
+    )
+
+
 def _nobody(request: InferenceRequest, refusals: Iterable[Refusal]) -> NodeError:
     """Say what stands between the request and an answer, the nearest obstacle first."""
     errors = [refusal.error for refusal in refusals]
@@ -199,6 +205,8 @@ def _nobody(request: InferenceRequest, refusals: Iterable[Refusal]) -> NodeError
         for error in errors:
             if isinstance(error, kind):
                 return error
+    if request.place is Place.REMOTE and all(isinstance(e, NotConfigured) for e in errors):
+        return _no_nodes()
     if any(isinstance(error, NotConfigured) for error in errors) and request.place is Place.LOCAL:
         hint = "leave out use_remote=false to let another node answer"
     else:
