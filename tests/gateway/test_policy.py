@@ -76,6 +76,12 @@ def test_the_owner_can_be_bound_by_a_rule_that_names_it() -> None:
 
 def test_a_refusal_says_what_fell_short() -> None:
     policy = Policy([Rule(principal="peer:*", tier=Tier.PEER, name="friends")])
+    asked = policy.decide(PEER, Action.INFER, model="m", task="chat", tier=Tier.CLOUD)
+    assert (asked.allowed, asked.reason) == (False, "'friends' stops before cloud")
+
+
+def test_a_stranger_is_told_no_and_not_the_rules() -> None:
+    policy = Policy([Rule(principal="peer:*", models=("dear/*",), name="friends")])
     with pytest.raises(PermissionDenied) as refused:
         policy.authorize(PEER, Action.INFER, model="m", task="chat", tier=Tier.CLOUD)
-    assert refused.value.details["reason"] == "'friends' stops before cloud"
+    assert "friends" not in f"{refused.value} {refused.value.details}"

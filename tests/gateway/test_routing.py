@@ -133,8 +133,11 @@ async def test_what_policy_refuses_is_not_a_target() -> None:
         return "" if tier is Tier.LOCAL else "not for you"
 
     assert order(bench, ask(), only_here) == ["here"]
-    with pytest.raises(PermissionDenied, match="not for you"):
+    with pytest.raises(PermissionDenied) as refused:
         order(bench, ask(model="acme/two"), only_here)
+    assert "not for you" not in str(refused.value)
+    explained, _ = bench.router.explain(ask(model="acme/two"), only_here)
+    assert "not for you" in {candidate.reason for candidate in explained}
 
 
 async def test_a_backend_bound_to_tasks_is_asked_for_no_other() -> None:

@@ -106,7 +106,6 @@ class Policy:
             raise PermissionDenied(
                 f"{principal.id} may not {action} {model if model != '*' else 'here'}",
                 hint="ask the node's owner for a rule; `inferd models --why` shows what applies",
-                details={"reason": decision.reason},
             )
         return decision.rule
 

@@ -41,10 +41,14 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A backend that isn't asked, and why: the error it would mean if nobody else is left."""
+    """A backend that isn't asked: the error it means if nobody else is left, and the reason.
+
+    The reason may speak of the policy, and is for whoever may ask for an explanation.
+    """
 
     member: Member
     error: NodeError
+    reason: str = ""
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +101,9 @@ class Router:
             for order, target in enumerate(targets, start=1)
         ]
         refused = [
-            _candidate(refusal.member, request.model, reason=refusal.error.message)
+            _candidate(
+                refusal.member, request.model, reason=refusal.reason or refusal.error.message
+            )
             for refusal in refusals
         ]
         return taken + refused, None if targets else _nobody(request, refusals)
@@ -113,15 +119,17 @@ class Router:
             return [], [Refusal(member, _no_nodes()) for member in members]
         for member in members:
             model = member.model_for(request.task, request.model)
-            error = self._objection(member, model, request, permit)
-            if error is None and model is not None:
+            error = self._objection(member, model, request)
+            if error is not None or model is None:
+                refusals.append(Refusal(member, error or _lacks(member, request)))
+            elif reason := permit(model or request.model, member.backend.tier):
+                refusals.append(Refusal(member, _forbidden(model, request), reason))
+            else:
                 targets.append(Target(member, model))
-            elif error is not None:
-                refusals.append(Refusal(member, error))
         return self._ordered(targets, request), refusals
 
     def _objection(
-        self, member: Member, model: str | None, request: InferenceRequest, permit: Permit
+        self, member: Member, model: str | None, request: InferenceRequest
     ) -> NodeError | None:
         backend = member.backend
         if request.place is Place.LOCAL and source_of(member) == "remote":
@@ -133,13 +141,12 @@ class Router:
                 f"the request has passed {len(request.hops)} nodes, the most this node forwards",
                 hint="shorten the chain, or raise remote.max_hops",
             )
-        if model is None:
-            return ModelNotFound(_lacks(member, request))
         tiers = request.tiers
-        if tiers is not None and backend.tier not in tiers:
-            return PermissionDenied(f"{backend.tier.label} is outside the request's tier")
-        if refused := permit(model or request.model, backend.tier):
-            return PermissionDenied(refused)
+        if model is not None and tiers is not None and backend.tier not in tiers:
+            return PermissionDenied(
+                f"{backend.tier.label} is outside the request's tier",
+                hint="widen X-Inference-Tier, or ask for a model that runs nearer",
+            )
         return None
 
     def _ordered(self, targets: list[Target], request: InferenceRequest) -> list[Target]:
@@ -169,12 +176,20 @@ class Router:
         return ordered
 
 
-def _lacks(member: Member, request: InferenceRequest) -> str:
+def _lacks(member: Member, request: InferenceRequest) -> ModelNotFound:
     if request.task not in member.capabilities.tasks or (
         member.only_tasks and request.task not in member.only_tasks
     ):
-        return f"it doesn't do {request.task}"
-    return f"it has no model called {request.model} for {request.task}"
+        return ModelNotFound(f"it doesn't do {request.task}")
+    return ModelNotFound(f"it has no model called {request.model} for {request.task}")
+
+
+def _forbidden(model: str, request: InferenceRequest) -> PermissionDenied:
+    what = model or request.model or "any model"
+    return PermissionDenied(
+        f"you may not use {what} for {request.task} here",
+        hint="ask the node's owner for a rule; `inferd models --why` shows them what applies",
+    )
 
 
 def _candidate(member: Member, model: str, *, order: int = 0, reason: str) -> Candidate:
