@@ -9,6 +9,7 @@ import pytest
 from inferd.backends import Settings, open_kind
 from inferd.core.backend import Backend
 from inferd.core.content import Message
+from inferd.core.errors import BackendUnavailable
 from inferd.core.request import InferenceRequest
 from inferd.engine.embedded import catalogue, weights
 from tests.backends.fakes import MODEL, SECRET, FakeNode, FakeOpenAI, FakeUpstream, running
@@ -63,7 +64,13 @@ async def remote(kind: str, upstream: FakeUpstream, **more: object) -> AsyncGene
         )
         settings = msgspec.structs.replace(settings, **more)
         async with open_kind(kind, settings, node=NODE, clock=clock) as backend:
-            yield Subject(backend=backend, clock=clock, model=MODEL, upstream=upstream)
+            subject = Subject(backend=backend, clock=clock, model=MODEL, upstream=upstream)
+            yield subject
+        # While the upstream still listens: nothing is left open, and nothing opens again.
+        await upstream.server.until(lambda: upstream.server.open == 0)
+        with pytest.raises(BackendUnavailable):
+            await backend.infer(subject.ask())
+        assert upstream.server.open == 0
 
 
 @asynccontextmanager

@@ -169,14 +169,15 @@ async def test_a_kept_connection_that_began_to_answer_is_not_tried_again() -> No
 
 async def test_bytes_that_nobody_asked_for_end_a_kept_connection() -> None:
     async def eager(wire: Wire, request: Received) -> None:
-        one = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n"
-        await wire.send(one + b"one" + one + b"two")
+        one = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\none"
+        await wire.send(one + b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n")
         await wire.gone()
 
     async with serve(eager) as upstream:
         client = client_of(upstream)
         for _ in range(2):
-            assert await read(await client.send("GET", "/")) == b"one"
+            response = await client.send("GET", "/")
+            assert (response.status, await read(response)) == (200, b"one")
             await upstream.until(lambda: upstream.open == 0)
         client.close()
     assert upstream.connections == 2
