@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
@@ -150,7 +149,7 @@ def _file_name(answer: httpx2.Response) -> str:
     return name if name and not name.startswith(".") else "result.bin"
 
 
-def _say_where(headers: Mapping[str, str], seconds: float) -> None:
+def _say_where(headers: httpx2.Headers, seconds: float) -> None:
     source = headers.get("x-inference-source", "")
     backend = headers.get("x-inference-backend", "")
     model = headers.get("x-inference-model", "")
@@ -163,7 +162,7 @@ def _say_where(headers: Mapping[str, str], seconds: float) -> None:
         _duration(seconds),
     ]
     screen.note(" · ".join(filter(None, told)))
-    if warning := headers.get("x-inference-warning"):
+    for warning in headers.get_list("x-inference-warning"):
         screen.note(f"note: {warning}")
 
 

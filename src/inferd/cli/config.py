@@ -1,5 +1,6 @@
 """`inferd config`: what the node is told, and where it was told so."""
 
+import asyncio
 from typing import Annotated
 
 from cyclopts import App
@@ -9,6 +10,8 @@ from inferd.cli.failure import Failure
 from inferd.cli.settings import SETTINGS, SWITCH, Settings, read
 from inferd.config.load import Loaded
 from inferd.config.show import rows
+from inferd.core.clock import SystemClock
+from inferd.core.errors import NodeError
 
 app = App(name="config")
 
@@ -43,16 +46,24 @@ def show(*, json: Annotated[bool, SWITCH] = False, settings: Settings = SETTINGS
 def check(*, settings: Settings = SETTINGS) -> None:
     """Say whether the node would start with this configuration, and if not, all that is wrong."""
     loaded = read(settings)
-    from inferd.node.compose import policy_rules, routing_rules, wanted
+    asyncio.run(_composed(loaded))
+    print(f"the configuration is sound: {_named(loaded)}")
+    _remark(loaded)
+
+
+async def _composed(loaded: Loaded) -> None:
+    """Put the node's parts together as `inferd up` does, and ask nobody anything."""
+    from inferd.node.compose import open_members, policy_rules, routing_rules
 
     try:
         policy_rules(loaded.config)
         routing_rules(loaded.config)
-        list(wanted(loaded.config))
-    except Exception as error:
+        async with open_members(loaded.config, node="check", clock=SystemClock()):
+            pass
+    except NodeError as error:
+        raise Failure(error.message, hint=error.hint) from error
+    except ValueError as error:
         raise Failure(str(error)) from error
-    print(f"the configuration is sound: {_named(loaded)}")
-    _remark(loaded)
 
 
 def _named(loaded: Loaded) -> str:

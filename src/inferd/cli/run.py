@@ -12,6 +12,7 @@ from inferd.cli.failure import Failure, did_you_mean
 from inferd.cli.inputs import files_of, parameters_of, payload_of
 from inferd.cli.settings import LIST, SWITCH, WHERE, Where
 from inferd.core.errors import UnsupportedTask
+from inferd.core.request import parse_tiers
 from inferd.core.tasks import Task, task_named
 
 _OPTIONS = (
@@ -88,7 +89,7 @@ def run(
         parameters=parameters_of(known, asked.param),
         files=tuple(files_of(known, asked.file)),
         use_remote=_place(asked),
-        tier=asked.tier,
+        tier=_tier(asked.tier),
     )
     asyncio.run(_answered(question, shown, where))
 
@@ -107,6 +108,13 @@ def _task(name: str) -> Task:
     except UnsupportedTask as error:
         hint = error.hint if error.hint.startswith("did") else "`inferd models` lists the tasks"
         raise Failure(error.message, hint=hint) from error
+
+
+def _tier(text: str) -> str:
+    try:
+        return text if not text or parse_tiers(text) else ""
+    except ValueError as error:
+        raise Failure(f"--tier: {error}") from error
 
 
 def _place(asked: Asked) -> bool | None:

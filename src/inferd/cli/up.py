@@ -32,11 +32,13 @@ def banner(url: str, loaded: Loaded) -> str:
     """Return what a person wants to know of a node that has just started."""
     config = loaded.config
     auth = "" if not config.auth.shared_secrets else " -H 'Authorization: Bearer <secret>'"
+    # Other commands look for the node in the same home folder.
+    home = f" --home {config.server.home}" if loaded.source("server.home").kind == "flag" else ""
     lines = [
         f"inferd serves at {url}",
         f"  try    curl {url}/v1/embeddings{auth} -H 'Content-Type: application/json' "
         """-d '{"model": "minilm", "input": "Hello"}'""",
-        "  or     inferd run sentiment-analysis 'What a fine day'",
+        f"  or     inferd run sentiment-analysis 'What a fine day'{home}",
         f"  state  {_short(config.server.home)}",
         f"  remote {_remote(loaded)}",
     ]

@@ -97,7 +97,8 @@ def _bindable(host: str, port: int) -> Check:
                 f"stop what holds it, or choose another: --port {port + 1}",
             )
         return fail("port", f"can't listen on {host}:{port}: {error.strerror}", "choose another")
-    return Check(what="port", found=f"{port} on {host} is free; no node runs here")
+    which = f"{port} on {host} is free" if port else f"any free one on {host}"
+    return Check(what="port", found=f"{which}; no node runs here")
 
 
 async def embedding(config: NodeConfig) -> Check:

@@ -1,0 +1,75 @@
+"""`inferd config`."""
+
+import json
+
+from tests.cli.terminal import Terminal
+
+SECRETS = {
+    "INFERENCE_SHARED_SECRET": "shared-secret-77",
+    "REMOTE_INFERENCE_TOKEN": "remote-token-77",
+    "HF_TOKEN": "hf_secret77",
+    "OPENAI_API_KEY": "sk-secret77",
+    "INFERENCE_LOGIN_PASSWORD": "password-77",
+    "INFERENCE_LOGIN_USER": "me",
+}
+
+
+def test_each_value_comes_with_its_source(cli: Terminal) -> None:
+    (cli.home / "inferd.toml").write_text("[server]\ndrain_timeout = 3\n")
+    cli.environment.setenv("PORT", "9001")
+    found = {
+        row["key"]: row
+        for row in json.loads(cli("config", "show", "--host", "localhost", "--json").out)
+    }
+    assert (found["server.port"]["value"], found["server.port"]["source"]) == (
+        "9001",
+        "environment PORT",
+    )
+    assert found["server.host"]["source"] == "flag --host"
+    assert found["server.drain_timeout"]["source"].endswith("inferd.toml")
+    assert found["server.name"]["source"] == "default"
+
+
+def test_what_has_no_effect_yet_is_marked(cli: Terminal) -> None:
+    assert "no effect yet: waits for" in cli("config", "show").out
+
+
+def test_no_command_shows_a_secret(cli: Terminal) -> None:
+    for name, secret in SECRETS.items():
+        cli.environment.setenv(name, secret)
+    commands = (
+        ["config", "show"],
+        ["config", "show", "--json"],
+        ["config", "check"],
+        ["config", "check", "--set", "backends=[{}]"],
+        ["run", "sentiment-analysis", "Fine"],
+        ["models"],
+        ["doctor"],
+    )
+    for command in commands:
+        outcome = cli(*command)
+        for secret in SECRETS.values():
+            if secret != "me":
+                assert secret not in outcome.out + outcome.err, command
+
+
+def test_a_sound_configuration_is_said_to_be_one(cli: Terminal) -> None:
+    outcome = cli("config", "check", "--preset", "laptop")
+    assert outcome.status == 0
+    assert "is sound" in outcome.out
+    assert "preset laptop" in outcome.out
+
+
+def test_check_finds_what_only_the_node_would(cli: Terminal) -> None:
+    outcome = cli("config", "check", "--set", 'backends=[{"name": "x", "kind": "opnai"}]')
+    assert outcome.status == 1
+    assert "no kind called 'opnai'" in outcome.err
+    assert "openai" in outcome.err
+    outcome = cli("config", "check", "--set", "remote.prefer_tasks=chatt")
+    assert "did you mean chat?" in outcome.err
+
+
+def test_a_typo_is_told_with_what_was_meant(cli: Terminal) -> None:
+    outcome = cli("config", "check", "--set", "routing.stratgy=x")
+    assert outcome.status == 1
+    assert "did you mean routing.strategy?" in outcome.err

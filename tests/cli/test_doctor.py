@@ -1,0 +1,142 @@
+"""`inferd doctor`."""
+
+import json
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.cli.terminal import Outcome, Terminal
+from tests.node.nodes import RunningNode
+
+
+def point_at(cli: Terminal, url: str, token: str = "") -> None:
+    cli.environment.setenv("REMOTE_INFERENCE_ENABLED", "true")
+    cli.environment.setenv("REMOTE_INFERENCE_ENDPOINT", url)
+    cli.environment.setenv("REMOTE_INFERENCE_TOKEN", token)
+
+
+def findings(outcome: Outcome, what: str) -> list[dict[str, Any]]:
+    return [check for check in json.loads(outcome.out) if check["what"].startswith(what)]
+
+
+@contextmanager
+def stranger(date: str, body: bytes) -> Generator[str]:
+    """Something that answers every GET, with a clock of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response_only(200)
+            self.send_header("Date", date)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_sound_machine_passes(cli: Terminal) -> None:
+    outcome = cli("doctor", "--port", "0")
+    assert outcome.status == 0, outcome.out
+    assert "embedded model: works: a text became 384 numbers" in outcome.out
+    assert "0 fail" in outcome.out
+    assert "remote: off" in outcome.out
+
+
+def test_a_dead_remote_fails_and_says_what_to_do(cli: Terminal) -> None:
+    point_at(cli, "http://127.0.0.1:9", "remote-token-77")
+    outcome = cli("doctor", "--port", "0")
+    assert outcome.status == 1
+    assert "fail  remote 127.0.0.1:9: http://127.0.0.1:9 can't be reached" in outcome.out
+    assert "fix: start the node there" in outcome.out
+    assert "remote-token-77" not in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("token", "level", "found"),
+    [
+        ("letmein-please", "ok", "lets us in"),
+        ("wrong-token-77", "fail", "refuses our token"),
+        ("", "fail", "wants a token"),
+    ],
+)
+def test_a_remote_says_whether_it_lets_us_in(
+    cli: Terminal, shared_node: RunningNode, token: str, level: str, found: str
+) -> None:
+    point_at(cli, shared_node.url, token)
+    [check] = findings(cli("doctor", "--json", "--port", "0"), "remote")
+    assert check["level"] == level
+    assert found in check["found"]
+
+
+def test_a_node_that_forwards_to_itself_is_caught(cli: Terminal, shared_node: RunningNode) -> None:
+    point_at(cli, shared_node.url, "letmein-please")
+    outcome = cli("doctor", "--json", "--home", str(shared_node.home))
+    assert "it is this very node" in [check["found"] for check in findings(outcome, "remote")]
+
+
+def test_a_clock_that_is_off_and_a_host_that_is_no_node_are_told(cli: Terminal) -> None:
+    with stranger("Thu, 01 Jan 2026 00:00:00 GMT", b'{"status": "ok"}') as url:
+        point_at(cli, url)
+        late, _ = findings(cli("doctor", "--json", "--port", "0"), "remote")
+    assert late["level"] == "warn"
+    assert "behind ours" in late["found"]
+    with stranger("", b"<html>") as url:
+        point_at(cli, url)
+        page, *_ = findings(cli("doctor", "--json", "--port", "0"), "remote")
+    assert "not as a node does" in page["found"]
+
+
+def test_a_running_node_is_recognised_as_ours(cli: Terminal, shared_node: RunningNode) -> None:
+    outcome = cli("doctor", "--json", "--home", str(shared_node.home))
+    [check] = findings(outcome, "node")
+    assert check["level"] == "ok"
+    assert shared_node.url in check["found"]
+    assert findings(outcome, "port") == []
+
+
+def test_a_port_that_another_program_holds_fails(cli: Terminal) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        [check] = findings(cli("doctor", "--json", "--port", str(taken.getsockname()[1])), "port")
+    assert check["level"] == "fail"
+    assert "--port" in check["fix"]
+
+
+def test_an_open_home_and_a_readable_token_are_told_with_their_chmod(cli: Terminal) -> None:
+    home = cli.home / "node"
+    home.mkdir()
+    home.chmod(0o755)
+    (home / "node.json").write_text("{}")
+    (home / "node.json").chmod(0o644)
+    outcome = cli("doctor", "--port", "0")
+    assert outcome.status == 1
+    assert f"fix: chmod 700 {home}" in outcome.out
+    assert f"fix: chmod 600 {home / 'node.json'}" in outcome.out
+
+
+def test_settings_without_effect_and_open_doors_are_told(cli: Terminal) -> None:
+    cli.environment.setenv("HF_TOKEN", "hf_secret77")
+    outcome = cli("doctor", "--port", "0", "--host", "0.0.0.0")
+    assert outcome.status == 1
+    assert "hub.token is set (environment HF_TOKEN) and has no effect yet" in outcome.out
+    assert "no secret is set" in outcome.out
+    assert "hf_secret77" not in outcome.out
+
+
+def test_a_broken_configuration_is_a_finding_for_each_problem(cli: Terminal) -> None:
+    outcome = cli("doctor", "--set", "a.b=1", "--set", "server.prot=2")
+    assert outcome.status == 1
+    assert outcome.out.count("fail  configuration") == 2

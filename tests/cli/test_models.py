@@ -1,0 +1,60 @@
+"""`inferd models`."""
+
+import json
+
+from tests.cli.terminal import Terminal
+from tests.node.nodes import RunningNode
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_each_model_is_listed_once_with_its_tasks_and_place(
+    cli: Terminal, shared_node: RunningNode
+) -> None:
+    outcome = cli("models", "--json", "--home", str(shared_node.home))
+    found = {model["id"]: model for model in json.loads(outcome.out)}
+    assert {MINILM, "iris", "inferd-docs"} <= found.keys()
+    assert "feature-extraction" in found[MINILM]["tasks"]
+    assert [place["source"] for place in found[MINILM]["runs"]] == ["local"]
+
+
+def test_a_task_narrows_the_list(cli: Terminal) -> None:
+    outcome = cli("models", "--task", "chat")
+    assert "inferd-docs" in outcome.out
+    assert MINILM not in outcome.out
+    assert "here" in outcome.out
+
+
+def test_an_unknown_task_is_told_with_what_was_meant(cli: Terminal) -> None:
+    outcome = cli("models", "--task", "chatt")
+    assert outcome.status == 1
+    assert "did you mean chat?" in outcome.err
+
+
+def test_why_gives_each_backend_and_its_reason(cli: Terminal) -> None:
+    cli.environment.setenv("REMOTE_INFERENCE_ENABLED", "true")
+    cli.environment.setenv("REMOTE_INFERENCE_ENDPOINT", "http://127.0.0.1:9")
+    cli.environment.setenv("REMOTE_INFERENCE_TOKEN", "remote-token-77")
+    outcome = cli("models", "--why", "inferd-docs", "--task", "text-to-image")
+    assert "local" in outcome.out
+    assert "it doesn't do text-to-image" in outcome.out
+    assert "remote_node" in outcome.out
+    assert "remote-token-77" not in outcome.out + outcome.err
+
+
+def test_why_tells_the_same_story_once(cli: Terminal) -> None:
+    outcome = cli("models", "--why", "minilm")
+    assert outcome.out.count("can and may run it") == 1
+    assert "feature-extraction, question-answering" in outcome.out
+
+
+def test_why_suggests_the_model_that_was_meant(cli: Terminal) -> None:
+    outcome = cli("models", "--why", "minilmm")
+    assert "nobody would answer" in outcome.out
+    assert "did you mean minilm?" in outcome.err
+
+
+def test_why_as_json_is_the_nodes_explanation(cli: Terminal) -> None:
+    [explanation] = json.loads(cli("models", "--why", "iris", "--json").out)
+    assert explanation["task"] == "tabular-classification"
+    assert explanation["candidates"][0]["order"] == 1
