@@ -21,7 +21,7 @@ class FakeUpstream:
     """Answers by echoing, until it is told to misbehave.
 
     `mode` is `ok`, `hang`, `stall` (silent in the middle), `cut` (gone in the middle), `garbage`,
-    `page`, `redirect` or `status`, which answers with `status`.
+    `page`, `slow page`, `redirect` or `status`, which answers with `status`.
     """
 
     def __init__(self) -> None:
@@ -48,6 +48,9 @@ class FakeUpstream:
             case "page":
                 page = b"<html>Sign in</html>"
                 await wire.answer(page, content_type="text/html; charset=utf-8")
+            case "slow page":
+                await wire.begin(content_type="text/html")
+                await wire.gone()
             case "redirect":
                 await wire.answer(status=302, headers={"location": "/login"})
             case "status":

@@ -64,7 +64,8 @@ async def remote(kind: str, upstream: FakeUpstream, **more: object) -> AsyncGene
         )
         settings = msgspec.structs.replace(settings, **more)
         async with open_kind(kind, settings, node=NODE, clock=clock) as backend:
-            subject = Subject(backend=backend, clock=clock, model=MODEL, upstream=upstream)
+            model = next(iter(settings.models), MODEL)
+            subject = Subject(backend=backend, clock=clock, model=model, upstream=upstream)
             yield subject
         # While the upstream still listens: nothing is left open, and nothing opens again.
         await upstream.server.until(lambda: upstream.server.open == 0)

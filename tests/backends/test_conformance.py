@@ -169,7 +169,7 @@ async def test_7_garbage_is_a_failure(calling: Subject, mode: str, stream: bool)
 
 async def test_8_a_refused_answer_is_not_kept(calling: Subject) -> None:
     upstream = upstream_of(calling)
-    upstream.mode = "page"
+    upstream.mode = "slow page"
     with pytest.raises(BackendFailed):
         await calling.backend.infer(calling.ask())
     await upstream.server.until(lambda: upstream.server.open == 0)
