@@ -2,14 +2,11 @@
 
 import json
 import socket
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from tests.cli.strangers import stranger
 from tests.cli.terminal import Outcome, Terminal
 from tests.node.nodes import RunningNode
 
@@ -22,30 +19,6 @@ def point_at(cli: Terminal, url: str, token: str = "") -> None:
 
 def findings(outcome: Outcome, what: str) -> list[dict[str, Any]]:
     return [check for check in json.loads(outcome.out) if check["what"].startswith(what)]
-
-
-@contextmanager
-def stranger(date: str, body: bytes) -> Generator[str]:
-    """Something that answers every GET, with a clock of its own."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response_only(200)
-            self.send_header("Date", date)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_a_sound_machine_passes(cli: Terminal) -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+from tests.cli.strangers import stranger
 from tests.cli.terminal import Terminal
 from tests.node.nodes import RunningNode
 
@@ -58,3 +59,10 @@ def test_why_as_json_is_the_nodes_explanation(cli: Terminal) -> None:
     [explanation] = json.loads(cli("models", "--why", "iris", "--json").out)
     assert explanation["task"] == "tabular-classification"
     assert explanation["candidates"][0]["order"] == 1
+
+
+def test_a_host_that_is_no_node_is_told_as_such(cli: Terminal) -> None:
+    with stranger("", b"<html>") as url:
+        outcome = cli("models", "--url", url)
+    assert outcome.status == 1
+    assert "doesn't answer as a node does" in outcome.err

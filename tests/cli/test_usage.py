@@ -82,3 +82,11 @@ def test_a_wrong_question_is_told_with_a_right_one(
     outcome = cli("usage", *words)
     assert outcome.status == 1
     assert told in outcome.err
+
+
+def test_a_file_that_is_no_ledger_is_told_as_such(cli: Terminal) -> None:
+    (cli.home / "node").mkdir(mode=0o700)
+    (cli.home / "node" / "ledger.db").write_text("not a database, but long enough to be one" * 99)
+    outcome = cli("usage")
+    assert outcome.status == 1
+    assert "can't be read" in outcome.err

@@ -10,9 +10,17 @@ render     results, drawn
 up, run, models, config, usage, doctor   one command each
 """
 
+import sys
+
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command that the process was started with."""
-    from inferd.cli.app import main as run
+    try:
+        # Inside, so that Ctrl-C ends even a command that is still being imported without a trace.
+        from inferd.cli.app import main as run
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)

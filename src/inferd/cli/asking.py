@@ -58,6 +58,8 @@ async def ask(client: Client, question: Question, *, json: bool, output: str | N
         answer = await client.send(question.request(client.http))
     seconds = time.monotonic() - began
     kind = answer.headers.get("content-type", "").partition(";")[0]
+    if kind == "text/html":
+        raise Failure(f"{client.name} doesn't answer as a node does", hint="check the URL")
     if kind != _JSON:
         media = Media(data=answer.content, content_type=kind, name=_file_name(answer))
         _save(media, output, json=json)
@@ -66,7 +68,7 @@ async def ask(client: Client, question: Question, *, json: bool, output: str | N
     else:
         from inferd.cli.render import draw
 
-        screen.show(draw(question.task, msgspec.json.decode(answer.content), question.payload))
+        screen.show(draw(question.task, client.decoded(answer.content, object), question.payload))
     if not json:
         _say_where(answer.headers, seconds)
 

@@ -8,11 +8,13 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
 
+from inferd.cli import screen
 from inferd.cli.failure import Failure
 from inferd.cli.settings import TOKEN_NAME, Where, read
 from inferd.node.home import Home, Running
@@ -25,6 +27,8 @@ _IN_OUR_WORDS = {
     "leave out use_remote=false": "leave out --local",
     "leave out use_remote": "leave out --remote",
 }
+T = TypeVar("T")
+
 _TOLD_KEYS = ("reason", "message", "error", "detail")
 
 
@@ -37,21 +41,35 @@ class Client:
         self.is_here = is_here
         """Whether it lives in this very process."""
 
-    async def get(self, path: str, **query: str) -> bytes:
-        """Return the body of a successful answer.
+    async def get(self, path: str, kind: type[T], **query: str) -> T:
+        """Return what is at `path`, read as `kind`.
+
+        Raises:
+            Failure: There is no such thing.
+        """
+        answer = await self.send(self.http.build_request("GET", path, params=query))
+        return self.decoded(answer.content, kind)
+
+    async def post(self, path: str, body: Mapping[str, object], kind: type[T]) -> T:
+        """Send JSON; return the answer, read as `kind`.
 
         Raises:
             Failure: There is none.
         """
-        return (await self.send(self.http.build_request("GET", path, params=query))).content
+        answer = await self.send(self.http.build_request("POST", path, json=dict(body)))
+        return self.decoded(answer.content, kind)
 
-    async def post(self, path: str, body: Mapping[str, object]) -> bytes:
-        """Send JSON; return the body of a successful answer.
+    def decoded(self, body: bytes, kind: type[T]) -> T:
+        """Read an answer's body.
 
         Raises:
-            Failure: There is none.
+            Failure: It isn't what a node answers.
         """
-        return (await self.send(self.http.build_request("POST", path, json=dict(body)))).content
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.DecodeError as error:
+            hint = "check that the URL is a node's, and that both have the same version"
+            raise Failure(f"{self.name} doesn't answer as a node does", hint=hint) from error
 
     async def send(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
         """Return a successful answer; a streamed one is the caller's to close.
@@ -90,8 +108,8 @@ class translated:  # noqa: N801  a context manager, read as a verb
 
 
 @asynccontextmanager
-async def open_client(where: Where) -> AsyncGenerator[Client]:
-    """Lend the node that the command line means.
+async def open_client(where: Where, *, local: bool = False) -> AsyncGenerator[Client]:
+    """Lend the node that the command line means; `local` asks nothing of other nodes.
 
     Raises:
         Failure: It can't be found or started.
@@ -106,7 +124,7 @@ async def open_client(where: Where) -> AsyncGenerator[Client]:
         async with _over_http(running.url, running.token) as client:
             yield client
         return
-    async with _in_process(where) as client:
+    async with _in_process(where, local=local) as client:
         yield client
 
 
@@ -116,6 +134,8 @@ async def _over_http(url: str, token: str) -> AsyncGenerator[Client]:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Failure(f"{url} is no URL of a node", hint="write http://HOST:PORT")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if token and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        screen.note(f"note: the secret for {url} travels unencrypted: use https")
     async with httpx2.AsyncClient(
         base_url=url.rstrip("/"),
         headers=headers,
@@ -127,7 +147,7 @@ async def _over_http(url: str, token: str) -> AsyncGenerator[Client]:
 
 
 @asynccontextmanager
-async def _in_process(where: Where) -> AsyncGenerator[Client]:
+async def _in_process(where: Where, *, local: bool) -> AsyncGenerator[Client]:
     from inferd.node import CannotStart, open_node
     from inferd.node.compose import secrets_of
     from inferd.telemetry.logs import configure_logging
@@ -136,7 +156,8 @@ async def _in_process(where: Where) -> AsyncGenerator[Client]:
     configure_logging(level="error", style="text", secrets=secrets_of(config))
     try:
         async with open_node(config) as node:
-            await node.gateway.pool.refresh()
+            if not local:
+                await node.gateway.pool.refresh()
             transport = httpx2.ASGITransport(app=node.app, client=("127.0.0.1", 1))
             async with httpx2.AsyncClient(
                 transport=transport,

@@ -100,8 +100,7 @@ async def _rows(client: Client, tasks: Iterable[str], remote: bool) -> list[Mode
     found: dict[str, Model] = {}
     for task in tasks:
         said = "true" if remote else "false"
-        body = await client.get("/models", task=task, include_remote=said)
-        for model in msgspec.json.decode(body, type=list[Model]):
+        for model in await client.get("/models", list[Model], task=task, include_remote=said):
             known = found.setdefault(model.id, model)
             known.tasks = sorted({*known.tasks, *model.tasks})
             backends = {place.backend for place in known.runs}
@@ -110,7 +109,7 @@ async def _rows(client: Client, tasks: Iterable[str], remote: bool) -> list[Mode
 
 
 async def _known(client: Client) -> list[Known]:
-    return msgspec.json.decode(await client.get("/v1/models"), type=_KnownList).data
+    return (await client.get("/v1/models", _KnownList)).data
 
 
 def _tasks_of(known: Iterable[Known]) -> list[str]:
@@ -127,10 +126,10 @@ async def _why(name: str, task: str, json: bool, where: Where) -> None:
         known = await _known(client)
         model = next((each for each in known if name in (each.id, *each.aliases)), None)
         tasks = [task] if task else model.tasks if model else _ASKED_OF_STRANGERS
-        bodies = [
-            await client.post("/admin/explain", {"task": each, "model": name}) for each in tasks
+        found = [
+            await client.post("/admin/explain", {"task": each, "model": name}, Explanation)
+            for each in tasks
         ]
-    found = [msgspec.json.decode(body, type=Explanation) for body in bodies]
     if json:
         screen.write_json(found)
         return

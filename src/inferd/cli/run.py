@@ -95,7 +95,7 @@ def run(
 
 
 async def _answered(question: Question, shown: Shown, where: Where) -> None:
-    async with open_client(where) as client:
+    async with open_client(where, local=question.use_remote is False) as client:
         if shown.stream:
             await ask_for_stream(client, question, json=shown.json)
         else:

@@ -4,9 +4,9 @@ import csv
 import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from cyclopts import Parameter
@@ -18,6 +18,8 @@ from inferd.core.clock import SystemClock
 from inferd.core.records import Row
 from inferd.node.home import Home
 from inferd.storage.ledger import GROUPS, Ledger, Total
+
+T = TypeVar("T")
 
 _AGO = re.compile(r"(\d+)([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -45,22 +47,29 @@ def usage(
     """
     groups, start = _groups(by), _start(since)
     home = Home(read(source).config.server.home)
-    totals: list[Total] = []
-    rows: list[Row] = []
-    # Opening a ledger makes one; asking for usage shouldn't.
-    if home.ledger.exists():
-        ledger = Ledger(home.ledger)
-        try:
-            if latest is None:
-                totals = ledger.totals(groups, since=start)
-            else:
-                rows = [row for row in ledger.latest(latest) if row.at >= start]
-        finally:
-            ledger.close()
     if latest is None:
+        totals = _asked(home, lambda ledger: ledger.totals(groups, since=start))
         _print(*_summed(groups, totals), json=json, as_csv=csv)
     else:
-        _print(Row.__struct_fields__, map(msgspec.structs.astuple, rows), json=json, as_csv=csv)
+        rows = _asked(home, lambda ledger: ledger.latest(latest))
+        found = (msgspec.structs.astuple(row) for row in rows if row.at >= start)
+        _print(Row.__struct_fields__, found, json=json, as_csv=csv)
+
+
+def _asked(home: Home, question: Callable[[Ledger], list[T]]) -> list[T]:
+    """Ask the ledger, if there is one: opening it makes one, and asking for usage shouldn't."""
+    if not home.ledger.exists():
+        return []
+    from sqlalchemy.exc import SQLAlchemyError
+
+    ledger = Ledger(home.ledger)
+    try:
+        return question(ledger)
+    except (SQLAlchemyError, OSError) as error:
+        hint = "it must be an SQLite file that this user can write"
+        raise Failure(f"the ledger {home.ledger} can't be read", hint=hint) from error
+    finally:
+        ledger.close()
 
 
 def _groups(text: str) -> tuple[str, ...]:

@@ -26,6 +26,14 @@ class _Health(msgspec.Struct):
     version: str = ""
 
 
+class _Vector(msgspec.Struct):
+    embedding: list[float]
+
+
+class _Vectors(msgspec.Struct):
+    data: list[_Vector]
+
+
 async def listener(config: NodeConfig) -> list[Check]:
     """Check where the node listens, or would."""
     return [_exposure(config), *await _port(config)]
@@ -115,8 +123,8 @@ async def embedding(config: NodeConfig) -> Check:
         )
         try:
             async with open_client(where) as client:
-                body = await client.post("/v1/embeddings", {"model": "minilm", "input": "Well?"})
+                question = {"model": "minilm", "input": "Well?"}
+                vectors = await client.post("/v1/embeddings", question, _Vectors)
         except Failure as failure:
             return fail(what, failure.message, failure.hint or "run `make setup`")
-    vector = msgspec.json.decode(body)["data"][0]["embedding"]
-    return Check(what=what, found=f"works: a text became {len(vector)} numbers")
+    return Check(what=what, found=f"works: a text became {len(vectors.data[0].embedding)} numbers")
