@@ -11,7 +11,7 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -29,24 +29,26 @@ CONNECTIONS = (1, 8, 64)
 HEADLINE = 64
 """The connections at which peers batch best."""
 
-OURS, INFINITY, INFINITY_DEFAULT = "ours", "infinity", "infinity_default"
+OURS, INFINITY, INFINITY_TUNED = "ours", "infinity", "infinity_tuned"
 DIRECT, ST_1, ST_8 = "direct", "st_b1", "st_b8"
 TITLES = {
     OURS: "inferd: block-32 int8, onnxruntime",
-    INFINITY: "infinity-emb: fp32, torch, 1 thread",
-    INFINITY_DEFAULT: "infinity-emb: fp32, torch, its own threads",
+    INFINITY: "infinity-emb as installed: fp32, torch",
+    INFINITY_TUNED: "infinity-emb tuned: fp32, torch",
     DIRECT: "onnxruntime called directly: block-32 int8",
     ST_1: "sentence-transformers called directly: fp32, batch 1",
     ST_8: "sentence-transformers called directly: fp32, batch 8",
 }
 
-SERVERS = (OURS, INFINITY, INFINITY_DEFAULT)
+SERVERS = (OURS, INFINITY, INFINITY_TUNED)
 COLUMNS = ("rps", "p50_ms", "p95_ms", "cpu_ms", "cpu_ms_min")
 TARGETS = (
     ("cpu_ratio_infinity", 3.0, False),
     ("cpu_ratio_direct", 1.2, True),
     ("rps_ratio_infinity", 1.0, False),
     ("rss_ratio_infinity", 1.0, False),
+    ("cpu_ratio_infinity_tuned", 3.0, False),
+    ("rps_ratio_infinity_tuned", 1.0, False),
 )
 
 
@@ -93,6 +95,11 @@ class Bench:
         found = (figure(window) for window in self.windows.get(case, []))
         return [value for value in found if value is not None]
 
+    def least_ratio(self, over: Case, under: Case) -> float | None:
+        """Compare the processor time of each one's quietest window."""
+        a, b = self.each(over, _cpu), self.each(under, _cpu)
+        return min(a) / min(b) if a and b else None
+
     def ratio(
         self, over: Case, under: Case, figure: Callable[[Window], float | None]
     ) -> float | None:
@@ -114,12 +121,13 @@ def main(arguments: Sequence[str]) -> int:
         help="where peers are installed (default: ~/.cache/inferd-bench)",
     )
     given = parser.parse_args(arguments)
+    processes.leave_on_sigterm()
     bench = Bench()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="inferd-bench-")))
         cache = None if given.without_peers else given.cache.expanduser().resolve()
         start(bench, cache, folder, stack)
-        bench.measure(*((3, 1.5) if given.quick else (7, 4.0)))
+        bench.measure(*((3, 1.5) if given.quick else (7, 2.5)))
         for name, subject in bench.subjects.items():
             bench.after_mb[name] = processes.rss_mb(subject.pid)
     result = flat(bench)
@@ -165,8 +173,9 @@ def start(bench: Bench, cache: Path | None, folder: Path, stack: ExitStack) -> N
         return
 
     def sentence_transformers() -> None:
-        model = peers.model(cache)
-        programs = peers.environment(peers.SENTENCE_TRANSFORMERS, cache)
+        with peers.locked(cache):
+            model = peers.model(cache)
+            programs = peers.environment(peers.SENTENCE_TRANSFORMERS, cache)
         files = ["--texts", listing, "--model", model]
         process = stack.enter_context(
             subjects.direct_process(programs / "python", "sentence-transformers", files, folder)
@@ -174,11 +183,12 @@ def start(bench: Bench, cache: Path | None, folder: Path, stack: ExitStack) -> N
         bench.subjects[ST_1], bench.subjects[ST_8] = Direct(process, 1), Direct(process, 8)
 
     def infinity() -> None:
-        model = peers.model(cache)
-        programs = peers.environment(peers.INFINITY, cache)
+        with peers.locked(cache):
+            model = peers.model(cache)
+            programs = peers.environment(peers.INFINITY, cache)
         _write_bodies(theirs, written, model.name)
-        for name, threads in ((INFINITY, 1), (INFINITY_DEFAULT, None)):
-            server = subjects.infinity_server(programs, model, theirs, folder, threads=threads)
+        for name, tuned in ((INFINITY_TUNED, True), (INFINITY, False)):
+            server = subjects.infinity_server(programs, model, theirs, folder, tuned=tuned)
             _add_server(bench, name, stack.enter_context(server))
 
     attempt("sentence-transformers", sentence_transformers)
@@ -205,7 +215,7 @@ def _add_server(bench: Bench, name: str, server: Server) -> None:
 
 def _compare_vectors(bench: Bench) -> None:
     """Check that both servers compute the same thing, but for the precision."""
-    ours, theirs = bench.subjects.get(OURS), bench.subjects.get(INFINITY)
+    ours, theirs = bench.subjects.get(OURS), bench.subjects.get(INFINITY_TUNED)
     if isinstance(ours, Server) and isinstance(theirs, Server):
         a, b = ours.first_vector(), theirs.first_vector()
         bench.agreement = sum(x * y for x, y in zip(a, b, strict=True)) / (
@@ -231,35 +241,27 @@ def flat(bench: Bench) -> dict[str, report.Cell]:
 
 def ratios(bench: Bench) -> dict[str, float | None]:
     """Return the figures to compare with the targets, at the headline load first."""
-    cores = usable_cores()
 
-    def cpu_of_infinity(load: int) -> float | None:
-        return _least(
-            bench.ratio(Case(name, load), Case(OURS, load), _cpu)
-            for name in (INFINITY, INFINITY_DEFAULT)
-        )
-
-    def rate_over_infinity(load: int) -> float | None:
-        return _least(
-            bench.ratio(Case(OURS, load), Case(name, load), _rate)
-            for name in (INFINITY, INFINITY_DEFAULT)
-        )
-
-    def cpu_over_direct(load: int, threads: int) -> float | None:
+    def over_direct(load: int, threads: int) -> float | None:
         return bench.ratio(Case(OURS, load), Case(DIRECT, threads), _cpu)
 
-    ours_after = bench.after_mb.get(OURS)
-    theirs_after = _least(bench.after_mb.get(name) for name in (INFINITY, INFINITY_DEFAULT))
-    found = {
-        "cpu_ratio_infinity": cpu_of_infinity(HEADLINE),
-        "cpu_ratio_direct": cpu_over_direct(HEADLINE, cores),
-        "rps_ratio_infinity": rate_over_infinity(HEADLINE),
-        "rss_ratio_infinity": theirs_after / ours_after if theirs_after and ours_after else None,
-        "cpu_ratio_direct_one_thread": cpu_over_direct(1, 1),
-    }
+    found: dict[str, float | None] = {}
+    for peer in (INFINITY, INFINITY_TUNED):
+        for load in (HEADLINE, *CONNECTIONS):
+            end = f"ratio_{peer}" if f"cpu_ratio_{peer}" not in found else f"ratio_{peer}_c{load}"
+            ours, theirs = Case(OURS, load), Case(peer, load)
+            found[f"cpu_{end}"] = bench.ratio(theirs, ours, _cpu)
+            found[f"rps_{end}"] = bench.ratio(ours, theirs, _rate)
+        headline = Case(peer, HEADLINE), Case(OURS, HEADLINE)
+        found[f"cpu_ratio_{peer}_least"] = bench.least_ratio(*headline)
+        mine, its = bench.after_mb.get(OURS), bench.after_mb.get(peer)
+        found[f"rss_ratio_{peer}"] = its / mine if mine and its else None
+    # As many threads as the node has: what they take from one another counts for both.
+    found["cpu_ratio_direct"] = over_direct(HEADLINE, usable_cores())
+    headline = Case(OURS, HEADLINE), Case(DIRECT, usable_cores())
+    found["cpu_ratio_direct_least"] = bench.least_ratio(*headline)
     for load in CONNECTIONS:
-        found[f"cpu_ratio_infinity_c{load}"] = cpu_of_infinity(load)
-        found[f"rps_ratio_infinity_c{load}"] = rate_over_infinity(load)
+        found[f"cpu_ratio_direct_c{load}"] = over_direct(load, 1 if load == 1 else usable_cores())
     return {name: figures.rounded(value) for name, value in found.items()}
 
 
@@ -273,11 +275,6 @@ def figures_of(bench: Bench, case: Case) -> dict[str, float | None]:
         found["p50_ms"] = figures.percentile(latencies, 0.5) if latencies else None
         found["p95_ms"] = figures.percentile(latencies, 0.95) if latencies else None
     return {f"{case.key}_{name}": figures.rounded(value) for name, value in found.items()}
-
-
-def _least(values: Iterable[float | None]) -> float | None:
-    """Return the figure least kind to this node: it is compared with the peer's best setting."""
-    return min((value for value in values if value is not None), default=None)
 
 
 def _cpu(window: Window) -> float | None:

@@ -50,6 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--imports", action="store_true", help="say what importing costs instead")
     given = parser.parse_args(arguments)
+    processes.leave_on_sigterm()
     if given.imports:
         return print_imports()
     runs: list[Run] = []

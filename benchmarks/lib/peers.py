@@ -1,11 +1,13 @@
 """The peers, each in an environment of its own, and the model they all serve."""
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +50,15 @@ SENTENCE_TRANSFORMERS = Peer(
     steps=(_TORCH, ("sentence-transformers==6.2.0", "transformers==5.23.0")),
     imports=("sentence_transformers",),
 )
+
+
+@contextmanager
+def locked(cache: Path) -> Generator[None]:
+    """Keep other runs from installing into the same folder meanwhile."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def environment(peer: Peer, cache: Path) -> Path:

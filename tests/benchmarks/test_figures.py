@@ -1,6 +1,8 @@
 import pytest
 
+from benchmarks.embeddings import DIRECT, INFINITY, OURS, Bench, Case, flat, ratios
 from benchmarks.lib import figures, report
+from benchmarks.lib.subjects import Window
 from benchmarks.lib.texts import texts
 from benchmarks.start import parse_imports
 
@@ -70,3 +72,32 @@ def test_import_times_are_read_among_other_lines() -> None:
     ]
     (found,) = parse_imports(lines)
     assert found == ("encodings.aliases", 0.25, 1.25)
+
+
+def seen(cpu_ms: list[float], rate: float) -> list[Window]:
+    return [Window(1000, 1000 / rate, cpu_seconds=each) for each in cpu_ms]
+
+
+def test_ratios_compare_the_rounds_at_the_same_load() -> None:
+    bench = Bench()
+    for load in (1, 8, 64):
+        bench.windows[Case(OURS, load)] = seen([2, 4, 3], rate=200)
+        bench.windows[Case(INFINITY, load)] = seen([6, 12, 12], rate=50)
+    for threads in range(1, 257):  # whatever the number of cores here
+        bench.windows[Case(DIRECT, threads)] = seen([2, 4, 2], rate=400)
+    found = ratios(bench)
+    assert found["cpu_ratio_infinity"] == found["cpu_ratio_infinity_c64"] == 3
+    assert found["cpu_ratio_infinity_least"] == 3
+    assert found["rps_ratio_infinity_c8"] == 4
+    assert found["cpu_ratio_direct"] == found["cpu_ratio_direct_c1"] == 1
+    assert found["cpu_ratio_infinity_tuned"] is None
+    assert found["rss_ratio_infinity"] is None
+
+
+def test_what_was_not_run_is_null_and_said() -> None:
+    bench = Bench()
+    bench.not_run.append("infinity-emb: no network")
+    found = flat(bench)
+    assert found["cpu_ratio_infinity"] is found["ours_c64_cpu_ms"] is None
+    assert found["not_run"] == "infinity-emb: no network"
+    assert found["errors"] == 0

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.lib import processes
 from benchmarks.lib.processes import CannotRun
+from benchmarks.lib.subjects import Server
 
 TICKS = os.sysconf("SC_CLK_TCK")
 ANSWER_AND_WAIT = "import sys; print('x' * 3); sys.stdout.flush(); sys.stdin.read()"
@@ -98,8 +99,6 @@ def test_the_load_generator_counts_answers_and_failures(tmp_path: Path) -> None:
             what="the server",
             seconds=20,
         )
-        from benchmarks.lib.subjects import Server
-
         whole = Server(process.pid, port, "/whole", bodies).send(4, 20.0, count=10)
         chunked = Server(process.pid, port, "/chunked", bodies).send(2, 20.0, count=5)
         failing = Server(process.pid, port, "/failing", bodies).send(1, 20.0, count=3)
