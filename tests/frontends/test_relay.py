@@ -56,6 +56,7 @@ async def test_an_answer_says_who_gave_it() -> None:
         "x-inference-node": "node-a",
         "x-inference-nodes": "node-a",
         "x-inference-model": "tiny",
+        "x-inference-usage": "input_tokens=3, output_tokens=2",
     }
 
 

@@ -239,6 +239,18 @@ async def test_a_file_the_task_does_not_take_goes_to_another_node_unchanged() ->
     assert bench.records.forwards[0].sent_bytes >= 3
 
 
+async def test_another_node_is_told_how_far_the_words_may_go_on() -> None:
+    far = far_node()
+    rules = (Rule(principal="secret:*", tier=Tier.TEAM),)
+    bench = Bench(far, rules=rules)
+    near = Principal(id="owner", tiers=frozenset({Tier.LOCAL, Tier.PEER, Tier.TEAM}))
+    for principal in (ALICE, near, bench.owner):
+        async with bench.gateway.infer(ask(), principal):
+            pass
+    within_team = frozenset({Tier.LOCAL, Tier.PEER, Tier.TEAM})
+    assert [request.tiers for request in far.asked] == [within_team, within_team, None]
+
+
 async def test_every_end_leaves_exactly_one_row() -> None:
     outcomes: list[type[NodeError] | None] = [None, BackendFailed, BackendRefused, ModelNotFound]
     for outcome in outcomes:

@@ -91,8 +91,11 @@ class EchoBackend:
             raise kind(f"{self.name} was told to fail")
         ignored = ", ".join(sorted(request.parameters))
         warnings = (f"ignored: {ignored} (echo repeats, it computes nothing)",) if ignored else ()
+        result = _result(task, request)
+        if request.files and isinstance(result, Value):
+            result = await _with_files(result, request)
         return Answer(
-            self._chunks(_result(task, request), task, request, model),
+            self._chunks(result, task, request, model),
             served=Served(warnings=warnings),
         )
 
@@ -137,6 +140,24 @@ def _result(task: Task, request: InferenceRequest) -> Chunk:
     if task.text_key:
         return TextDelta(words)
     return Value({"echo": True, "said": words}) if make is None else make(words, request.inputs)
+
+
+async def _with_files(result: Value, request: InferenceRequest) -> Value:
+    """Say what each file was, so that whoever sent it can see that it arrived whole."""
+    arrived: list[dict[str, object]] = []
+    for file in request.files:
+        digest, size = hashlib.sha256(), 0
+        async for piece in file.read():
+            digest.update(piece)
+            size += len(piece)
+        arrived.append({"field": file.field, "bytes": size, "sha256": digest.hexdigest()})
+    match result.value:
+        case [dict() as first, *rest]:
+            return Value([{**first, "files": arrived}, *rest])
+        case dict() as said:
+            return Value({**said, "files": arrived})
+        case other:
+            return Value(other)
 
 
 def _labels(words: str, inputs: Mapping[str, object]) -> Chunk:

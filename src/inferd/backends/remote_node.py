@@ -24,10 +24,10 @@ from inferd.core.clock import Clock
 from inferd.core.content import File
 from inferd.core.errors import BackendFailed, ModelNotFound, UnsupportedTask
 from inferd.core.request import InferenceRequest, Tier, tiers_up_to
-from inferd.core.result import Chunk
+from inferd.core.result import Chunk, Finish
 from inferd.core.tasks import TASKS, task_named
 from inferd.http1.client import Body, Response
-from inferd.wire import hf_tasks, json, multipart, openai_chat
+from inferd.wire import hf_tasks, json, multipart, openai_chat, usage_header
 
 _EVENTS = "text/event-stream"
 _MOST_SECONDS = 86_400.0
@@ -145,7 +145,7 @@ class RemoteNodeBackend:
         response.close()
         name = _file_name(response.header("content-disposition"))
         result = hf_tasks.decode_result(request.task, content_type, body, name=name)
-        return Answer(_each(result), served=served)
+        return Answer(_each(_accounted(result, response)), served=served)
 
     def _directions(self, request: InferenceRequest) -> list[tuple[str, str]]:
         """Say whom the request has passed, and how far and how long it may go on."""
@@ -171,6 +171,7 @@ class RemoteNodeBackend:
         return Served(
             node=node,
             nodes=tuple(nodes) or (node,),
+            model=response.header("x-inference-model"),
             warnings=tuple(response.values("x-inference-warning")),
         )
 
@@ -195,6 +196,18 @@ class RemoteNodeBackend:
             for ours, theirs in self._models.items()
             if theirs in there
         ]
+
+
+def _accounted(result: list[Chunk], response: Response) -> list[Chunk]:
+    """Put what the node says it took, and by which model, into the finish."""
+    usage = usage_header.decode_usage(response.header(usage_header.NAME))
+    model = response.header("x-inference-model")
+    return [
+        msgspec.structs.replace(chunk, usage=usage, model=chunk.model or model)
+        if isinstance(chunk, Finish)
+        else chunk
+        for chunk in result
+    ]
 
 
 def _known(model: Model) -> Model:

@@ -106,7 +106,9 @@ class Remote(Section):
     fallback_local: Annotated[
         bool, setting("Whether this machine answers when no remote node does.")
     ] = True
-    retries: Annotated[Count, setting("How many other nodes are tried after one has failed.")] = 1
+    retries: Annotated[
+        Count, setting("How often a node that can't be reached is tried again before the next one.")
+    ] = 1
     max_hops: Annotated[
         Positive, setting("How many nodes a request may pass through before it is refused.")
     ] = 8

@@ -16,7 +16,14 @@ from inferd.core.errors import (
     NodeError,
 )
 from inferd.core.records import Forward, Row
-from inferd.core.request import Action, InferenceRequest, Principal, Tier
+from inferd.core.request import (
+    ALL_TIERS,
+    Action,
+    InferenceRequest,
+    Principal,
+    Tier,
+    tiers_up_to,
+)
 from inferd.core.tasks import unused_files
 from inferd.gateway.admission.limits import Hold, Limiter
 from inferd.gateway.admission.policy import Policy, Rule
@@ -143,7 +150,9 @@ class Call:
             self._rule = rule
 
     async def _ask(self, target: Target) -> Answer:
-        request = msgspec.structs.replace(self._request, model=target.model)
+        request = msgspec.structs.replace(
+            self._request, model=target.model, tiers=self._reach(target)
+        )
         if request.deadline is None:
             return await target.member.backend.infer(request)
         left = request.deadline - self._parts.clock.now()
@@ -154,6 +163,15 @@ class Call:
                 return await target.member.backend.infer(request)
         except TimeoutError as error:
             raise BackendTimeout(f"{target.member.name} gave no answer in time") from error
+
+    def _reach(self, target: Target) -> frozenset[Tier] | None:
+        """Return how far the words may go on from another node: no farther than from here."""
+        request = self._request
+        if not target.member.backend.is_node or self._rule is None:
+            return request.tiers
+        asked = self._principal.tiers if request.tiers is None else request.tiers
+        reach = asked & tiers_up_to(self._rule.tier)
+        return None if reach == ALL_TIERS else reach
 
     def _started_by(
         self, target: Target, answer: Answer, failures: list[tuple[Target, NodeError]]

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import os
 import signal
 import socket
@@ -31,6 +32,7 @@ async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
         CannotStart: The port is taken, the bind needs a secret, the home folder is in use, …
     """
     configure_logging(level=config.log.level, style=config.log.format, secrets=secrets_of(config))
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     check_exposure(config)
     home = Home(config.server.home)
     home.prepare()

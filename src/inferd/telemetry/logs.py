@@ -59,8 +59,3 @@ def configure_logging(*, level: str, style: str, secrets: Iterable[str]) -> None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
-    logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level))

@@ -12,7 +12,7 @@ from inferd.frontends._http.directions import directions, place_of
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.relay import Whole, relay
 from inferd.frontends._http.uploads import open_form
-from inferd.wire import hf_tasks
+from inferd.wire import hf_tasks, usage_header
 from inferd.wire.context import Context
 
 _FORM = "multipart/form-data"
@@ -96,6 +96,8 @@ class _Answer:
         encoded = hf_tasks.encode_result(self._request.task, result, many=many)
         name = encoded.filename.replace("\\", "_").replace('"', "_")
         headers = [("Content-Disposition", f'inline; filename="{name}"')] if name else []
+        if usage := usage_header.encode_usage(result.usage):
+            headers.append((usage_header.NAME, usage))
         return Whole(body=encoded.body, content_type=encoded.content_type, headers=headers)
 
     def events(self, model: str) -> hf_tasks.StreamEncoder:
