@@ -171,7 +171,7 @@ def infinity_server(
         environment["OMP_NUM_THREADS"] = "1"
     command: list[str | Path] = [programs / "infinity_emb", "v2", "--model-id", model]
     command += ["--engine", "torch", "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)]
-    # Compiling takes a minute and gained less than a tenth; warming up only adds memory.
+    # Compiling takes a minute and gained less than a tenth; warming up reads long texts only.
     command += ["--dtype", "float32", "--no-compile", "--no-model-warmup"]
     command.append("--bettertransformer" if tuned else "--no-bettertransformer")
     with processes.started(command, log, environment=environment) as process:
