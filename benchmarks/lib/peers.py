@@ -32,7 +32,7 @@ INFINITY = Peer(
     name="infinity-emb",
     steps=(
         _TORCH,
-        # It names no upper bounds for these four. typer 0.12 doesn't start with click 8.2;
+        # Its own bounds let in too much: its typer 0.12 doesn't start with click 8.5, and
         # optimum 2 has dropped BetterTransformer, which wants transformers before 4.49.
         (
             "infinity-emb[server,torch]==0.0.77",
