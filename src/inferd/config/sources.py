@@ -20,7 +20,13 @@ from inferd.config.values import split_secrets
 SourceKind = Literal["default", "preset", "file", ".env", "env", "secret-file", "flag"]
 
 # Names that start as ours and say something else than a setting's value.
-OTHER_NAMES = ("INFERD_CONFIG", "INFERD_PRESET", "INFERD_TOKEN", "INFERD_URL")
+OTHER_NAMES = (
+    "INFERD_CONFIG",
+    "INFERD_PRESET",
+    "INFERD_REQUIRE_ALL",
+    "INFERD_TOKEN",
+    "INFERD_URL",
+)
 # A misspelt secret must not leave a door open.
 _OWN_PREFIXES = (PREFIX, "REMOTE_INFERENCE_", "INFERENCE_SHARED_", "INFERENCE_LOGIN_")
 # Kubernetes adds these to every container beside a service called inferd or inferd-something.
