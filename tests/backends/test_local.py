@@ -62,6 +62,28 @@ async def test_vectors_come_packed_and_counted(backend: Backend) -> None:
     assert result.finish.model == catalogue.MINILM.id
 
 
+async def test_callers_at_once_each_get_the_vector_they_would_get_alone(backend: Backend) -> None:
+    requests = [
+        asked("feature-extraction", {"inputs": f"text number {number}"}) for number in range(30)
+    ]
+    alone = [await result_of(backend, request) for request in requests]
+    calls = [asyncio.ensure_future(result_of(backend, request)) for request in requests]
+    await asyncio.sleep(0)
+    calls[20].cancel()
+    await asyncio.wait(calls)
+    for number, (call, before) in enumerate(zip(calls, alone, strict=True)):
+        if number == 20:
+            assert call.cancelled()
+            continue
+        after = call.result()
+        assert after.embeddings is not None
+        assert before.embeddings is not None
+        assert [*memoryview(after.embeddings.data).cast("f")] == pytest.approx(
+            [*memoryview(before.embeddings.data).cast("f")], abs=1e-3
+        )
+        assert after.usage == before.usage
+
+
 async def test_each_task_answers_in_its_pipelines_shape(backend: Backend) -> None:
     requests = {
         "sentiment": asked("sentiment-analysis", {"prompt": "I love this!"}, top_k=1),

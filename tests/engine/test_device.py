@@ -1,13 +1,20 @@
-"""The device runs so many at once, queues so many more, and forgets who has left."""
+"""The device runs so many at once, queues so many more, forgets who has left, and batches."""
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from inferd.core.errors import BackendOverloaded, BackendUnavailable
-from inferd.engine.embedded.device import Device, DeviceBusy, DeviceClosed, usable_cores
+from inferd.engine.embedded.device import (
+    Device,
+    DeviceBusy,
+    DeviceClosed,
+    Together,
+    usable_cores,
+)
 
 
 class Gate:
@@ -157,6 +164,107 @@ async def test_closing_fails_who_waits_and_joins_who_runs() -> None:
 async def test_its_state_can_be_read() -> None:
     async with Device(3, name="gpu0") as device:
         assert repr(device) == "<Device gpu0 [3 threads: 0 running, 0 queued]>"
+
+
+def doubled(things: Sequence[int]) -> list[int]:
+    return [2 * thing for thing in things]
+
+
+async def test_what_waits_is_done_together_each_with_its_share() -> None:
+    calls: list[list[int]] = []
+
+    def noted(things: Sequence[int]) -> list[int]:
+        calls.append(list(things))
+        return doubled(things)
+
+    async with Device(2) as device, asyncio.TaskGroup() as tasks:
+        together = Together(device, noted, most=3)
+        gates = [Gate(), Gate()]
+        for gate in gates:
+            tasks.create_task(device.run(gate.wait))
+            await gate.begun.wait()
+        results = [tasks.create_task(together.run(number, size=10)) for number in range(8)]
+        await turn()
+        assert device.queued == 8
+        gates[0].opened.set()
+        await asyncio.wait(results)
+        gates[1].opened.set()
+    assert [result.result() for result in results] == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert calls == [[0, 1, 2], [3, 4, 5], [6], [7]]
+
+
+async def test_only_what_is_about_as_large_is_done_together() -> None:
+    calls: list[list[str]] = []
+
+    def lengths(things: Sequence[str]) -> list[int]:
+        calls.append(list(things))
+        return [len(thing) for thing in things]
+
+    async with Device(1) as device, asyncio.TaskGroup() as tasks:
+        together = Together(device, lengths, most=8)
+        gate = Gate()
+        tasks.create_task(device.run(gate.wait))
+        await gate.begun.wait()
+        texts = ["a" * 10, "b" * 20, "c" * 12]
+        results = [tasks.create_task(together.run(text, size=len(text))) for text in texts]
+        await turn()
+        gate.opened.set()
+    assert [result.result() for result in results] == [10, 20, 12]
+    assert [len(call) for call in calls] == [2, 1]
+
+
+async def test_a_call_that_leaves_takes_none_of_its_mates_along() -> None:
+    async with Device(1) as device, asyncio.TaskGroup() as tasks:
+        together, gate = Together(device, doubled, most=8), Gate()
+        tasks.create_task(device.run(gate.wait))
+        await gate.begun.wait()
+        results = [tasks.create_task(together.run(number, size=1)) for number in range(3)]
+        await turn()
+        results[1].cancel()
+        await turn()
+        assert device.queued == 2
+        gate.opened.set()
+    assert [result.cancelled() or result.result() for result in results] == [0, True, 4]
+
+
+async def test_a_call_that_leaves_while_all_run_is_dropped_alone() -> None:
+    gate = Gate()
+
+    def waits(things: Sequence[int]) -> list[int]:
+        gate.wait()
+        return doubled(things)
+
+    async with Device(1) as device, asyncio.TaskGroup() as tasks:
+        together, first = Together(device, waits, most=8), Gate()
+        tasks.create_task(device.run(first.wait))
+        await first.begun.wait()
+        results = [tasks.create_task(together.run(number, size=1)) for number in range(3)]
+        await turn()
+        first.opened.set()
+        await gate.begun.wait()
+        results[0].cancel()
+        await turn()
+        assert results[0].cancelled()
+        gate.opened.set()
+    assert [result.result() for result in results[1:]] == [2, 4]
+
+
+def parts(things: Sequence[int]) -> list[int]:
+    return [1 // thing for thing in things]
+
+
+async def test_each_learns_its_own_error() -> None:
+    async with Device(1) as device:
+        together = Together(device, parts, most=8)
+        gate = Gate()
+        held = asyncio.ensure_future(device.run(gate.wait))
+        await gate.begun.wait()
+        results = [asyncio.ensure_future(together.run(number, size=1)) for number in (1, 0, 1)]
+        await turn()
+        gate.opened.set()
+        await asyncio.wait([held, *results])
+    assert results[0].result() == results[2].result() == 1
+    assert isinstance(results[1].exception(), ZeroDivisionError)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,15 @@ def test_a_vector_does_not_change_with_its_batch_mates(minilm: MiniLM) -> None:
     assert np.abs(alone - backwards).max() < 1e-3
 
 
+def test_texts_of_several_callers_have_a_row_and_their_tokens_each(minilm: MiniLM) -> None:
+    texts = ["one", "two words", "two more", LONG]
+    for some in (texts[:3], texts):
+        read = minilm.read_each(some)
+        rows = np.concatenate([each.vectors for each in read])
+        assert np.abs(rows - minilm.embed(some)).max() < 1e-3
+        assert [each.tokens for each in read] == [minilm.read([text]).tokens for text in some]
+
+
 def test_like_meanings_lie_closer_than_unlike_ones(minilm: MiniLM) -> None:
     fox, canine, invoice = minilm.embed(
         [

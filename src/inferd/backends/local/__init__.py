@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 TASKS = frozenset(
@@ -81,30 +80,33 @@ class LocalBackend:
         return f"<LocalBackend {self.name} {self._device!r}>"
 
     async def capabilities(self) -> Capabilities:
-        abilities = self._abilities or await self._run(self._open)
-        return Capabilities(models=await self._run(abilities.models))
+        abilities = await self._opened()
+        return Capabilities(models=await self._told(self._device.run(abilities.models)))
 
     async def infer(self, request: InferenceRequest) -> Answer:
         if request.task not in TASKS:
             raise UnsupportedTask(f"{self.name} doesn't do {request.task}")
         if request.deadline is not None and request.deadline <= self._clock.now():
             raise BackendTimeout(f"no time was left to ask {self.name}")
-        abilities = self._abilities or await self._run(self._open)
-        pieces, finish, warnings = await abilities.answer(request, self._run)
+        abilities = await self._opened()
+        pieces, finish, warnings = await self._told(abilities.answer(request))
         return Answer(_each((*pieces, finish)), served=Served(warnings=warnings))
+
+    async def _opened(self) -> "Abilities":
+        return self._abilities or await self._told(self._device.run(self._open))
 
     def _open(self) -> "Abilities":
         # numpy costs 70 ms: it is imported here, in the device's thread, by the first who asks.
         from inferd.backends.local.abilities import Abilities
 
         if self._abilities is None:
-            self._abilities = Abilities(self._folder)
+            self._abilities = Abilities(self._folder, self._device)
         return self._abilities
 
-    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call in a thread; whatever goes wrong becomes one of our errors."""
+    async def _told(self, work: Awaitable[T]) -> T:
+        """Wait; whatever goes wrong becomes one of our errors."""
         try:
-            return await self._device.run(function, *args, **kwargs)
+            return await work
         except NodeError:
             raise
         except ValueError as error:

@@ -1,8 +1,8 @@
 """What each task asks of the embedded models, and how its result is told. Imports numpy."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,25 +20,21 @@ from inferd.engine.embedded import (
     weights,
     zero_shot,
 )
+from inferd.engine.embedded.device import Device, Together
 from inferd.engine.embedded.docs_chat import DocsChat
-from inferd.engine.embedded.minilm import DIMENSION, MiniLM
+from inferd.engine.embedded.minilm import BATCH, DIMENSION, MiniLM
+from inferd.engine.embedded.outcome import Embedded
 from inferd.engine.embedded.sentiment import Sentiment
 from inferd.engine.embedded.tabular import Iris, check_rows
 
 _AT_ONCE = 64
 """Texts a thread reads before others, and a cancel, have their turn."""
 
+_SHORT = 2000
+"""Characters of a text that may be read together with other callers'."""
+
 _SILENT = frozenset({"stream_options", "user", "metadata", "store", "n"})
 """What clients send along that changes nothing about the answer."""
-
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-
-class Run(Protocol):
-    """Calls a function in a thread."""
-
-    def __call__(self, function: Callable[..., T], /, *args: object) -> Awaitable[T]: ...
 
 
 class Done(NamedTuple):
@@ -50,11 +46,13 @@ class Done(NamedTuple):
 
 
 class Abilities:
-    """The embedded models, loaded when first used."""
+    """The embedded models, loaded when first used, and run in the device's threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: Device) -> None:
         self._folder = folder
+        self._device = device
         self._minilm = MiniLM(folder)
+        self._short_texts = Together(device, self._minilm.read_each, most=BATCH)
         self._sentiment = Sentiment(folder, self._minilm)
         self._docs = DocsChat(folder, self._minilm)
         self._iris = Iris(folder)
@@ -83,22 +81,23 @@ class Abilities:
             weights.require(self._folder, weights.MINILM)
         return found
 
-    async def answer(self, request: InferenceRequest, run: Run) -> Done:
-        """Answer in the threads that `run` lends.
+    async def answer(self, request: InferenceRequest) -> Done:
+        """Answer in a thread.
 
         Raises:
             ModelNotFound: No embedded model of that name does the task.
-            NodeError: Whatever `run` makes of a failure.
+            ValueError: The input can't be meant.
+            Exception: Whatever a runtime makes of a failure.
         """
         model = _model_for(request.task, request.model)
         if request.task == "feature-extraction":
-            done = await self._embeddings(request, run)
+            done = await self._embeddings(request)
         else:
-            done = await run(self._tasks[request.task], request)
+            done = await self._device.run(self._tasks[request.task], request)
         finish = Finish(reason=done.finish.reason, usage=done.finish.usage, model=model)
         return done._replace(finish=finish)
 
-    async def _embeddings(self, request: InferenceRequest, run: Run) -> Done:
+    async def _embeddings(self, request: InferenceRequest) -> Done:
         left = _Parameters(request)
         if left.take("dimensions", DIMENSION) != DIMENSION:
             raise InvalidRequest(
@@ -111,10 +110,7 @@ class Abilities:
         left.take("truncate", None)
         prompt = request.inputs["prompt"]
         texts = [prompt] if isinstance(prompt, str) else [*_strings(prompt)]
-        read = [
-            await run(self._minilm.read, texts[start : start + _AT_ONCE])
-            for start in range(0, len(texts), _AT_ONCE)
-        ]
+        read = await self._read(texts)
         data = b"".join(np.ascontiguousarray(part.vectors, "<f4").tobytes() for part in read)
         return left.done(
             (Embeddings(data=data, dimension=DIMENSION),),
@@ -122,6 +118,14 @@ class Abilities:
             units=len(texts),
             why="vectors are of length one, and long texts are read in windows",
         )
+
+    async def _read(self, texts: list[str]) -> list[Embedded]:
+        if len(texts) == 1 and len(texts[0]) <= _SHORT:
+            return [await self._short_texts.run(texts[0], size=len(texts[0]))]
+        return [
+            await self._device.run(self._minilm.read, texts[start : start + _AT_ONCE])
+            for start in range(0, len(texts), _AT_ONCE)
+        ]
 
     def _chat(self, request: InferenceRequest) -> Done:
         left = _Parameters(request)

@@ -8,18 +8,21 @@ returns, and its result is dropped.
 import asyncio
 import math
 import os
+import threading
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Generic, NamedTuple, ParamSpec, Self, TypeVar
 
 from inferd.core.errors import BackendOverloaded, BackendUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
+R = TypeVar("R")
 
 QUEUE_LIMIT = 256
 
@@ -41,11 +44,12 @@ class Device:
         self.threads = threads or usable_cores()
         self.queue_limit = queue_limit
         self.name = name
-        self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix=f"inferd-{name}")
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._started: list[threading.Thread] = []
+        # Guards what follows; a thread without work waits on it.
+        self._changed = threading.Condition()
+        self._places: deque[_Place] = deque()
         self._running = 0
         self._closed = False
-        self._idle: asyncio.Event | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{self.running} running, {self.queued} queued"
@@ -64,13 +68,13 @@ class Device:
 
     @property
     def running(self) -> int:
-        """Calls that hold a thread."""
+        """Threads that work."""
         return self._running
 
     @property
     def queued(self) -> int:
         """Calls that wait for one."""
-        return sum(not place.done() for place in self._waiting)
+        return len(self._places)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function in a thread and return what it returns.
@@ -79,70 +83,185 @@ class Device:
             DeviceBusy: Too many calls wait already.
             DeviceClosed: The device is closed, or was closed while the call waited.
         """
-        await self._take_place()
-        loop = asyncio.get_running_loop()
-        returned: asyncio.Future[None] = loop.create_future()
+        outcome = _Outcome[T]()
 
-        def notify(_: Future[T]) -> None:
-            # The loop may be gone if nobody waited for us; then nobody needs to know.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._settle, returned)
+        def work(place: _Place) -> Sequence[_Place]:
+            outcome.keep(partial(function, *args, **kwargs))
+            return (place,)
 
-        work = self._executor.submit(function, *args, **kwargs)
-        work.add_done_callback(notify)
+        await self.serve(_Place(work))
+        return outcome.get()
+
+    async def serve(self, place: "_Place") -> None:
+        """Wait until a thread has done what the place is for. Raises what `run` does."""
+        self._enter(place)
         try:
-            await returned
+            await place.done
         except asyncio.CancelledError:
-            work.cancel()
+            self.claim([place])
             raise
-        return work.result()
+
+    def claim(self, places: Sequence["_Place"], most: int | None = None) -> list["_Place"]:
+        """Take those that wait out of the queue, up to so many, and return them."""
+        with self._changed:
+            found = [place for place in places if place.waits][:most]
+            for place in found:
+                place.waits = False
+                self._places.remove(place)
+        return found
 
     async def close(self) -> None:
         """Refuse new calls, fail those that wait, and join the threads of those that run."""
-        self._closed = True
-        while self._waiting:
-            place = self._waiting.popleft()
-            if not place.done():
-                place.set_exception(_closed())
-        if self._running:
-            self._idle = self._idle or asyncio.Event()
-            await self._idle.wait()
-        self._executor.shutdown(wait=True)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for place in self.claim([*self._places]):
+            if not place.done.done():
+                place.done.set_exception(_closed())
+        if self._started:
+            await asyncio.to_thread(self._join)
 
-    async def _take_place(self) -> None:
-        if self._closed:
-            raise _closed()
-        if self._running < self.threads:
+    def _join(self) -> None:
+        for thread in self._started:
+            thread.join()
+
+    def _enter(self, place: "_Place") -> None:
+        with self._changed:
+            if self._closed:
+                raise _closed()
+            # A free thread is about to take one of those that wait.
+            if self.queued >= self.queue_limit + self.threads - self._running:
+                raise DeviceBusy(f"{self.queued} calls already wait for {self.name}", retry_after=1)
+            place.waits = True
+            self._places.append(place)
+            self._changed.notify()
+            lacks_thread = len(self._started) < min(self.threads, self._running + self.queued)
+        if lacks_thread:
+            name = f"inferd-{self.name}_{len(self._started)}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._started.append(thread)
+            thread.start()
+
+    def _work(self) -> None:
+        """Do what waits, longest first, until the device closes. Runs in each thread."""
+        while (place := self._next()) is not None:
+            done = place.work(place)
+            with self._changed:
+                self._running -= 1
+            # The loop may be gone if nobody waited for us; then nobody needs to know.
+            with suppress(RuntimeError):
+                place.loop.call_soon_threadsafe(_tell, done)
+
+    def _next(self) -> "_Place | None":
+        with self._changed:
+            while not self._places:
+                if self._closed:
+                    return None
+                self._changed.wait()
+            place = self._places.popleft()
+            place.waits = False
             self._running += 1
-            return
-        if self.queued >= self.queue_limit:
-            raise DeviceBusy(f"{self.queued} calls already wait for {self.name}", retry_after=1)
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+            return place
+
+
+class Together(Generic[A, R]):
+    """A function of several things, called at once for as many as wait that are alike.
+
+    Nobody is waited for: calls meet while every thread is busy. One that fails with others is
+    called again alone, so that each gets its own result or error.
+    """
+
+    def __init__(
+        self, device: Device, function: Callable[[Sequence[A]], Sequence[R]], *, most: int
+    ) -> None:
+        self._device = device
+        self._function = function
+        self._most = most
+        self._guests: dict[_Place, _Guest[A, R]] = {}
+
+    async def run(self, thing: A, *, size: int) -> R:
+        """Return the result for one thing. Raises what `Device.run` does, and the function."""
+        guest = _Guest(thing, size, _Outcome[R]())
+        place = _Place(partial(self._work, guest))
+        self._guests[place] = guest
         try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled() and place.exception() is None:
-                self._give_place()  # it was ours for a moment
-            elif place in self._waiting:
-                self._waiting.remove(place)
-            raise
+            await self._device.serve(place)
+        finally:
+            del self._guests[place]
+        return guest.outcome.get()
 
-    def _settle(self, returned: asyncio.Future[None]) -> None:
-        self._give_place()
-        if not returned.done():
-            returned.set_result(None)
+    def _work(self, guest: "_Guest[A, R]", place: "_Place") -> Sequence["_Place"]:
+        """Call the function for a guest and those like it. Runs in a thread."""
+        waiting = {each: other for each, other in self._guests.copy().items() if each.waits}
+        # The other threads get their share, or they would wait while this one works.
+        share = math.ceil((1 + len(waiting)) / self._device.threads)
+        alike = [each for each, other in waiting.items() if other.is_like(guest)]
+        mates = self._device.claim(alike, max(0, min(self._most, share) - 1))
+        guests = [guest, *(waiting[each] for each in mates)]
+        results = _Outcome[Sequence[R]]()
+        results.keep(partial(self._function, [each.thing for each in guests]))
+        for number, each in enumerate(guests):
+            if results.failed and mates:
+                each.outcome.keep(lambda thing=each.thing: self._function([thing])[0])
+            else:
+                each.outcome.keep(lambda number=number: results.get()[number])
+        return (place, *mates)
 
-    def _give_place(self) -> None:
-        """Pass the thread to whoever has waited longest."""
-        while self._waiting:
-            place = self._waiting.popleft()
-            if not place.done():
-                place.set_result(None)
-                return
-        self._running -= 1
-        if not self._running and self._idle is not None:
-            self._idle.set()
+
+class _Guest(NamedTuple, Generic[A, R]):
+    """A thing that the function is to be called for."""
+
+    thing: A
+    size: int
+    outcome: "_Outcome[R]"
+
+    def is_like(self, other: "_Guest[A, R]") -> bool:
+        """Whether neither is more than a quarter larger."""
+        return 4 * max(self.size, other.size) <= 5 * min(self.size, other.size)
+
+
+class _Place:
+    """A place in the queue, then in a thread. `work` is given it, and returns all it did."""
+
+    __slots__ = ("done", "loop", "waits", "work")
+
+    def __init__(self, work: Callable[["_Place"], Sequence["_Place"]]) -> None:
+        self.work = work
+        self.loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = self.loop.create_future()
+        self.waits = False
+
+
+class _Outcome(Generic[T]):
+    """What a call came to. A thread writes it before the loop is told."""
+
+    def __init__(self) -> None:
+        self._results: list[T] = []
+        self._error: BaseException | None = None
+
+    def keep(self, function: Callable[[], T]) -> None:
+        """Call, and keep what comes of it."""
+        try:
+            self._results.append(function())
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is the caller's
+            self._error = error
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is an error."""
+        return self._error is not None
+
+    def get(self) -> T:
+        """Return the result, or raise the error."""
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
+
+
+def _tell(places: Sequence[_Place]) -> None:
+    for place in places:
+        if not place.done.done():
+            place.done.set_result(None)
 
 
 def _closed() -> DeviceClosed:

@@ -26,6 +26,9 @@ BATCH = 8
 BATCH_TOKENS = 512
 """More texts or tokens at once make each slower on a processor, and the memory peak higher."""
 
+LIKE = 0.75
+"""Padding a text by more than a third costs more than running it with others saves."""
+
 
 class _Loaded(NamedTuple):
     session: "InferenceSession"
@@ -90,6 +93,15 @@ class MiniLM:
         if len(flat) == len(texts):
             return Embedded(vectors, tokens)
         return Embedded(_gather(vectors, windows), tokens)
+
+    def read_each(self, texts: Sequence[str]) -> list[Embedded]:
+        """Return for each text its row and its tokens: texts of several callers."""
+        loaded = self._ready()
+        framed = [loaded.words.frame(loaded.words.encode(text)) for text in texts]
+        if max(map(len, framed)) > WINDOW:
+            return [self.read([text]) for text in texts]
+        vectors = _run_batches(loaded.session, framed)
+        return [Embedded(vectors[row : row + 1], len(tokens)) for row, tokens in enumerate(framed)]
 
     def count_tokens(self, text: str) -> int:
         """Count the text's own tokens: no special ones, nothing twice."""
@@ -158,11 +170,17 @@ def _run_batches(session: "InferenceSession", windows: Sequence[Sequence[int]]) 
     while begin < len(order):
         chosen = order[begin : begin + BATCH]
         # The last is the longest, and all are padded to it.
-        while len(chosen) > 1 and len(chosen) * len(windows[chosen[-1]]) > BATCH_TOKENS:
+        while len(chosen) > 1 and not _fit([len(windows[index]) for index in chosen]):
             chosen.pop()
         rows[chosen] = _run(session, [windows[index] for index in chosen])
         begin += len(chosen)
     return rows
+
+
+def _fit(lengths: Sequence[int]) -> bool:
+    """Whether windows of these lengths, the shortest first, are better run together."""
+    shortest, longest = lengths[0], lengths[-1]
+    return len(lengths) * longest <= BATCH_TOKENS and shortest >= LIKE * longest
 
 
 def _gather(vectors: Vectors, windows: Iterable[Sequence[Sequence[int]]]) -> Vectors:
