@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from inferd.backends import kinds
-from inferd.core.backend import Answer
+from inferd.core.answer import Answer, collect
 from inferd.core.errors import (
     BackendFailed,
     BackendOverloaded,
@@ -18,7 +18,7 @@ from inferd.core.errors import (
     UnsupportedTask,
 )
 from inferd.core.request import InferenceRequest
-from inferd.core.result import Chunk, Finish, Result, collect
+from inferd.core.result import Chunk, Finish, Result
 from inferd.core.tasks import check, example, missing_files
 from tests.backends.fakes import SECRET, FakeUpstream
 from tests.backends.subjects import CALLING, SUBJECTS, Subject

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from inferd.backends import Settings, open_kind
+from inferd.core.answer import collect
 from inferd.core.errors import BackendOverloaded, ErrorKind
 from inferd.core.request import InferenceRequest
-from inferd.core.result import TextDelta, collect
+from inferd.core.result import TextDelta
 from inferd.core.tasks import TASKS, Output
 from inferd.wire import hf_tasks
 from tests.backends.subjects import NODE

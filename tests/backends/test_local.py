@@ -11,6 +11,7 @@ import pytest
 
 from inferd.backends import Settings, open_kind
 from inferd.backends.local import TASKS, LocalBackend, Options
+from inferd.core.answer import collect
 from inferd.core.backend import Backend
 from inferd.core.errors import (
     BackendFailed,
@@ -19,7 +20,7 @@ from inferd.core.errors import (
     InvalidRequest,
 )
 from inferd.core.request import InferenceRequest, Tier
-from inferd.core.result import Result, collect
+from inferd.core.result import Result
 from inferd.core.tasks import check, task_named
 from inferd.engine.embedded import catalogue, weights
 from inferd.engine.embedded.device import Device
@@ -68,7 +69,7 @@ async def test_callers_at_once_each_get_the_vector_they_would_get_alone(backend:
     ]
     alone = [await result_of(backend, request) for request in requests]
     calls = [asyncio.ensure_future(result_of(backend, request)) for request in requests]
-    await asyncio.sleep(0)
+    await asyncio.wait(calls, timeout=0)
     calls[20].cancel()
     await asyncio.wait(calls)
     for number, (call, before) in enumerate(zip(calls, alone, strict=True)):

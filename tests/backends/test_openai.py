@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from inferd.backends import Settings, open_kind
-from inferd.core.backend import Answer
+from inferd.core.answer import Answer, collect
 from inferd.core.errors import (
     BackendFailed,
     BackendUnavailable,
@@ -15,7 +15,7 @@ from inferd.core.errors import (
     ModelNotFound,
 )
 from inferd.core.request import InferenceRequest, Raw, Tier
-from inferd.core.result import Result, Usage, collect
+from inferd.core.result import Result, Usage
 from inferd.wire import openai_chat, openai_embeddings
 from tests.backends.fakes import EMBEDDER, JSON, MODEL, SECRET, FakeOpenAI, FakeUpstream
 from tests.backends.subjects import NODE, Subject, remote

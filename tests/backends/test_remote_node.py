@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import pytest
 
 from inferd.backends import Settings, open_kind
+from inferd.core.answer import collect
 from inferd.core.content import BytesFile, File
 from inferd.core.errors import (
     BackendFailed,
@@ -15,7 +16,7 @@ from inferd.core.errors import (
     LoopDetected,
 )
 from inferd.core.request import InferenceRequest, Tier
-from inferd.core.result import Media, Result, collect
+from inferd.core.result import Media, Result
 from inferd.core.tasks import TASKS
 from inferd.wire import openai_chat, openai_embeddings
 from tests.backends.fakes import MODEL, SECRET, FakeNode, FakeUpstream, form_of

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from inferd.core.backend import Answer, Served
+from inferd.core.answer import Answer, Served
 from inferd.core.errors import BackendFailed
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, Embeddings, Finish, TextDelta

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferd.core.backend import Answer
+from inferd.core.answer import Answer
 from inferd.core.errors import BackendUnavailable, CallerLeft, InvalidRequest, NodeError
 from inferd.core.request import InferenceRequest, Tier
 from inferd.frontends._http.settings import HttpSettings

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from inferd.core.backend import Answer, Capabilities, Model, Served
+from inferd.core.answer import Answer, Served
+from inferd.core.backend import Capabilities, Model
 from inferd.core.errors import NodeError
 from inferd.core.records import Forward, Row
 from inferd.core.request import OWNER, InferenceRequest, Tier

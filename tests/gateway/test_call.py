@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from inferd.core.answer import collect
 from inferd.core.content import BytesFile
 from inferd.core.errors import (
     BackendFailed,
@@ -18,7 +19,7 @@ from inferd.core.errors import (
     RateLimited,
 )
 from inferd.core.request import InferenceRequest, Limits, Place, Principal, Tier
-from inferd.core.result import TextDelta, collect
+from inferd.core.result import TextDelta
 from inferd.gateway.admission.policy import Rule
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 

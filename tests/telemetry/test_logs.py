@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from inferd.telemetry.logs import Redactor, configure_logging
+from inferd.telemetry.logs import Redactor, configure_logging, log_all
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +49,28 @@ def test_logs_hide_secrets_even_in_a_traceback(
     shown = capsys.readouterr().err
     assert "s3cret-word" not in shown
     assert "[hidden]" in shown
+
+
+@pytest.mark.parametrize(
+    ("style", "shown"), [("text", "INFO    inferd.test: "), ("json", '"at":7.5')]
+)
+def test_many_lines_are_written_at_once_each_at_its_time_and_redacted(
+    style: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(level="info", style=style, secrets=["s3cret-word"])
+    log_all(logging.getLogger("inferd.test"), [(7.5, "one s3cret-word"), (7.5, "two")])
+    lines = capsys.readouterr().err.splitlines()
+    assert ["one [hidden]" in lines[0], "two" in lines[1]] == [True, True]
+    assert all(shown in line for line in lines)
+    configure_logging(level="warning", style=style, secrets=[])
+    log_all(logging.getLogger("inferd.test"), [(7.5, "three")])
+    assert not capsys.readouterr().err
+
+
+def test_another_s_handler_is_given_each_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    log_all(logging.getLogger("inferd.test"), [(7.5, "one"), (8.5, "two")])
+    assert [(each.getMessage(), each.created) for each in caplog.records] == [
+        ("one", 7.5),
+        ("two", 8.5),
+    ]

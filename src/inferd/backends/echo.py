@@ -13,7 +13,8 @@ from typing import Annotated
 import msgspec
 
 from inferd.backends import Settings, read_options
-from inferd.core.backend import Answer, Backend, Capabilities, Model, Served
+from inferd.core.answer import Answer, Served
+from inferd.core.backend import Backend, Capabilities, Model
 from inferd.core.clock import Clock
 from inferd.core.content import Message
 from inferd.core.errors import (

@@ -14,7 +14,8 @@ from inferd.backends._http import (
     is_loopback,
     open_upstream,
 )
-from inferd.core.backend import Answer, Backend, Capabilities, Model
+from inferd.core.answer import Answer
+from inferd.core.backend import Backend, Capabilities, Model
 from inferd.core.clock import Clock
 from inferd.core.content import Message
 from inferd.core.errors import InvalidRequest, ModelNotFound, UnsupportedTask

@@ -19,7 +19,8 @@ from inferd.backends._http import (
     open_upstream,
     typed_stream,
 )
-from inferd.core.backend import Answer, Backend, Capabilities, Model, Served
+from inferd.core.answer import Answer, Served
+from inferd.core.backend import Backend, Capabilities, Model
 from inferd.core.clock import Clock
 from inferd.core.content import File
 from inferd.core.errors import BackendFailed, ModelNotFound, UnsupportedTask

@@ -1,12 +1,12 @@
 """The one interface between the gateway and everything that can run a model."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
+from inferd.core.answer import Answer
 from inferd.core.request import InferenceRequest, Tier
-from inferd.core.result import NO_USAGE, Chunk, Finish, Usage
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,77 +42,6 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
             if task in model.tasks and (not name or name == model.id or name in model.aliases):
                 return model.id
         return name if task in self.open_tasks else None
-
-
-class Served(msgspec.Struct, frozen=True, kw_only=True):
-    """Who answered: the node, and every node that saw the words on the way, nearest first."""
-
-    source: str = ""
-    """`local`, or `remote` when the words left this machine."""
-    node: str = ""
-    nodes: tuple[str, ...] = ()
-    backend: str = ""
-    model: str = ""
-    """The model that was asked, by its full id."""
-    warnings: tuple[str, ...] = ()
-
-
-class Answer:
-    """A backend's answer, lent: whoever called `infer` closes it.
-
-    `wire` is the request's own wire when the chunks (or `whole`) are its bytes, untouched; then
-    `status` and `content_type` are what that wire passes on. Otherwise chunks are typed.
-    `usage` is final after `close`.
-    """
-
-    __slots__ = (
-        "_chunks",
-        "_free",
-        "content_type",
-        "finish",
-        "headers",
-        "served",
-        "status",
-        "usage",
-        "whole",
-        "wire",
-    )
-
-    def __init__(
-        self,
-        chunks: AsyncIterator[Chunk] | None = None,
-        *,
-        free: Callable[[], None] | None = None,
-        served: Served | None = None,
-    ) -> None:
-        self._chunks = chunks
-        self._free = free
-        self.served = served or Served()
-        self.status = 200
-        self.wire = ""
-        self.content_type = ""
-        self.headers: tuple[tuple[bytes, bytes], ...] = ()
-        self.whole: bytes | None = None
-        self.usage: Usage = NO_USAGE
-        self.finish: Finish | None = None
-
-    def __aiter__(self) -> AsyncIterator[Chunk]:
-        return self
-
-    async def __anext__(self) -> Chunk:
-        if self._chunks is None:
-            raise StopAsyncIteration
-        chunk = await anext(self._chunks)
-        if type(chunk) is Finish:
-            self.finish = chunk
-            self.usage = chunk.usage
-        return chunk
-
-    def close(self) -> None:
-        """Free whatever it holds upstream. Synchronous and idempotent."""
-        free, self._free = self._free, None
-        if free is not None:
-            free()
 
 
 class Backend(Protocol):

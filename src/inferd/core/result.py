@@ -1,14 +1,8 @@
-"""What comes back: chunks, ending in one Finish; and their fold."""
+"""What comes back: chunks, ending in one Finish; and the result that they fold into."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import msgspec
-
-from inferd.core.errors import BackendFailed
-
-if TYPE_CHECKING:
-    from inferd.core.backend import Answer
 
 
 class FinishReason(StrEnum):
@@ -100,67 +94,3 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def usage(self) -> Usage:
         """What it took."""
         return self.finish.usage
-
-
-async def collect(answer: "Answer") -> Result:
-    """Fold an answer's typed chunks into one result.
-
-    Raises:
-        NodeError: The answer broke off; a cut answer is never a short one.
-    """
-    fold = _Fold()
-    async for chunk in answer:
-        fold.add(chunk)
-    return fold.result()
-
-
-class _Fold:
-    """What has arrived so far."""
-
-    def __init__(self) -> None:
-        self._texts: list[str] = []
-        self._calls: dict[int, ToolCallDelta] = {}
-        self._value: object = None
-        self._embeddings: Embeddings | None = None
-        self._media: Media | None = None
-        self._finish: Finish | None = None
-
-    def add(self, chunk: Chunk) -> None:
-        match chunk:
-            case TextDelta(text):
-                self._texts.append(text)
-            case ToolCallDelta():
-                self._calls[chunk.index] = _merged(self._calls.get(chunk.index), chunk)
-            case Value(value):
-                self._value = value
-            case Embeddings():
-                self._embeddings = chunk
-            case Media():
-                self._media = chunk
-            case Finish():
-                self._finish = chunk
-            case bytes():
-                raise TypeError("a raw answer is relayed, not folded")
-
-    def result(self) -> Result:
-        if self._finish is None:
-            raise BackendFailed("the answer ended without saying that it was complete")
-        return Result(
-            finish=self._finish,
-            text="".join(self._texts),
-            tool_calls=tuple(self._calls[index] for index in sorted(self._calls)),
-            value=self._value,
-            embeddings=self._embeddings,
-            media=self._media,
-        )
-
-
-def _merged(before: ToolCallDelta | None, more: ToolCallDelta) -> ToolCallDelta:
-    if before is None:
-        return more
-    return ToolCallDelta(
-        index=more.index,
-        id=before.id or more.id,
-        name=before.name or more.name,
-        arguments=before.arguments + more.arguments,
-    )

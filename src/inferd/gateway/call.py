@@ -5,7 +5,7 @@ from types import TracebackType
 
 import msgspec
 
-from inferd.core.backend import Answer, Served
+from inferd.core.answer import Answer, Served
 from inferd.core.clock import Clock
 from inferd.core.errors import (
     BackendError,

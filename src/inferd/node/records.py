@@ -9,6 +9,7 @@ from inferd.node.home import Home
 from inferd.storage.audit import Audit
 from inferd.storage.batch import Batch
 from inferd.storage.ledger import Ledger
+from inferd.telemetry.logs import log_all
 
 logger = logging.getLogger("inferd.access")
 
@@ -25,6 +26,7 @@ class Records:
         self._access = access
         self._ledger = Ledger(home.ledger)
         self._rows = Batch[Row]("ledger", self._ledger.write, clock)
+        self._lines = Batch[Row]("access log", _log, clock)
         self._forwards = Batch[Forward]("audit log", Audit(home.audit).write, clock)
 
     def settled(self, row: Row) -> None:
@@ -32,12 +34,7 @@ class Records:
         if self._keep_days is not None:
             self._rows.add(row)
         if self._access:
-            where = f"{row.source} {row.backend}".strip() or "nowhere"
-            logger.info(
-                "%s %s %s %s on %s: %s in %.0f ms",
-                row.id, row.principal, row.task, row.model or "-", where, row.outcome,
-                row.seconds * 1000,
-            )  # fmt: skip
+            self._lines.add(row)
 
     def forwarded(self, line: Forward) -> None:
         """Take an attempt at another node."""
@@ -48,6 +45,7 @@ class Records:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._rows.run())
+                tasks.create_task(self._lines.run())
                 tasks.create_task(self._forwards.run())
                 tasks.create_task(self._forget())
         finally:
@@ -56,6 +54,7 @@ class Records:
     async def flush(self) -> None:
         """Write what is waiting now."""
         await self._rows.flush()
+        await self._lines.flush()
         await self._forwards.flush()
 
     async def _forget(self) -> None:
@@ -63,3 +62,14 @@ class Records:
             await self._clock.sleep(_DAY)
             before = self._clock.wall() - self._keep_days * _DAY
             await asyncio.to_thread(self._ledger.prune, before)
+
+
+def _log(rows: list[Row]) -> None:
+    """Write an access log's lines."""
+    log_all(logger, [(row.at, _line(row)) for row in rows])
+
+
+def _line(row: Row) -> str:
+    where = f"{row.source} {row.backend}".strip() or "nowhere"
+    what = f"{row.id} {row.principal} {row.task} {row.model or '-'}"
+    return f"{what} on {where}: {row.outcome} in {row.seconds * 1000:.0f} ms"

@@ -4,6 +4,8 @@ import logging
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
+from typing import TextIO
 
 import msgspec
 
@@ -51,10 +53,36 @@ class _Json(logging.Formatter):
         return self._redact(msgspec.json.encode(line).decode())
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    def emit_all(self, records: Iterable[logging.LogRecord]) -> None:
+        """Write the records at once."""
+        text = "".join([self.format(record) + self.terminator for record in records])
+        with self.lock or nullcontext():
+            self.stream.write(text)
+            self.flush()
+
+
+def log_all(logger: logging.Logger, lines: Iterable[tuple[float, str]]) -> None:
+    """Log what happened, line by line, at those times: a logging call a line would cost more."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    records: list[logging.LogRecord] = []
+    for at, line in lines:
+        record = logger.makeRecord(logger.name, logging.INFO, "", 0, line, (), None)
+        record.created = at
+        records.append(record)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _Stderr):
+            handler.emit_all(records)
+            continue
+        for record in records:
+            handler.handle(record)
+
+
 def configure_logging(*, level: str, style: str, secrets: Iterable[str]) -> None:
     """Send every log of the process to standard error, redacted. `style` is `text` or `json`."""
     redact = Redactor(secrets)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr(sys.stderr)
     handler.setFormatter(_Json(redact) if style == "json" else _Text(redact))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -6,7 +6,7 @@ import msgspec
 
 from inferd.backends._http.streams import RawStream, typed_stream
 from inferd.backends._http.upstream import MAX_BYTES, Headers, Upstream, check_content
-from inferd.core.backend import Answer, Served
+from inferd.core.answer import Answer, Served
 from inferd.core.errors import BackendFailed
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk

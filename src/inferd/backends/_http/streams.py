@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from inferd.core.backend import Answer, Served
+from inferd.core.answer import Answer, Served
 from inferd.core.result import Chunk
 from inferd.http1.client import Response
 from inferd.wire import openai_chat, sse

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import msgspec
 
 from inferd.backends import Settings, read_options
-from inferd.core.backend import Answer, Backend, Capabilities, Served
+from inferd.core.answer import Answer, Served
+from inferd.core.backend import Backend, Capabilities
 from inferd.core.clock import Clock
 from inferd.core.errors import (
     BackendFailed,

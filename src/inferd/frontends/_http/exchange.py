@@ -153,6 +153,8 @@ def _turn() -> Generator[None]:
 
 def header_value(text: str) -> bytes:
     """Return `text` as the bytes of a header: printable ASCII, one line, of bounded length."""
+    if text.isascii() and text.isprintable() and len(text) <= _LONGEST_HEADER:
+        return text.strip().encode()
     safe = "".join(
         c if " " <= c <= "~" else " " if c in "\r\n\t" else "?" for c in text[:_LONGEST_HEADER]
     )

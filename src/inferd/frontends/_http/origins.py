@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from functools import lru_cache
 
 from starlette.types import Scope
 
@@ -84,6 +84,7 @@ def is_ambient(scope: Scope, authority: str, settings: HttpSettings) -> bool:
     return is_loopback(name.rstrip(".")) and is_loopback(client[0])
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(name: str) -> bool:
     """Whether `name` is this machine's own, by address or by name."""
     if name == "localhost" or name.endswith(".localhost"):
@@ -113,7 +114,8 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _is_proxy(address: str, proxies: Sequence[str]) -> bool:
+@lru_cache(maxsize=1024)
+def _is_proxy(address: str, proxies: tuple[str, ...]) -> bool:
     try:
         peer = ipaddress.ip_address(address)
     except ValueError:

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import msgspec
 
-from inferd.core.backend import Answer
+from inferd.core.answer import Answer, collect
 from inferd.core.errors import BackendFailed, NodeError
 from inferd.core.request import InferenceRequest
-from inferd.core.result import Chunk, Result, collect
+from inferd.core.result import Chunk, Result
 from inferd.frontends._http.errors import Unexpected
 from inferd.frontends._http.exchange import Exchange
 
