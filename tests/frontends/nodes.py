@@ -10,7 +10,6 @@ import httpx2
 import uvicorn
 from starlette.types import ASGIApp
 
-from inferd.core.clock import SystemClock
 from inferd.frontends._http.app import build_app
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.settings import HttpSettings
@@ -25,6 +24,7 @@ from inferd.gateway.call import Parts
 from inferd.gateway.gateway import Gateway
 from inferd.gateway.routing.pool import Member, Pool
 from inferd.gateway.routing.router import Router, Rules
+from inferd.telemetry.clock import SystemClock
 from tests.frontends.fakes import FakeBackend, Ledger
 
 PATIENCE = 10

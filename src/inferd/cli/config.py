@@ -10,8 +10,8 @@ from inferd.cli.failure import Failure
 from inferd.cli.settings import SETTINGS, SWITCH, Settings, read
 from inferd.config.load import Loaded
 from inferd.config.show import rows
-from inferd.core.clock import SystemClock
 from inferd.core.errors import NodeError
+from inferd.telemetry.clock import SystemClock
 
 app = App(name="config")
 

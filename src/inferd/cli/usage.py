@@ -14,10 +14,10 @@ from cyclopts import Parameter
 from inferd.cli import screen
 from inferd.cli.failure import Failure, did_you_mean
 from inferd.cli.settings import SOURCE, SWITCH, Source, read
-from inferd.core.clock import SystemClock
 from inferd.core.records import Row
 from inferd.node.home import Home
 from inferd.storage.ledger import GROUPS, Ledger, Total
+from inferd.telemetry.clock import SystemClock
 
 T = TypeVar("T")
 

@@ -1,7 +1,5 @@
 """Time as a parameter, so that tests turn it by hand."""
 
-import asyncio
-import time
 from typing import Protocol
 
 
@@ -19,14 +17,3 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds` of this clock."""
         ...
-
-
-class SystemClock:
-    """The machine's own time."""
-
-    now = staticmethod(time.monotonic)
-    wall = staticmethod(time.time)  # noqa: TID251  the one place it may be read
-
-    async def sleep(self, seconds: float) -> None:
-        """Return after `seconds`."""
-        await asyncio.sleep(seconds)  # noqa: TID251

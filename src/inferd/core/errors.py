@@ -48,7 +48,8 @@ class ErrorKind(StrEnum):
 class NodeError(Exception):
     """A failure that a caller may be told: the fact, and what to do next.
 
-    `details` holds JSON-able facts for wires that have room for them; `retry_after` is in seconds.
+    `details` holds JSON-able facts for wires that have room for them; `retry_after` is in seconds;
+    `sent_bytes` is what had gone upstream by then.
     """
 
     kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
@@ -68,6 +69,7 @@ class NodeError(Exception):
         self.hint = hint
         self.details: Mapping[str, object] = details or {}
         self.retry_after = retry_after
+        self.sent_bytes = 0
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from starlette.types import ASGIApp
 
 from inferd.config.schema import NodeConfig
-from inferd.core.clock import Clock, SystemClock
+from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
 from inferd.core.request import OWNER, Principal, Tier
 from inferd.gateway.admission.credentials import Credentials
@@ -23,6 +23,7 @@ from inferd.node.app import build
 from inferd.node.compose import open_members, policy_rules, routing_rules
 from inferd.node.home import CannotStart, Home
 from inferd.node.records import Records
+from inferd.telemetry.clock import SystemClock
 
 logger = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""What the node tells its operator: logs, with every secret taken out."""
+"""What the process sees and says: its clock; its logs, with every secret taken out."""

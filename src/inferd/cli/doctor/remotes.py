@@ -13,7 +13,7 @@ import msgspec
 from inferd.cli.doctor.check import Check, fail, warn
 from inferd.config.remote import RemoteEndpoint
 from inferd.config.schema import NodeConfig
-from inferd.core.clock import SystemClock
+from inferd.telemetry.clock import SystemClock
 
 _PATIENCE = 5.0
 _SKEW = 5.0
