@@ -216,6 +216,13 @@ async def test_a_caller_that_leaves_mid_stream_frees_the_backend(
         assert node.ledger.outcomes == ["aborted"]
 
 
+async def test_an_answered_request_leaves_no_task_behind() -> None:
+    async with open_node(FakeBackend(says(*HELLO))) as node:
+        assert "Hel" in await chat(node, STREAM)
+        assert (await node.client.get("/healthz")).status_code == 200
+        assert not [task for task in asyncio.all_tasks() if "Exchange" in repr(task)]
+
+
 async def test_bytes_of_the_same_wire_pass_untouched() -> None:
     body = b'{"odd":  "spacing", "and": ["fields"]}'
     backend = FakeBackend(passes(body, content_type="application/json; x=1", status=202))

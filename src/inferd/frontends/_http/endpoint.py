@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from inferd.frontends._http.alongside import alongside
 from inferd.frontends._http.auth import NOBODY, principal_of
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.errors import HttpRefusal
@@ -37,9 +36,7 @@ class Endpoint:
             )
         context = self._context
         principal = NOBODY if self._is_open else principal_of(scope, context.credentials)
-        exchange = Exchange(context, principal, scope, receive, send)
-        async with alongside(exchange.watch()):
-            await answer(exchange)
+        await Exchange(context, principal, scope, receive, send).run(answer)
 
 
 def resource(

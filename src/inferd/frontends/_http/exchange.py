@@ -2,7 +2,7 @@
 
 import asyncio
 import types
-from collections.abc import AsyncIterator, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
 
 import msgspec
 from starlette.datastructures import Headers, QueryParams
@@ -28,11 +28,14 @@ class Exchange:
     """The only reader of its request's body, and the only writer of its response."""
 
     __slots__ = (
+        "_answering",
         "_complete",
         "_finished",
+        "_left",
         "_pieces_sent",
         "_receive",
         "_send",
+        "_watching",
         "context",
         "headers",
         "method",
@@ -57,7 +60,10 @@ class Exchange:
         self.parameters: dict[str, str] = scope.get("path_params", {})
         self._receive = receive
         self._send = send
-        self._complete = asyncio.Event()
+        self._complete = False
+        self._answering: asyncio.Task[object] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._left = False
         self._finished = False
         self._pieces_sent = 0
 
@@ -73,10 +79,11 @@ class Exchange:
             CallerLeft: The caller broke off.
             PayloadTooLarge: It is longer than the node takes.
         """
-        while not self._complete.is_set():
+        while not self._complete:
             message = await self._message()
             if not message.get("more_body", False):
-                self._complete.set()
+                self._complete = True
+                self._begin_watch()
             if piece := message.get("body", b""):
                 yield piece
 
@@ -84,15 +91,34 @@ class Exchange:
         """Return the whole body. Raises what `pieces` does."""
         return b"".join([piece async for piece in self.pieces()])
 
-    async def watch(self) -> None:
-        """Wait, once the body has been read, until the caller leaves.
+    async def run(self, answer: Callable[["Exchange"], Awaitable[None]]) -> None:
+        """Answer; once the body has been read, be stopped as soon as the caller leaves.
 
         Raises:
             CallerLeft: It has, before the response was complete.
         """
-        await self._complete.wait()
-        while True:
-            await self._message()
+        self._answering = task = asyncio.current_task()
+        try:
+            await answer(self)
+        except asyncio.CancelledError:
+            if self._left and task is not None and not task.uncancel():
+                raise CallerLeft from None
+            raise
+        finally:
+            if self._watching is not None:
+                self._watching.cancel()
+
+    def _begin_watch(self) -> None:
+        # A task group of its own would double what this costs each request. `run` ends it.
+        if self._answering is not None:
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if self._answering is not None and not self._finished:
+            self._left = True
+            self._answering.cancel()
 
     async def _message(self) -> Message:
         message = await self._receive()
