@@ -41,12 +41,15 @@ class FakeBackend:
         self.asked: list[InferenceRequest] = []
         self.error: NodeError | None = None
         self.breaks_after: NodeError | None = None
+        self.fault: Exception | None = None
         self.hangs = False
         self.bug = False
         self.reached = asyncio.Event()
         self.freed = asyncio.Event()
 
     async def capabilities(self) -> Capabilities:
+        if self.fault is not None:
+            raise self.fault
         if self.error is not None:
             raise self.error
         return self.assumed
@@ -64,9 +67,11 @@ class FakeBackend:
             finally:
                 self.freed.set()
         served = Served(node=f"node-of-{self.name}", nodes=(f"node-of-{self.name}",))
-        return Answer(
+        answer = Answer(
             self._chunks(request), free=self.freed.set, served=served if self.is_node else None
         )
+        answer.sent_bytes = 3
+        return answer
 
     async def _chunks(self, request: InferenceRequest) -> AsyncIterator[Chunk]:
         for word in ("one ", "two ", "three"):

@@ -68,6 +68,11 @@ def test_denying_one_model_does_not_close_the_node() -> None:
     assert may(Policy([deny, Rule(principal="peer:*")]), PEER, Action.LIST)
 
 
+def test_a_denial_holds_for_a_request_that_does_not_name_its_model() -> None:
+    deny = Rule(principal="peer:*", models=("acme/secret",), effect="deny")
+    assert not may(Policy([deny, Rule(principal="peer:*")]), PEER, model="")
+
+
 def test_the_owner_can_be_bound_by_a_rule_that_names_it() -> None:
     policy = Policy([Rule(principal="owner", models=("dear/*",), effect="deny")])
     assert not may(policy, OWNER, model="dear/one")

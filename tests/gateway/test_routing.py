@@ -33,9 +33,21 @@ def node(name: str, **options: object) -> FakeBackend:
     return FakeBackend(name, tier=Tier.TEAM, is_node=True, open_tasks=ANY, **options)  # pyright: ignore[reportArgumentType]
 
 
-def order(bench: Bench, request: InferenceRequest, permit: Callable[..., str] | None = None):
-    targets = bench.router.targets(request, permit or (lambda _model, _tier: ""))
-    return [target.member.name for target in targets]
+class Says:
+    """A permit that asks a function for its objection."""
+
+    def __init__(self, objection: Callable[[str, Tier], str]) -> None:
+        self.reason = objection
+
+    def allows(self, model: str, tier: Tier) -> bool:
+        return not self.reason(model, tier)
+
+
+YES = Says(lambda _model, _tier: "")
+
+
+def order(bench: Bench, request: InferenceRequest, permit: Says = YES) -> list[str]:
+    return [target.member.name for target in bench.router.targets(request, permit)]
 
 
 async def test_this_machine_comes_before_another_node() -> None:
@@ -132,11 +144,11 @@ async def test_what_policy_refuses_is_not_a_target() -> None:
     def only_here(_model: str, tier: Tier) -> str:
         return "" if tier is Tier.LOCAL else "not for you"
 
-    assert order(bench, ask(), only_here) == ["here"]
+    assert order(bench, ask(), Says(only_here)) == ["here"]
     with pytest.raises(PermissionDenied) as refused:
-        order(bench, ask(model="acme/two"), only_here)
+        order(bench, ask(model="acme/two"), Says(only_here))
     assert "not for you" not in str(refused.value)
-    explained, _ = bench.router.explain(ask(model="acme/two"), only_here)
+    explained, _ = bench.router.explain(ask(model="acme/two"), Says(only_here))
     assert "not for you" in {candidate.reason for candidate in explained}
 
 
@@ -150,7 +162,7 @@ async def test_a_backend_bound_to_tasks_is_asked_for_no_other() -> None:
 async def test_an_alias_reaches_the_backend_as_the_model_it_stands_for() -> None:
     model = Model(id="acme/one", tasks=ANY, aliases=("one",))
     bench = Bench(FakeBackend("here", models=(model,)))
-    targets = bench.router.targets(ask(model="one"), lambda _m, _t: "")
+    targets = bench.router.targets(ask(model="one"), YES)
     assert targets[0].model == "acme/one"
 
 
@@ -182,6 +194,39 @@ async def test_best_performance_explores_the_one_never_used() -> None:
     used.took()
     used.gave(0.01)
     assert STRATEGIES["best_performance"]([used, fresh], 0)[0] is fresh
+
+
+async def test_a_request_that_names_no_model_gets_the_nearest_one_from_everybody() -> None:
+    other = Model(id="acme/two", tasks=ANY)
+    bench = Bench(FakeBackend("a"), FakeBackend("b", models=(other,)), node("far"))
+    for _ in range(4):
+        targets = bench.router.targets(ask(model=""), YES)
+        assert [(t.member.name, t.model) for t in targets] == [("a", MODEL), ("far", MODEL)]
+
+
+async def test_a_node_asked_by_name_chooses_its_own_usual_model() -> None:
+    bench = Bench(FakeBackend("here"), FakeBackend("far", is_node=True, open_tasks=ANY, models=()))
+    targets = bench.router.targets(ask(model="", place=Place.REMOTE), YES)
+    assert [(t.member.name, t.model) for t in targets] == [("far", ""), ("here", MODEL)]
+
+
+async def test_a_fault_in_one_backend_does_not_end_the_asking_of_others() -> None:
+    bad, good = FakeBackend("bad"), FakeBackend("good")
+    bad.fault = UnicodeError("label empty")
+    bench = Bench(bad, good)
+    await bench.pool.refresh()
+    assert bench.members[0].error
+    assert not bench.members[1].error
+
+
+async def test_a_backend_that_answers_again_is_well_again() -> None:
+    bench = Bench(FakeBackend("a"))
+    member = bench.members[0]
+    member.took()
+    member.broke("down", 0.0)
+    member.took()
+    member.gave(0.1)
+    assert member.error == ""
 
 
 async def test_explain_names_every_backend_and_its_reason() -> None:

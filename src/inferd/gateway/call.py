@@ -27,8 +27,8 @@ from inferd.core.request import (
 from inferd.core.tasks import unused_files
 from inferd.gateway.admission.limits import Hold, Limiter
 from inferd.gateway.admission.policy import Policy, Rule
-from inferd.gateway.routing.router import Permit, Router, Target, source_of
-from inferd.gateway.usage import Recorder, size_of
+from inferd.gateway.routing.router import Router, Target, source_of
+from inferd.gateway.usage import Recorder
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,18 +42,32 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
 
 
-def permit_for(policy: Policy, request: InferenceRequest, principal: Principal) -> Permit:
-    """Return the policy's answer to (model, tier) for this caller and task."""
+class Permission:
+    """The policy's answer for one caller and task."""
 
-    def refusal(model: str, tier: Tier) -> str:
-        decision = policy.decide(principal, Action.INFER, model=model, task=request.task, tier=tier)
-        if not decision.allowed:
-            return decision.reason
-        if request.tiers is None and tier not in principal.tiers:
-            return f"{tier.label} is outside what {principal.id} uses unless asked"
-        return ""
+    __slots__ = ("_policy", "_principal", "_task", "_tiers")
 
-    return refusal
+    def __init__(self, policy: Policy, request: InferenceRequest, principal: Principal) -> None:
+        self._policy = policy
+        self._principal = principal
+        self._task = request.task
+        self._tiers = principal.tiers if request.tiers is None else request.tiers
+
+    def allows(self, model: str, tier: Tier) -> bool:
+        """Whether the caller may use `model` that far away."""
+        rule = self._policy.find(
+            self._principal, Action.INFER, model=model, task=self._task, tier=tier
+        )
+        return rule is not None and tier in self._tiers
+
+    def reason(self, model: str, tier: Tier) -> str:
+        """Say by which rule, or why by none."""
+        if tier not in self._tiers:
+            return f"{tier.label} is farther than {self._principal.id} goes unless asked"
+        decision = self._policy.decide(
+            self._principal, Action.INFER, model=model, task=self._task, tier=tier
+        )
+        return decision.reason
 
 
 def check_hops(node: str, request: InferenceRequest) -> None:
@@ -108,15 +122,17 @@ class Call:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._answer is not None:
-            self._answer.close()
-        self._returned(error)
-        self._settle(error)
+        try:
+            if self._answer is not None:
+                self._answer.close()
+        finally:
+            self._returned(error)
+            self._settle(error)
 
     async def _first_to_answer(self) -> Answer:
         parts, request = self._parts, self._request
         check_hops(parts.node, request)
-        permit = permit_for(parts.policy, request, self._principal)
+        permit = Permission(parts.policy, request, self._principal)
         failures: list[tuple[Target, NodeError]] = []
         for target in parts.router.targets(request, permit):
             self._admit(target)
@@ -216,7 +232,7 @@ class Call:
                 model=target.model or self._request.model,
                 backend=target.member.name,
                 node=self._answer.served.node if self._answer else "",
-                sent_bytes=size_of(self._request),
+                sent_bytes=_sent(self._answer, error),
                 seconds=now - self._began,
                 outcome=_outcome(error),
             )
@@ -245,6 +261,12 @@ class Call:
             outcome=_outcome(error),
         )
         parts.recorder.settled(row)
+
+
+def _sent(answer: Answer | None, error: BaseException | None) -> int:
+    if answer is not None:
+        return answer.sent_bytes
+    return error.sent_bytes if isinstance(error, NodeError) else 0
 
 
 def _outcome(error: BaseException | None) -> str:

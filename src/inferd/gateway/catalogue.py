@@ -61,7 +61,7 @@ def _shown(
     return frozenset(
         each
         for each in tasks
-        if policy.decide(principal, Action.LIST, model=model.id, task=each, tier=tier).allowed
+        if policy.find(principal, Action.LIST, model=model.id, task=each, tier=tier) is not None
     )
 
 

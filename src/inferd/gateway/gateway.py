@@ -4,7 +4,7 @@ import msgspec
 
 from inferd.core.errors import NodeError
 from inferd.core.request import Action, InferenceRequest, Principal, Tier
-from inferd.gateway.call import Call, Parts, check_hops, permit_for
+from inferd.gateway.call import Call, Parts, Permission, check_hops
 from inferd.gateway.catalogue import Row, rows
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Candidate
@@ -49,7 +49,7 @@ class Gateway:
 
     def explain(self, request: InferenceRequest, principal: Principal) -> Explanation:
         """Say who would be asked, in order, and why the others wouldn't. Nothing is run."""
-        permit = permit_for(self._parts.policy, request, principal)
+        permit = Permission(self._parts.policy, request, principal)
         candidates, nobody = self._parts.router.explain(request, permit)
         try:
             check_hops(self._parts.node, request)

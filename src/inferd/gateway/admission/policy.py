@@ -15,6 +15,7 @@ from inferd.core.errors import PermissionDenied
 from inferd.core.request import OWNER, Action, Limits, Principal, Tier
 
 NO_LIMITS = Limits()
+_MOST_REMEMBERED = 4096
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +40,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             return (model == "*" or _any(model, self.models)) and (
                 task == "*" or _any(task, self.tasks)
             )
-        return _any(model, self.models) and _any(task, self.tasks)
+        # A model that isn't named might be the one that is denied.
+        return (not model or _any(model, self.models)) and _any(task, self.tasks)
 
     def __str__(self) -> str:
         return self.name or (
@@ -73,24 +75,37 @@ class Policy:
         about_secrets = any(rule.principal.startswith("secret") for rule in named)
         defaults = (_OWNER_RULE,) if about_secrets else (_OWNER_RULE, _SECRET_RULE)
         self._rules = (*named, *defaults)
+        self._of: dict[str, tuple[Rule, ...]] = {}
+
+    def find(
+        self, principal: Principal, action: Action, *, model: str = "*", task: str = "*", tier: Tier
+    ) -> Rule | None:
+        """Return the rule that allows it, or None."""
+        for rule in self._rules_of(principal):
+            if _any(action, rule.actions) and rule.covers(model, task):
+                if rule.effect == "deny":
+                    return None
+                if tier <= rule.tier:
+                    return rule
+        return None
 
     def decide(
         self, principal: Principal, action: Action, *, model: str = "*", task: str = "*", tier: Tier
     ) -> Decision:
-        """Say whether, and by which rule. A refusal names the nearest rule that fell short."""
+        """Say whether, and why. A refusal names the nearest rule that fell short."""
+        rule = self.find(principal, action, model=model, task=task, tier=tier)
+        if rule is not None:
+            return Decision(allowed=True, reason=f"allowed by '{rule}'", rule=rule)
         near = "no rule mentions it"
-        for rule in self._rules:
-            if not fnmatchcase(principal.id, rule.principal) or not _any(action, rule.actions):
+        for rule in self._rules_of(principal):
+            if not _any(action, rule.actions):
                 continue
             if not rule.covers(model, task):
-                near = f"'{rule}' doesn't cover {model or 'that model'} for {task}"
-                continue
-            if rule.effect == "deny":
+                near = f"'{rule}' doesn't cover {model or 'an unnamed model'} for {task}"
+            elif rule.effect == "deny":
                 return Decision(allowed=False, reason=f"refused by '{rule}'", rule=rule)
-            if tier > rule.tier:
+            else:
                 near = f"'{rule}' stops before {tier.label}"
-                continue
-            return Decision(allowed=True, reason=f"allowed by '{rule}'", rule=rule)
         return Decision(allowed=False, reason=near)
 
     def authorize(
@@ -101,14 +116,24 @@ class Policy:
         Raises:
             PermissionDenied: None does.
         """
-        decision = self.decide(principal, action, model=model, task=task, tier=tier)
-        if not decision.allowed or decision.rule is None:
+        rule = self.find(principal, action, model=model, task=task, tier=tier)
+        if rule is None:
             raise PermissionDenied(
                 f"{principal.id} may not {action} {model if model != '*' else 'here'}",
                 hint="ask the node's owner for a rule; `inferd models --why` shows what applies",
             )
-        return decision.rule
+        return rule
+
+    def _rules_of(self, principal: Principal) -> tuple[Rule, ...]:
+        """Return the rules that speak of this principal, decided once for each."""
+        rules = self._of.get(principal.id)
+        if rules is None:
+            if len(self._of) >= _MOST_REMEMBERED:
+                self._of.clear()
+            rules = tuple(r for r in self._rules if fnmatchcase(principal.id, r.principal))
+            self._of[principal.id] = rules
+        return rules
 
 
 def _any(value: str, globs: Sequence[str]) -> bool:
-    return any(fnmatchcase(value, glob) for glob in globs)
+    return any(glob == "*" or fnmatchcase(value, glob) for glob in globs)

@@ -41,6 +41,11 @@ class Member:
         """The operator's name for the backend."""
         return self.backend.name
 
+    def does(self, task: str) -> bool:
+        """Whether it can be asked for `task` at all."""
+        bound = self.only_tasks and task not in self.only_tasks
+        return not bound and task in self.capabilities.tasks
+
     def model_for(self, task: str, name: str) -> str | None:
         """Return the id under which this backend would run `name`, or None."""
         if self.only_tasks and task not in self.only_tasks:
@@ -57,6 +62,7 @@ class Member:
         self.served += 1
         self._failures_in_a_row = 0
         self.ejected_until = 0.0
+        self.error = ""
         more = seconds - self.latency
         self.latency = seconds if more > 0 else self.latency + more * _SMOOTHING
 
@@ -101,6 +107,7 @@ class Pool:
             await self._clock.sleep(self._interval)
 
     async def _ask(self, member: Member) -> None:
+        before, member.error = member.error, ""
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
                 member.capabilities = await member.backend.capabilities()
@@ -108,10 +115,12 @@ class Pool:
             member.error = f"said nothing within {_PROBE_TIMEOUT:g} s"
         except NodeError as error:
             member.error = error.message
-        else:
-            member.error = ""
-            return
-        logger.warning("backend %s can't be asked: %s", member.name, member.error)
+        # One backend's fault must not end the asking of all the others.
+        except Exception:
+            logger.exception("backend %s failed when it was asked what it offers", member.name)
+            member.error = "it failed in a way it shouldn't; the log has it"
+        if member.error and member.error != before:
+            logger.warning("backend %s can't be asked: %s", member.name, member.error)
 
     def __repr__(self) -> str:
         busy = sum(member.in_flight for member in self._members)

@@ -1,24 +1,27 @@
 """Which backend next: filter, group, order; and the reason for each."""
 
-from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import msgspec
 
 from inferd.core.clock import Clock
-from inferd.core.errors import (
-    BackendUnavailable,
-    LoopDetected,
-    ModelNotFound,
-    NodeError,
-    NotConfigured,
-    PermissionDenied,
-)
+from inferd.core.errors import NodeError
 from inferd.core.request import InferenceRequest, Place, Tier
 from inferd.gateway.routing.pool import Member, Pool
+from inferd.gateway.routing.refusals import Refusal, Why, no_nodes, nobody, reason_of
 from inferd.gateway.routing.strategies import STRATEGIES, Strategy
 
-Permit = Callable[[str, Tier], str]
-"""Asks the policy about (model, tier): empty is yes, otherwise the reason why not."""
+
+class Permit(Protocol):
+    """The policy's answer for one caller and task."""
+
+    def allows(self, model: str, tier: Tier, /) -> bool:
+        """Whether it may use `model` that far away."""
+        ...
+
+    def reason(self, model: str, tier: Tier, /) -> str:
+        """Say by which rule, or why by none."""
+        ...
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,17 +41,6 @@ class Target(msgspec.Struct, frozen=True):
 
     member: Member
     model: str
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """A backend that isn't asked: the error it means if nobody else is left, and the reason.
-
-    The reason may speak of the policy, and is for whoever may ask for an explanation.
-    """
-
-    member: Member
-    error: NodeError
-    reason: str = ""
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,74 +77,89 @@ class Router:
         Raises:
             NodeError: Nobody may or can answer; the error says which of the two, and what to do.
         """
-        targets, refusals = self.consider(request, permit)
+        targets, refusals = self._consider(request, permit)
         self._turn += 1
         if not targets:
-            raise _nobody(request, refusals)
+            raise self._error(request, refusals)
         return targets
 
     def explain(
         self, request: InferenceRequest, permit: Permit
     ) -> tuple[list[Candidate], NodeError | None]:
         """Return every backend's part, those that would be asked first, and why nobody would be."""
-        targets, refusals = self.consider(request, permit)
-        taken = [
-            _candidate(target.member, target.model, order=order, reason="can and may run it")
+        targets, refusals = self._consider(request, permit)
+        found = [
+            _candidate(target.member, target.model, "can and may run it", order=order)
             for order, target in enumerate(targets, start=1)
         ]
-        refused = [
-            _candidate(
-                refusal.member, request.model, reason=refusal.reason or refusal.error.message
-            )
-            for refusal in refusals
-        ]
-        return taken + refused, None if targets else _nobody(request, refusals)
+        for refusal in refusals:
+            reason = reason_of(refusal, request)
+            if refusal.why is Why.POLICY:
+                reason = permit.reason(refusal.model, refusal.member.backend.tier)
+            found.append(_candidate(refusal.member, refusal.model or request.model, reason))
+        return found, None if targets else self._error(request, refusals)
 
-    def consider(
+    def _error(self, request: InferenceRequest, refusals: list[Refusal]) -> NodeError:
+        if request.place is Place.REMOTE and not any(m.backend.is_node for m in self._pool):
+            return no_nodes()
+        return nobody(request, refusals)
+
+    def _consider(
         self, request: InferenceRequest, permit: Permit
     ) -> tuple[list[Target], list[Refusal]]:
         """Sort every backend into those to ask, in order, and those refused, with the reason."""
         targets: list[Target] = []
         refusals: list[Refusal] = []
         members = tuple(self._pool)
-        if request.place is Place.REMOTE and not any(each.backend.is_node for each in members):
-            return [], [Refusal(member, _no_nodes()) for member in members]
+        has_nodes = any(member.backend.is_node for member in members)
+        name = request.model or self._usual_model(request, members)
         for member in members:
-            model = member.model_for(request.task, request.model)
-            error = self._objection(member, model, request)
-            if error is not None or model is None:
-                refusals.append(Refusal(member, error or _lacks(member, request)))
-            elif reason := permit(model or request.model, member.backend.tier):
-                refusals.append(Refusal(member, _forbidden(model, request), reason))
-            else:
+            model = member.model_for(request.task, name)
+            why = self._obstacle(member, model, request)
+            if why is None and not permit.allows(model or name, member.backend.tier):
+                why = Why.POLICY
+            if request.place is Place.REMOTE and not has_nodes:
+                why = why or Why.NODES_ONLY
+            if why is None and model is not None:
                 targets.append(Target(member, model))
+            else:
+                refusals.append(Refusal(member, why or Why.LACKS, model or name))
         return self._ordered(targets, request), refusals
 
-    def _objection(
-        self, member: Member, model: str | None, request: InferenceRequest
-    ) -> NodeError | None:
-        backend = member.backend
+    def _usual_model(self, request: InferenceRequest, members: tuple[Member, ...]) -> str:
+        """Return the model of a request that names none: the nearest backend's, for all of them.
+
+        Otherwise equals would take turns with different models. Empty leaves it to each.
+        """
+        nodes_first = request.place is Place.REMOTE or self._prefers_nodes(request)
+        near = sorted(
+            (member for member in members if member.backend.is_node or not nodes_first),
+            key=lambda member: (member.priority, member.backend.tier, member.backend.is_node),
+        )
+        names = (member.model_for(request.task, "") for member in near)
+        return next((name for name in names if name), "")
+
+    def _prefers_nodes(self, request: InferenceRequest) -> bool:
+        return request.place is Place.ANY and request.task in self._rules.prefer_remote
+
+    def _obstacle(self, member: Member, model: str | None, request: InferenceRequest) -> Why | None:
+        backend, tiers = member.backend, request.tiers
         if request.place is Place.LOCAL and source_of(member) == "remote":
-            return NotConfigured("the caller asked for this machine only")
+            return Why.HERE_ONLY
         if request.place is Place.REMOTE and not backend.is_node and not self._rules.fallback_local:
-            return NotConfigured("the caller asked for another node only")
+            return Why.NODES_ONLY
         if backend.is_node and len(request.hops) >= self._rules.max_hops:
-            return LoopDetected(
-                f"the request has passed {len(request.hops)} nodes, the most this node forwards",
-                hint="shorten the chain, or raise remote.max_hops",
-            )
-        tiers = request.tiers
-        if model is not None and tiers is not None and backend.tier not in tiers:
-            return PermissionDenied(
-                f"{backend.tier.label} is outside the request's tier",
-                hint="widen X-Inference-Tier, or ask for a model that runs nearer",
-            )
+            return Why.HOPS
+        if model is None:
+            return Why.LACKS
+        if tiers is not None and backend.tier not in tiers:
+            return Why.TIER
         return None
 
     def _ordered(self, targets: list[Target], request: InferenceRequest) -> list[Target]:
         """Group by place, health, priority and tier; order within a group by strategy."""
         now = self._clock.now()
-        prefer_nodes = request.task in self._rules.prefer_remote and request.place is Place.ANY
+        prefer_nodes = self._prefers_nodes(request)
         groups: dict[tuple[bool, bool, bool, int, int, bool], list[Target]] = {}
         for target in targets:
             member = target.member
@@ -176,23 +183,7 @@ class Router:
         return ordered
 
 
-def _lacks(member: Member, request: InferenceRequest) -> ModelNotFound:
-    if request.task not in member.capabilities.tasks or (
-        member.only_tasks and request.task not in member.only_tasks
-    ):
-        return ModelNotFound(f"it doesn't do {request.task}")
-    return ModelNotFound(f"it has no model called {request.model} for {request.task}")
-
-
-def _forbidden(model: str, request: InferenceRequest) -> PermissionDenied:
-    what = model or request.model or "any model"
-    return PermissionDenied(
-        f"you may not use {what} for {request.task} here",
-        hint="ask the node's owner for a rule; `inferd models --why` shows them what applies",
-    )
-
-
-def _candidate(member: Member, model: str, *, order: int = 0, reason: str) -> Candidate:
+def _candidate(member: Member, model: str, reason: str, *, order: int = 0) -> Candidate:
     backend = member.backend
     return Candidate(
         backend=member.name,
@@ -203,30 +194,3 @@ def _candidate(member: Member, model: str, *, order: int = 0, reason: str) -> Ca
         order=order,
         reason=reason,
     )
-
-
-def _no_nodes() -> NotConfigured:
-    return NotConfigured(
-        "remote inference is not configured on this node",
-        hint="set REMOTE_INFERENCE_ENABLED=true and REMOTE_INFERENCE_ENDPOINT, "
-        "or leave out use_remote",
-    )
-
-
-def _nobody(request: InferenceRequest, refusals: Iterable[Refusal]) -> NodeError:
-    """Say what stands between the request and an answer, the nearest obstacle first."""
-    errors = [refusal.error for refusal in refusals]
-    for kind in (LoopDetected, PermissionDenied):
-        for error in errors:
-            if isinstance(error, kind):
-                return error
-    if request.place is Place.REMOTE and all(isinstance(e, NotConfigured) for e in errors):
-        return _no_nodes()
-    if any(isinstance(error, NotConfigured) for error in errors) and request.place is Place.LOCAL:
-        hint = "leave out use_remote=false to let another node answer"
-    else:
-        hint = "`inferd models` lists what runs here; add a backend or a remote node for more"
-    if errors and all(isinstance(error, NotConfigured) for error in errors):
-        return BackendUnavailable("no backend is left that may answer", hint=hint)
-    what = f"the model {request.model}" if request.model else "any model"
-    return ModelNotFound(f"no backend here runs {what} for {request.task}", hint=hint)
