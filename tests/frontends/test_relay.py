@@ -1,5 +1,6 @@
 """Answers on their way out: whole, streamed, untouched, cut short."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
