@@ -1,0 +1,156 @@
+"""A backend's answer, lent; who gave it; and its fold into a whole result."""
+
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from inferd.core.errors import BackendFailed
+from inferd.core.result import (
+    NO_USAGE,
+    Chunk,
+    Embeddings,
+    Finish,
+    Media,
+    Result,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+    Value,
+)
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answered: the node, and every node that saw the words on the way, nearest first."""
+
+    source: str = ""
+    """`local`, or `remote` when the words left this machine."""
+    node: str = ""
+    nodes: tuple[str, ...] = ()
+    backend: str = ""
+    model: str = ""
+    """The model that was asked, by its full id."""
+    warnings: tuple[str, ...] = ()
+
+
+class Answer:
+    """A backend's answer, lent: whoever called `infer` closes it.
+
+    `wire` is the request's own wire when the chunks (or `whole`) are its bytes, untouched; then
+    `status` and `content_type` are what that wire passes on. Otherwise chunks are typed.
+    `usage` is final after `close`; `sent_bytes` is what went upstream for it.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_free",
+        "content_type",
+        "finish",
+        "headers",
+        "sent_bytes",
+        "served",
+        "status",
+        "usage",
+        "whole",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[Chunk] | None = None,
+        *,
+        free: Callable[[], None] | None = None,
+        served: Served | None = None,
+    ) -> None:
+        self._chunks = chunks
+        self._free = free
+        self.served = served or Served()
+        self.status = 200
+        self.wire = ""
+        self.content_type = ""
+        self.headers: tuple[tuple[bytes, bytes], ...] = ()
+        self.whole: bytes | None = None
+        self.sent_bytes = 0
+        self.usage: Usage = NO_USAGE
+        self.finish: Finish | None = None
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        if self._chunks is None:
+            raise StopAsyncIteration
+        chunk = await anext(self._chunks)
+        if type(chunk) is Finish:
+            self.finish = chunk
+            self.usage = chunk.usage
+        return chunk
+
+    def close(self) -> None:
+        """Free whatever it holds upstream. Synchronous and idempotent."""
+        free, self._free = self._free, None
+        if free is not None:
+            free()
+
+
+async def collect(answer: Answer) -> Result:
+    """Fold an answer's typed chunks into one result.
+
+    Raises:
+        NodeError: The answer broke off; a cut answer is never a short one.
+    """
+    fold = _Fold()
+    async for chunk in answer:
+        fold.add(chunk)
+    return fold.result()
+
+
+class _Fold:
+    """What has arrived so far."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._calls: dict[int, ToolCallDelta] = {}
+        self._value: object = None
+        self._embeddings: Embeddings | None = None
+        self._media: Media | None = None
+        self._finish: Finish | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        match chunk:
+            case TextDelta(text):
+                self._texts.append(text)
+            case ToolCallDelta():
+                self._calls[chunk.index] = _merged(self._calls.get(chunk.index), chunk)
+            case Value(value):
+                self._value = value
+            case Embeddings():
+                self._embeddings = chunk
+            case Media():
+                self._media = chunk
+            case Finish():
+                self._finish = chunk
+            case bytes():
+                raise TypeError("a raw answer is relayed, not folded")
+
+    def result(self) -> Result:
+        if self._finish is None:
+            raise BackendFailed("the answer ended without saying that it was complete")
+        return Result(
+            finish=self._finish,
+            text="".join(self._texts),
+            tool_calls=tuple(self._calls[index] for index in sorted(self._calls)),
+            value=self._value,
+            embeddings=self._embeddings,
+            media=self._media,
+        )
+
+
+def _merged(before: ToolCallDelta | None, more: ToolCallDelta) -> ToolCallDelta:
+    if before is None:
+        return more
+    return ToolCallDelta(
+        index=more.index,
+        id=before.id or more.id,
+        name=before.name or more.name,
+        arguments=before.arguments + more.arguments,
+    )
