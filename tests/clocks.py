@@ -13,6 +13,7 @@ class HandClock:
         self._wall = wall
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = count()
+        self._slept = asyncio.Event()
 
     def now(self) -> float:
         return self._now
@@ -23,7 +24,14 @@ class HandClock:
     async def sleep(self, seconds: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._now + seconds, next(self._order), future))
+        self._slept.set()
         await future
+
+    async def has_sleepers(self) -> None:
+        """Return once somebody sleeps."""
+        while not self._sleepers:
+            self._slept.clear()
+            await self._slept.wait()
 
     def turn(self, seconds: float) -> None:
         """Let `seconds` pass."""

@@ -3,6 +3,9 @@
 import asyncio
 import json
 import stat
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -80,20 +83,39 @@ def test_the_audit_log_only_grows(tmp_path: Path) -> None:
     assert [json.loads(each)["sent_bytes"] for each in written] == [5, 5, 5]
 
 
-async def test_a_batch_writes_what_waits_when_its_time_comes_and_when_it_ends() -> None:
+@pytest.fixture
+def thread() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+async def test_a_batch_writes_when_its_time_comes_and_what_is_left_when_it_ends(
+    thread: ThreadPoolExecutor,
+) -> None:
     clock, written = HandClock(), list[list[int]]()
-    batch = Batch[int]("test", written.append, clock)
-    task = asyncio.get_running_loop().create_task(batch.run())
+    wrote = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def write(records: list[int]) -> None:
+        written.append(records)
+        loop.call_soon_threadsafe(wrote.set)
+
+    batch = Batch[int]("test", write, clock, thread)
+    task = loop.create_task(batch.run())
     batch.add(1)
-    await batch.flush()
+    await clock.has_sleepers()
+    clock.turn(1)
+    await wrote.wait()
     batch.add(2)
     batch.add(3)
     task.cancel()
     await asyncio.wait([task])
-    assert written == [[1]] or written == [[1], [2, 3]]
+    assert written == [[1], [2, 3]]
 
 
-async def test_a_store_that_fails_loses_nothing_while_it_is_down() -> None:
+async def test_a_store_that_fails_loses_nothing_while_it_is_down(
+    thread: ThreadPoolExecutor,
+) -> None:
     written: list[int] = []
     broken = True
 
@@ -102,7 +124,7 @@ async def test_a_store_that_fails_loses_nothing_while_it_is_down() -> None:
             raise OSError("disk full")
         written.extend(records)
 
-    batch = Batch[int]("test", write, HandClock())
+    batch = Batch[int]("test", write, HandClock(), thread)
     batch.add(1)
     await batch.flush()
     batch.add(2)
@@ -110,3 +132,36 @@ async def test_a_store_that_fails_loses_nothing_while_it_is_down() -> None:
     broken = False
     await batch.flush()
     assert written == [1, 2]
+
+
+async def test_what_comes_during_a_failing_write_is_kept_in_order(
+    thread: ThreadPoolExecutor,
+) -> None:
+    written: list[int] = []
+    entered, go = threading.Event(), threading.Event()
+
+    def write(records: list[int]) -> None:
+        if not go.is_set():
+            entered.set()
+            go.wait(5)
+            raise OSError("disk full")
+        written.extend(records)
+
+    batch = Batch[int]("test", write, HandClock(), thread)
+    batch.add(1)
+    flushing = asyncio.get_running_loop().create_task(batch.flush())
+    await asyncio.to_thread(entered.wait, 5)
+    batch.add(2)
+    go.set()
+    await flushing
+    await batch.flush()
+    assert written == [1, 2]
+
+
+async def test_a_batch_keeps_a_bounded_number_of_records(thread: ThreadPoolExecutor) -> None:
+    written: list[int] = []
+    batch = Batch[int]("test", written.extend, HandClock(), thread)
+    for number in range(60_000):
+        batch.add(number)
+    await batch.flush()
+    assert (len(written), written[-1]) == (50_000, 59_999)

@@ -4,7 +4,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -60,7 +60,11 @@ class Home:
         """Return this node's id, made on its first run."""
         file = self.path / "node.id"
         if not file.exists():
-            _write(file, f"node-{secrets.token_hex(8)}")
+            # Several workers may start at once: the first one's id is everybody's.
+            draft = _draft(file, f"node-{secrets.token_hex(8)}")
+            with suppress(FileExistsError):
+                os.link(draft, file)
+            draft.unlink()
         return file.read_text(encoding="utf-8").strip()
 
     @contextmanager
@@ -104,8 +108,12 @@ class Home:
 
 def _write(file: Path, text: str) -> None:
     """Replace a file, readable by its owner only, whole or not at all."""
+    _draft(file, text).replace(file)
+
+
+def _draft(file: Path, text: str) -> Path:
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
-    draft.replace(file)
+    return draft

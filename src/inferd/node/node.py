@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from starlette.types import ASGIApp
 
@@ -32,21 +33,14 @@ class Node:
     """Everything but a listener. `owner_token` makes whoever shows it the local owner."""
 
     def __init__(
-        self,
-        node_id: str,
-        config: NodeConfig,
-        gateway: Gateway,
-        credentials: Credentials,
-        records: Records,
-        clock: Clock,
-        owner_token: str,
+        self, config: NodeConfig, gateway: Gateway, records: Records, clock: Clock
     ) -> None:
-        self.id = node_id
+        self.id = gateway.node
         self.config = config
         self.gateway = gateway
         self.records = records
-        self.owner_token = owner_token
-        self.app: ASGIApp = build(config, gateway, credentials, clock)
+        self.owner_token = secrets.token_urlsafe(32)
+        self.app: ASGIApp = build(config, gateway, _credentials(config, self.owner_token), clock)
 
 
 @asynccontextmanager
@@ -59,56 +53,61 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
     clock = clock or SystemClock()
     home = Home(config.server.home)
     home.prepare()
-    node_id = home.node_id()
-    owner_token = secrets.token_urlsafe(32)
-    records = Records(
-        home,
-        clock,
-        keep_days=config.ledger.retention_days if config.ledger.enabled else None,
-        access=config.log.access,
-    )
     async with AsyncExitStack() as stack:
         try:
             policy, rules = Policy(policy_rules(config)), routing_rules(config)
             members = await stack.enter_async_context(
-                open_members(config, node=node_id, clock=clock)
+                open_members(config, node=home.node_id(), clock=clock)
             )
         except (NodeError, ValueError) as error:
             raise _cannot(error) from error
         pool = Pool(members, clock, interval=config.routing.health_check_interval)
+        records = _records(config, home, clock)
         parts = Parts(
-            node=node_id,
+            node=home.node_id(),
             policy=policy,
             limiter=Limiter(clock),
             router=Router(pool, rules, clock),
             recorder=records,
             clock=clock,
         )
-        credentials = Credentials(
-            [secret.get_secret_value() for secret in config.auth.shared_secrets],
-            owner_token=owner_token,
-            owner=Principal(
-                id=OWNER.id,
-                tiers=frozenset(Tier[name.upper()] for name in config.routing.tiers),
-            ),
-        )
-        await stack.enter_async_context(_running(pool.run(), records.run()))
-        yield Node(node_id, config, Gateway(parts, pool), credentials, records, clock, owner_token)
+        node = Node(config, Gateway(parts, pool), records, clock)
+        await stack.enter_async_context(running(pool=pool.run(), records=records.run()))
+        yield node
+
+
+def _records(config: NodeConfig, home: Home, clock: Clock) -> Records:
+    days = config.ledger.retention_days if config.ledger.enabled else None
+    return Records(home, clock, keep_days=days, access=config.log.access)
+
+
+def _credentials(config: NodeConfig, owner_token: str) -> Credentials:
+    tiers = frozenset(Tier[name.upper()] for name in config.routing.tiers)
+    return Credentials(
+        [secret.get_secret_value() for secret in config.auth.shared_secrets],
+        owner_token=owner_token,
+        owner=Principal(id=OWNER.id, tiers=tiers),
+    )
 
 
 @asynccontextmanager
-async def _running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
-    """Keep the node's loops going; leaving ends them, and says which had died before."""
-    tasks = [asyncio.get_running_loop().create_task(loop) for loop in loops]
+async def running(**loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
+    """Keep the node's loops going; one that dies is told at once. Leaving ends them."""
+    tasks = {name: asyncio.get_running_loop().create_task(loop) for name, loop in loops.items()}
+    for name, task in tasks.items():
+        task.add_done_callback(partial(_died, name))
     try:
         yield
     finally:
-        for task in tasks:
+        for task in tasks.values():
             task.cancel()
-        await asyncio.wait(tasks)
-        for task in tasks:
-            if not task.cancelled() and (error := task.exception()):
-                logger.error("a loop of the node had died", exc_info=error)
+        await asyncio.wait(tasks.values())
+
+
+def _died(name: str, task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        what = "the node's %s loop has died: restart the node, and report this"
+        logger.critical(what, name, exc_info=error)
 
 
 def _cannot(error: NodeError | ValueError) -> CannotStart:

@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from inferd.core.clock import Clock
 from inferd.core.records import Forward, Row
 from inferd.node.home import Home
 from inferd.storage.audit import Audit
 from inferd.storage.batch import Batch
-from inferd.storage.ledger import Ledger
+from inferd.storage.ledger import Ledger, Total
 from inferd.telemetry.logs import log_all
 
 logger = logging.getLogger("inferd.access")
@@ -24,10 +27,14 @@ class Records:
         self._clock = clock
         self._keep_days = keep_days
         self._access = access
+        self._pruned_at = 0.0
         self._ledger = Ledger(home.ledger)
-        self._rows = Batch[Row]("ledger", self._ledger.write, clock)
-        self._lines = Batch[Row]("access log", _log, clock)
-        self._forwards = Batch[Forward]("audit log", Audit(home.audit).write, clock)
+        # One thread: SQLite is used from one at a time, and each file's lines stay in order.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
+        audit = Audit(home.audit)
+        self._rows = Batch[Row]("ledger", self._write_rows, clock, self._thread)
+        self._lines = Batch[Row]("access log", _log, clock, self._thread)
+        self._forwards = Batch[Forward]("audit log", audit.write, clock, self._thread)
 
     def settled(self, row: Row) -> None:
         """Take a request's row."""
@@ -41,27 +48,34 @@ class Records:
         self._forwards.add(line)
 
     async def run(self) -> None:
-        """Write, and once a day forget what is old, until cancelled."""
+        """Write until cancelled; then write what is left, and close."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._rows.run())
-                tasks.create_task(self._lines.run())
-                tasks.create_task(self._forwards.run())
-                tasks.create_task(self._forget())
+                for batch in (self._rows, self._lines, self._forwards):
+                    tasks.create_task(batch.run())
         finally:
-            self._ledger.close()
+            self._thread.submit(self._ledger.close)
+            self._thread.shutdown()
 
     async def flush(self) -> None:
         """Write what is waiting now."""
-        await self._rows.flush()
-        await self._lines.flush()
-        await self._forwards.flush()
+        for batch in (self._rows, self._lines, self._forwards):
+            await batch.flush()
 
-    async def _forget(self) -> None:
-        while self._keep_days is not None:
-            await self._clock.sleep(_DAY)
-            before = self._clock.wall() - self._keep_days * _DAY
-            await asyncio.to_thread(self._ledger.prune, before)
+    async def totals(self, by: Sequence[str], since: float) -> list[Total]:
+        """Add up the ledger's rows since a time, those still waiting included."""
+        await self._rows.flush()
+        loop = asyncio.get_running_loop()
+        ask = partial(self._ledger.totals, by, since=since)
+        return await loop.run_in_executor(self._thread, ask)
+
+    def _write_rows(self, rows: list[Row]) -> None:
+        """Write rows; with the first of a day, forget what is too old. Runs in the thread."""
+        self._ledger.write(rows)
+        now = self._clock.wall()
+        if self._keep_days is not None and now - self._pruned_at > _DAY:
+            self._ledger.prune(now - self._keep_days * _DAY)
+            self._pruned_at = now
 
 
 def _log(rows: list[Row]) -> None:

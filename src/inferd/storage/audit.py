@@ -16,11 +16,10 @@ class Audit:
         self._path = path
 
     def write(self, lines: Sequence[Forward]) -> None:
-        """Append lines in one write."""
+        """Append lines, in one write if the disk takes it."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         text = msgspec.json.Encoder().encode_lines(lines)
         file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(file, text)
-        finally:
-            os.close(file)
+        with os.fdopen(file, "ab", buffering=0) as log:
+            while text:
+                text = text[log.write(text) :]

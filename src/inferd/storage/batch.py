@@ -1,8 +1,11 @@
-"""Records taken at once, written later: a batch at a time, in a thread."""
+"""Records taken at once, written later: a batch at a time, in a thread of their own."""
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
 from typing import Generic, TypeVar
 
 from inferd.core.clock import Clock
@@ -16,13 +19,20 @@ T = TypeVar("T")
 
 
 class Batch(Generic[T]):
-    """Keeps records until `write` has taken them; while it fails they wait, the oldest dropped."""
+    """Keeps records until `write` has taken them; while it fails they wait, the oldest dropped.
 
-    def __init__(self, what: str, write: Callable[[list[T]], None], clock: Clock) -> None:
+    Everything but `write` happens on the event loop; `thread` runs one write at a time.
+    """
+
+    def __init__(
+        self, what: str, write: Callable[[list[T]], None], clock: Clock, thread: Executor
+    ) -> None:
         self._what = what
         self._write = write
         self._clock = clock
-        self._waiting: list[T] = []
+        self._thread = thread
+        self._waiting: deque[T] = deque(maxlen=_MOST_WAITING)
+        self._writing: asyncio.Future[None] | None = None
         self._is_failing = False
 
     def add(self, record: T) -> None:
@@ -36,29 +46,35 @@ class Batch(Generic[T]):
                 await self._clock.sleep(_INTERVAL)
                 await self.flush()
         finally:
-            self._flush(self._take())
+            await self.flush()
 
     async def flush(self) -> None:
-        """Write what is waiting."""
+        """Write what is waiting, after what is being written."""
+        await self._settled()
         if self._waiting:
-            await asyncio.to_thread(self._flush, self._take())
+            records = list(self._waiting)
+            self._waiting.clear()
+            loop = asyncio.get_running_loop()
+            self._writing = loop.run_in_executor(self._thread, self._write, records)
+            self._writing.add_done_callback(partial(self._written, records))
+            await self._settled()
 
-    def _take(self) -> list[T]:
-        records, self._waiting = self._waiting, []
-        return records
+    async def _settled(self) -> None:
+        """Wait for the write under way; cancelling the wait doesn't stop it."""
+        if self._writing is not None:
+            await asyncio.wait((self._writing,))
 
-    def _flush(self, records: list[T]) -> None:
-        if not records:
-            return
-        try:
-            self._write(records)
+    def _written(self, records: list[T], writing: asyncio.Future[None]) -> None:
+        self._writing = None
+        error = None if writing.cancelled() else writing.exception()
         # A full disk or a locked file must not end the node: the records wait.
-        except Exception:
+        if error is not None:
             if not self._is_failing:
-                logger.exception("the %s can't be written; its records wait in memory", self._what)
-            self._is_failing = True
-            self._waiting = [*records, *self._waiting][-_MOST_WAITING:]
-        else:
-            if self._is_failing:
-                logger.warning("the %s is written again", self._what)
-            self._is_failing = False
+                what = "the %s can't be written; its records wait in memory"
+                logger.error(what, self._what, exc_info=error)
+            newer = list(self._waiting)
+            self._waiting.clear()
+            self._waiting.extend(records + newer)
+        elif self._is_failing:
+            logger.warning("the %s is written again", self._what)
+        self._is_failing = error is not None
