@@ -201,7 +201,19 @@ async def test_a_request_that_names_no_model_gets_the_nearest_one_from_everybody
     bench = Bench(FakeBackend("a"), FakeBackend("b", models=(other,)), node("far"))
     for _ in range(4):
         targets = bench.router.targets(ask(model=""), YES)
-        assert [(t.member.name, t.model) for t in targets] == [("a", MODEL), ("far", MODEL)]
+        assert [(t.member.name, t.model) for t in targets] == [
+            ("a", MODEL),
+            ("far", MODEL),
+            ("b", "acme/two"),
+        ]
+
+
+async def test_vectors_of_another_model_are_no_fallback() -> None:
+    embeds = frozenset({"feature-extraction"})
+    one, two = (Model(id=f"acme/{name}", tasks=embeds) for name in ("one", "two"))
+    bench = Bench(FakeBackend("a", models=(one,)), FakeBackend("b", models=(two,)))
+    targets = bench.router.targets(ask(task="feature-extraction", model=""), YES)
+    assert [t.member.name for t in targets] == ["a"]
 
 
 async def test_a_node_asked_by_name_chooses_its_own_usual_model() -> None:

@@ -12,6 +12,10 @@ from inferd.gateway.routing.refusals import Refusal, Why, no_nodes, nobody, reas
 from inferd.gateway.routing.strategies import STRATEGIES, Strategy
 
 
+# Vectors of different models can't be compared: better no answer than another model's.
+_INCOMPARABLE = frozenset({"feature-extraction", "image-feature-extraction"})
+
+
 class Permit(Protocol):
     """The policy's answer for one caller and task."""
 
@@ -115,6 +119,8 @@ class Router:
         name = request.model or self._usual_model(request, members)
         for member in members:
             model = member.model_for(request.task, name)
+            if model is None and not request.model and request.task not in _INCOMPARABLE:
+                model = member.model_for(request.task, "")
             why = self._obstacle(member, model, request)
             if why is None and not permit.allows(model or name, member.backend.tier):
                 why = Why.POLICY
@@ -124,10 +130,10 @@ class Router:
                 targets.append(Target(member, model))
             else:
                 refusals.append(Refusal(member, why or Why.LACKS, model or name))
-        return self._ordered(targets, request), refusals
+        return self._ordered(targets, request, name), refusals
 
     def _usual_model(self, request: InferenceRequest, members: tuple[Member, ...]) -> str:
-        """Return the model of a request that names none: the nearest backend's, for all of them.
+        """Return the model of a request that names none: the nearest backend's, for all that have it.
 
         Otherwise equals would take turns with different models. Empty leaves it to each.
         """
@@ -156,11 +162,11 @@ class Router:
             return Why.TIER
         return None
 
-    def _ordered(self, targets: list[Target], request: InferenceRequest) -> list[Target]:
-        """Group by place, health, priority and tier; order within a group by strategy."""
+    def _ordered(self, targets: list[Target], request: InferenceRequest, name: str) -> list[Target]:
+        """Group by place, health, model, priority and tier; order a group by strategy."""
         now = self._clock.now()
         prefer_nodes = self._prefers_nodes(request)
-        groups: dict[tuple[bool, bool, bool, int, int, bool], list[Target]] = {}
+        groups: dict[tuple[bool, bool, bool, bool, int, int, bool], list[Target]] = {}
         for target in targets:
             member = target.member
             is_node = member.backend.is_node
@@ -169,6 +175,8 @@ class Router:
                 request.place is Place.REMOTE and not is_node,
                 member.ejected_until > now,
                 prefer_nodes and not is_node,
+                # Another model than the usual one is a last resort for who named none.
+                target.model != (member.model_for(request.task, name) or name),
                 member.priority,
                 member.backend.tier,
                 is_node,
