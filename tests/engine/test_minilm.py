@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inferd.engine.embedded.minilm import DIMENSION, OVERLAP, WINDOW, MiniLM, windows_of
+from inferd.engine.embedded.catalogue import DIMENSION, WINDOW
+from inferd.engine.embedded.minilm import OVERLAP, MiniLM, windows_of
 from inferd.engine.embedded.weights import ModelDataMissing
 
 HERE = Path(__file__).parent

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import msgspec
 
 from inferd.backends import Settings, read_options
+from inferd.backends.local.offers import TASKS, offers
 from inferd.core.answer import Answer, Served
 from inferd.core.backend import Backend, Capabilities
 from inferd.core.clock import Clock
@@ -31,19 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-TASKS = frozenset(
-    {
-        "chat",
-        "feature-extraction",
-        "question-answering",
-        "sentence-similarity",
-        "tabular-classification",
-        "text-classification",
-        "text-ranking",
-        "zero-shot-classification",
-    }
-)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,8 +59,8 @@ class LocalBackend:
     def __init__(self, settings: Settings, options: Options, device: Device, clock: Clock) -> None:
         self.name = settings.name
         self.tier = Tier.LOCAL if settings.tier is None else settings.tier
-        self.assumed = Capabilities(open_tasks=TASKS)
         self._folder = Path(options.folder) if options.folder else weights.built_folder()
+        self.assumed = Capabilities(models=offers(self._folder))
         self._device = device
         self._clock = clock
         self._abilities: Abilities | None = None
@@ -81,8 +69,10 @@ class LocalBackend:
         return f"<LocalBackend {self.name} {self._device!r}>"
 
     async def capabilities(self) -> Capabilities:
-        abilities = await self._opened()
-        return Capabilities(models=await self._told(self._device.run(abilities.models)))
+        models = offers(self._folder)
+        if not models:
+            weights.require(self._folder, weights.MINILM)
+        return Capabilities(models=models)
 
     async def infer(self, request: InferenceRequest) -> Answer:
         if request.task not in TASKS:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inferd.core.backend import Model
 from inferd.core.content import Message
 from inferd.core.errors import InvalidRequest, ModelNotFound
 from inferd.core.request import InferenceRequest
@@ -17,12 +16,12 @@ from inferd.engine.embedded import (
     question_answering,
     ranking,
     similarity,
-    weights,
     zero_shot,
 )
+from inferd.engine.embedded.catalogue import DIMENSION
 from inferd.engine.embedded.device import Device, Together
 from inferd.engine.embedded.docs_chat import DocsChat
-from inferd.engine.embedded.minilm import BATCH, DIMENSION, MiniLM
+from inferd.engine.embedded.minilm import BATCH, MiniLM
 from inferd.engine.embedded.outcome import Embedded
 from inferd.engine.embedded.sentiment import Sentiment
 from inferd.engine.embedded.tabular import Iris, check_rows
@@ -65,21 +64,6 @@ class Abilities:
             "text-ranking": self._ranking,
             "zero-shot-classification": self._zero_shot,
         }
-
-    def models(self) -> tuple[Model, ...]:
-        """Return the models whose files are there.
-
-        Raises:
-            ModelDataMissing: None is.
-        """
-        found = tuple(
-            _offer(model)
-            for model in catalogue.MODELS
-            if weights.is_present(self._folder, *model.files)
-        )
-        if not found:
-            weights.require(self._folder, weights.MINILM)
-        return found
 
     async def answer(self, request: InferenceRequest) -> Done:
         """Answer in a thread.
@@ -240,19 +224,6 @@ class _Parameters:
         names = ", ".join([*self._ignored, *sorted(self._left)])
         usage = Usage(input_tokens=tokens, output_tokens=written, units=units)
         return Done(pieces, Finish(usage=usage), (f"ignored: {names} ({why})",) if names else ())
-
-
-def _offer(model: catalogue.EmbeddedModel) -> Model:
-    detail: dict[str, object] = {
-        "licence": model.licence,
-        "about": model.about,
-        "size_bytes": model.size_bytes,
-    }
-    if model.max_tokens:
-        detail["max_tokens"] = model.max_tokens
-    if model.dimension:
-        detail["dimension"] = model.dimension
-    return Model(id=model.id, tasks=frozenset(model.tasks), aliases=model.aliases, detail=detail)
 
 
 def _model_for(task: str, name: str) -> str:

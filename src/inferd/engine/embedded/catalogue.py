@@ -2,7 +2,10 @@
 
 import msgspec
 
-from inferd.engine.embedded import minilm, weights
+from inferd.engine.embedded import weights
+
+DIMENSION = 384
+WINDOW = 256
 
 
 class EmbeddedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +40,8 @@ MINILM = EmbeddedModel(
     files=(weights.MINILM, weights.VOCABULARY, weights.SENTIMENT),
     licence="Apache-2.0",
     about="Sentence embeddings in 8-bit integers, and what can be done with them. English.",
-    max_tokens=minilm.WINDOW,
-    dimension=minilm.DIMENSION,
+    max_tokens=WINDOW,
+    dimension=DIMENSION,
     size_bytes=24_700_000,
 )
 
@@ -57,7 +60,7 @@ DOCS = EmbeddedModel(
     files=(weights.MINILM, weights.VOCABULARY, weights.PASSAGES, weights.PASSAGE_VECTORS),
     licence="Apache-2.0",
     about="Answers questions about inferd by quoting its documentation. Generates nothing.",
-    max_tokens=minilm.WINDOW,
+    max_tokens=WINDOW,
     size_bytes=500_000,
 )
 

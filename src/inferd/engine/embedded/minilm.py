@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from inferd.engine.embedded import weights
+from inferd.engine.embedded.catalogue import DIMENSION, WINDOW
 from inferd.engine.embedded.outcome import Embedded, Vectors
 from inferd.engine.embedded.wordpiece import WordPiece, read_vocabulary
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-DIMENSION = 384
-WINDOW = 256
 OVERLAP = 32
 BATCH = 8
 BATCH_TOKENS = 512

@@ -11,7 +11,6 @@ from inferd.gateway.routing.pool import Member, Pool
 from inferd.gateway.routing.refusals import Refusal, Why, no_nodes, nobody, reason_of
 from inferd.gateway.routing.strategies import STRATEGIES, Strategy
 
-
 # Vectors of different models can't be compared: better no answer than another model's.
 _INCOMPARABLE = frozenset({"feature-extraction", "image-feature-extraction"})
 
@@ -133,7 +132,7 @@ class Router:
         return self._ordered(targets, request, name), refusals
 
     def _usual_model(self, request: InferenceRequest, members: tuple[Member, ...]) -> str:
-        """Return the model of a request that names none: the nearest backend's, for all that have it.
+        """Return the model of a request that names none: the nearest one's, for all that have it.
 
         Otherwise equals would take turns with different models. Empty leaves it to each.
         """
