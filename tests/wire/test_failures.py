@@ -61,9 +61,8 @@ def test_an_error_of_ours_is_itself_again_on_either_wire(error: NodeError) -> No
     expected = OUR_SIDE.get(error.kind, type(error))
     for document in (hf_tasks.encode_error(error, "r"), openai_chat.encode_error(error, "r")):
         body = msgspec.json.encode(document)
-        read = hf_tasks.decode_error(500, "application/json", body)
+        read = failure(500, body, content_type="application/json")
         assert type(read) is expected
-        assert type(openai_chat.decode_error(500, body)) is expected
         if expected is type(error):
             assert (read.message, read.hint) == (error.message, error.hint)
 

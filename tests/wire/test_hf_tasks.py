@@ -31,7 +31,7 @@ from inferd.core.result import (
 )
 from inferd.core.tasks import TASKS, Output, check, example, supported_tasks
 from inferd.wire import hf_tasks as wire
-from tests.wire.given import junk, parameters, plain, text_result, words
+from tests.wire.given import junk, names, parameters, plain, text_result, words
 
 TEXT_TASKS = [task.name for task in TASKS.values() if task.output is Output.TEXT]
 VALUE_TASKS = [
@@ -57,7 +57,7 @@ def test_every_task_survives_the_way_to_another_node(name: str, more: dict[str, 
     assert msgspec.json.decode(body)["task"] == TASKS[name].spelling
 
 
-@given(words.filter(bool), words, parameters)
+@given(words.filter(bool), names, parameters)
 def test_what_was_encoded_is_decoded(text: str, model: str, extra: dict[str, object]) -> None:
     sent = InferenceRequest(
         id="1", task="text-generation", model=model, inputs={"prompt": text}, parameters=extra
@@ -100,7 +100,7 @@ def test_a_request_carries_its_files_and_what_the_frontend_knows() -> None:
     ],
 )
 def test_an_unreadable_spec_keeps_the_originals_words(body: bytes) -> None:
-    with pytest.raises(InvalidRequest, match=r"^Invalid spec: ") as caught:
+    with pytest.raises(wire.InvalidSpec, match=r"^Invalid spec: ") as caught:
         wire.decode_spec(body)
     document = wire.encode_error(caught.value, "r1")
     assert document["detail"] == caught.value.message

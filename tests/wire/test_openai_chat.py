@@ -29,6 +29,7 @@ from inferd.core.result import (
 from inferd.wire import openai_chat as wire
 from tests.wire.given import (
     junk,
+    names,
     parameters,
     plain,
     some_words,
@@ -69,7 +70,7 @@ def test_a_request_is_read_and_keeps_its_bytes() -> None:
     )
 
 
-@given(st.lists(messages, min_size=1, max_size=3).map(tuple), words, parameters, st.booleans())
+@given(st.lists(messages, min_size=1, max_size=3).map(tuple), names, parameters, st.booleans())
 def test_what_was_encoded_is_decoded(
     turns: tuple[Message, ...], model: str, extra: dict[str, object], stream: bool
 ) -> None:

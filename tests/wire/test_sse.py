@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferd.core.errors import BackendFailed
-from inferd.wire import sse
 from inferd.wire.sse import Decoder, Event, encode
 
 lines = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=20)
@@ -49,7 +48,7 @@ def test_every_line_end_is_one(end: bytes) -> None:
 
 
 def test_comments_and_other_fields_and_a_mark_are_passed_over() -> None:
-    body = b"\xef\xbb\xbfdata: a\n: hello\nretry: 5\nodd\n\n" + sse.PING + b"event: x\n\n"
+    body = b"\xef\xbb\xbfdata: a\n: hello\nretry: 5\nodd\n\n: ping\n\nevent: x\n\n"
     assert read(body) == [Event(data="a")]
 
 
@@ -82,7 +81,7 @@ def test_an_event_that_never_ends_is_a_failure(piece: bytes) -> None:
 
 def test_small_events_and_comments_never_add_up() -> None:
     decoder = Decoder(max_bytes=100)
-    got = [event for _ in range(100) for event in decoder.feed(sse.PING + b":\n" + encode("a"))]
+    got = [event for _ in range(100) for event in decoder.feed(b": ping\n\n:\n" + encode("a"))]
     assert len(got) == 100
     for _ in range(100):
         decoder.feed(b": only comments\n")

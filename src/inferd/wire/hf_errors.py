@@ -1,10 +1,9 @@
 """Errors on the HF task wire: the original's keys, and back."""
 
-from inferd.core.errors import ErrorKind, NodeError
-from inferd.core.tasks import supported_tasks
-from inferd.wire.failures import failure
+from collections.abc import Mapping
 
-INVALID_SPEC = "Invalid spec: "
+from inferd.core.errors import ErrorKind, InvalidRequest, NodeError
+from inferd.core.tasks import supported_tasks
 
 _FACTS: dict[ErrorKind, str] = {
     ErrorKind.INVALID_REQUEST: "invalid request",
@@ -25,10 +24,18 @@ _FACTS: dict[ErrorKind, str] = {
 }
 
 
+class InvalidSpec(InvalidRequest):
+    """The form field `spec` can't be read: the original has words of its own for that."""
+
+    def __init__(self, message: str, *, details: Mapping[str, object] | None = None) -> None:
+        super().__init__(f"Invalid spec: {message}", details=details)
+
+
 def encode_error(error: NodeError, request_id: str = "") -> dict[str, object]:
     """Return the reply's body: `error` is the fact, `reason` says it of this request.
 
-    An unknown task and an unreadable spec keep the original's `detail`.
+    An unknown task and an unreadable spec keep the original's `detail`; an unknown task whose
+    models were to be listed, its `supported`.
     """
     document: dict[str, object] = {
         "error": _FACTS[error.kind],
@@ -44,13 +51,8 @@ def encode_error(error: NodeError, request_id: str = "") -> dict[str, object]:
             "supported_tasks": error.details.get("supported_tasks", supported_tasks()),
         }
         return {"detail": detail, **document}
-    if error.kind is ErrorKind.INVALID_REQUEST and error.message.startswith(INVALID_SPEC):
+    if error.kind is ErrorKind.UNSUPPORTED_TASK and "supported" in error.details:
+        return {**document, "error": error.message, "supported": error.details["supported"]}
+    if isinstance(error, InvalidSpec):
         return {"detail": error.message, **document}
     return document
-
-
-def decode_error(
-    status: int, content_type: str, body: bytes, *, retry_after: float | None = None
-) -> NodeError:
-    """Return the error that an upstream's failed answer means; never its insides."""
-    return failure(status, body, content_type=content_type, retry_after=retry_after)

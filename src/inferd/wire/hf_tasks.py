@@ -8,19 +8,19 @@ from inferd.core.content import File, Message
 from inferd.core.errors import InvalidRequest
 from inferd.core.request import InferenceRequest
 from inferd.core.tasks import check, encode_message, task_named
-from inferd.core.tasks.values import kind_of, wrong
+from inferd.core.tasks.values import wrong
 from inferd.wire import json
 from inferd.wire.context import Context
-from inferd.wire.hf_errors import decode_error, encode_error
+from inferd.wire.hf_errors import InvalidSpec, encode_error
 from inferd.wire.hf_results import Encoded, decode_result, encode_result
 from inferd.wire.hf_stream import StreamDecoder, StreamEncoder
 
 __all__ = [
     "Encoded",
+    "InvalidSpec",
     "Spec",
     "StreamDecoder",
     "StreamEncoder",
-    "decode_error",
     "decode_request",
     "decode_result",
     "decode_spec",
@@ -28,8 +28,6 @@ __all__ = [
     "encode_result",
     "encode_spec",
 ]
-
-_PREFIX = "Invalid spec: "
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,23 +43,21 @@ def decode_spec(body: bytes) -> Spec:
     """Read a spec.
 
     Raises:
-        InvalidRequest: It isn't one; the message begins with `Invalid spec: `.
+        InvalidSpec: It isn't one.
     """
-    document = json.request_object(body, prefix=_PREFIX)
-    task = document.get("task")
-    if not isinstance(task, str) or not task:
-        raise InvalidRequest(
-            f"{_PREFIX}task must be text, but {kind_of(task)} came", details={"param": "task"}
-        )
     try:
+        document = json.request_object(body)
+        task = json.name_of(document, "task")
+        if not task:
+            raise wrong("task", "text", document.get("task"))
         return Spec(
             task=task,
-            model_id=json.text_of(document, "model_id"),
+            model_id=json.name_of(document, "model_id"),
             payload=_object(document, "payload"),
             extra_args=_object(document, "extra_args"),
         )
     except InvalidRequest as error:
-        raise InvalidRequest(f"{_PREFIX}{error.message}", details=error.details) from error
+        raise InvalidSpec(error.message, details=error.details) from error
 
 
 def decode_request(

@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from inferd.core.errors import BackendFailed, InvalidRequest
-from inferd.core.tasks.values import wrong
+from inferd.core.tasks.values import check_name, wrong
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def encode(value: object) -> bytes:
         raise InvalidRequest("a value can't be written as JSON") from error
 
 
-def request_object(body: bytes, *, prefix: str = "") -> dict[str, object]:
+def request_object(body: bytes) -> dict[str, object]:
     """Read a caller's JSON object.
 
     Raises:
@@ -38,9 +38,9 @@ def request_object(body: bytes, *, prefix: str = "") -> dict[str, object]:
     try:
         value = _decode(body)
     except _MALFORMED as error:
-        raise InvalidRequest(f"{prefix}the body isn't JSON{_where(error)}") from error
+        raise InvalidRequest(f"the body isn't JSON{_where(error)}") from error
     if not isinstance(value, dict):
-        raise InvalidRequest(f"{prefix}the body must be a JSON object")
+        raise InvalidRequest("the body must be a JSON object")
     return value
 
 
@@ -109,6 +109,15 @@ def text_of(document: Mapping[str, object], name: str, default: str = "") -> str
     if not isinstance(value, str):
         raise wrong(name, "text", value)
     return value
+
+
+def name_of(document: Mapping[str, object], name: str) -> str:
+    """Return a caller's optional name of a model or a task.
+
+    Raises:
+        InvalidRequest: It is something else, or no name that a log could show.
+    """
+    return check_name(name, text_of(document, name))
 
 
 def flag_of(document: Mapping[str, object], name: str) -> bool:

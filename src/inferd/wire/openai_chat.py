@@ -13,7 +13,7 @@ from inferd.core.tasks import check, encode_message
 from inferd.wire import json
 from inferd.wire.context import Context
 from inferd.wire.openai_chat_stream import ChunkEncoder, StreamDecoder
-from inferd.wire.openai_errors import decode_error, encode_error
+from inferd.wire.openai_errors import encode_error
 from inferd.wire.openai_message import text_content, tool_calls
 from inferd.wire.openai_usage import (
     encode_usage,
@@ -28,7 +28,6 @@ __all__ = [
     "WIRE",
     "ChunkEncoder",
     "StreamDecoder",
-    "decode_error",
     "decode_models",
     "decode_request",
     "decode_result",
@@ -87,7 +86,7 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
     return InferenceRequest(
         id=id,
         task="chat",
-        model=json.text_of(document, "model"),
+        model=json.name_of(document, "model"),
         inputs=inputs,
         parameters=parameters | extra,
         stream=json.flag_of(document, "stream"),

@@ -12,12 +12,11 @@ from inferd.core.result import Chunk, Embeddings, Finish, Result, Usage
 from inferd.core.tasks import check
 from inferd.wire import json, vectors
 from inferd.wire.context import Context
-from inferd.wire.openai_errors import decode_error, encode_error
+from inferd.wire.openai_errors import encode_error
 from inferd.wire.openai_usage import read_usage
 
 __all__ = [
     "WIRE",
-    "decode_error",
     "decode_request",
     "decode_result",
     "encode_error",
@@ -63,7 +62,7 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
     return InferenceRequest(
         id=id,
         task=TASK,
-        model=json.text_of(document, "model"),
+        model=json.name_of(document, "model"),
         inputs=inputs,
         parameters=parameters,
         raw=Raw(wire=WIRE, body=body),

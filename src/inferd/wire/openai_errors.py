@@ -1,7 +1,6 @@
-"""Errors on every `/v1` path: OpenAI's object, and back."""
+"""Errors on every `/v1` path: OpenAI's object."""
 
 from inferd.core.errors import ErrorKind, NodeError
-from inferd.wire.failures import failure
 
 _TYPES: dict[ErrorKind, tuple[str, str]] = {
     ErrorKind.INVALID_REQUEST: ("invalid_request_error", "invalid_value"),
@@ -38,10 +37,3 @@ def encode_error(error: NodeError, request_id: str = "") -> dict[str, object]:
     if request_id:
         document["request_id"] = request_id
     return {"error": document}
-
-
-def decode_error(
-    status: int, body: bytes, *, content_type: str = "", retry_after: float | None = None
-) -> NodeError:
-    """Return the error that an upstream's failed answer means; never its insides."""
-    return failure(status, body, content_type=content_type, retry_after=retry_after)

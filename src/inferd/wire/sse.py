@@ -5,8 +5,6 @@ import msgspec
 from inferd.core.errors import BackendFailed
 
 MAX_EVENT_BYTES = 4 << 20
-PING = b": ping\n\n"
-"""A comment that keeps a quiet connection open."""
 
 _BOM = b"\xef\xbb\xbf"
 

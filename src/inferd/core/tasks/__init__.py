@@ -9,6 +9,7 @@ from inferd.core.tasks.forms import example, form, json_schema
 from inferd.core.tasks.messages import decode_messages, encode_message
 from inferd.core.tasks.model import Field, FieldKind, FileField, Output, Task
 from inferd.core.tasks.registry import TASKS, supported_tasks, task_named
+from inferd.core.tasks.values import check_name
 
 __all__ = [
     "TASKS",
@@ -18,6 +19,7 @@ __all__ = [
     "Output",
     "Task",
     "check",
+    "check_name",
     "decode_messages",
     "encode_message",
     "example",

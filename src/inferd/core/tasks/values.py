@@ -7,6 +7,8 @@ from inferd.core.errors import InvalidRequest
 from inferd.core.tasks.model import Field, FieldKind
 
 MAX_DEPTH = 64
+LONGEST_NAME = 256
+"""Of a model's or a task's name, in characters."""
 _SHOWN = 40
 
 
@@ -35,6 +37,20 @@ def wrong(name: str, expected: str, value: object) -> InvalidRequest:
         f"{name} must be {expected}, but {kind_of(value)} came",
         details={"param": name, "expected": expected},
     )
+
+
+def check_name(field: str, name: str) -> str:
+    """Return the name of a model or a task: it goes into logs and the ledger as it stands.
+
+    Raises:
+        InvalidRequest: It is too long, or has a line break or something else that can't be shown.
+    """
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise InvalidRequest(
+            f"{field} must be printable text of {LONGEST_NAME} characters at most",
+            details={"param": field},
+        )
+    return name
 
 
 def check_finite(name: str, value: object, depth: int = 0) -> None:
