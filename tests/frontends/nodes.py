@@ -81,8 +81,8 @@ class Node:
             return await wire.rest()
 
 
-async def _usage() -> object:
-    return {"requests": 1}
+async def _totals(by: tuple[str, ...], since: float) -> list[object]:
+    return [{"group": by, "requests": 1, "since": since}]
 
 
 @asynccontextmanager
@@ -112,8 +112,10 @@ async def open_node(
         clock=clock,
         started=clock.now(),
         version="1.2.3",
+        name="lab",
     )
-    spoken = [hf.frontend(context), openai.frontend(context), admin.frontend(context, _usage)]
+    usage = admin.Usage(groups=("principal", "model", "day"), totals=_totals)
+    spoken = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
     app = build_app([*spoken, pages.frontend(context, spoken)], settings or HttpSettings())
     # Named as TCP, or asyncio leaves Nagle's algorithm on, and every other answer waits 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:

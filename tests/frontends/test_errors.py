@@ -93,6 +93,38 @@ async def test_an_unknown_path_is_told_in_the_shape_of_its_api() -> None:
     assert near.json()["error"] == "invalid request"
 
 
+async def test_a_request_for_no_path_at_all_is_told_too() -> None:
+    async with open_node() as node:
+        answer = await node.say("OPTIONS * HTTP/1.1\nHost: {host}\nConnection: close\n\n")
+    assert b" 404 " in answer.partition(b"\r\n")[0]
+    assert b"invalid_request" in answer
+
+
+NAMES = ["x" * 257, "a\nb", "a\rb", "a\u2028b", "\x1b[2J"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("path", "field", "body"),
+    [
+        ("/inference", "model_id", SPEC),
+        ("/inference", "task", SPEC),
+        ("/v1/chat/completions", "model", CHAT),
+        ("/v1/embeddings", "model", {"input": "Hi"}),
+        ("/admin/explain", "model", {}),
+    ],
+)
+async def test_a_name_that_no_log_could_show_is_refused(
+    name: str, path: str, field: str, body: dict[str, object]
+) -> None:
+    async with open_node(FakeBackend(fails(failure(ErrorKind.BACKEND_FAILED)))) as node:
+        answer = await node.client.post(path, json={**body, field: name})
+        asked = await node.client.head("/inference", params={"model_id": name})
+        assert node.ledger.rows == []
+    assert (answer.status_code, asked.status_code) == (400, 400)
+    assert f"{field} must be printable text of 256 characters at most" in answer.text
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

@@ -61,12 +61,39 @@ async def test_a_limit_out_of_range_is_refused(limit: str) -> None:
     assert "from 1 to 1000" in answer.json()["reason"]
 
 
-@pytest.mark.parametrize("path", ["/models?task=nothing", "/run?task=nothing"])
-async def test_an_unknown_task_is_refused_with_the_known_ones(path: str) -> None:
+async def test_an_unknown_task_is_refused_with_the_known_ones() -> None:
     async with open_node() as node:
-        answer = await node.client.get(path)
+        answer = await node.client.get("/run?task=nothing")
     assert answer.status_code == 400
     assert "text-generation" in answer.json()["detail"]["supported_tasks"]
+
+
+async def test_an_unknown_task_has_no_models_and_says_so_in_the_originals_words() -> None:
+    async with open_node() as node:
+        answer = await node.client.get("/models?task=text-generaton")
+    assert answer.status_code == 400
+    told = answer.json()
+    assert told["error"] == "unsupported task 'text-generaton'"
+    assert "text-generation" in told["supported"]
+    assert "detail" not in told
+    assert told["hint"] == "did you mean text-generation?"
+    assert told["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_what_a_node_can_do_is_for_those_who_may() -> None:
+    shown = {"Authorization": "Bearer s"}
+    asked = [
+        ("HEAD", "/inference", "infer"),
+        ("GET", "/run?task=chat", "list"),
+        ("GET", "/models", "list"),
+        ("GET", "/models?task=chat", "list"),
+    ]
+    for method, path, action in asked:
+        for granted, expected in ((action, 200), ("admin", 403)):
+            rule = Rule(principal="secret:*", actions=(granted,))
+            async with open_node(*two(), secrets=["s"], rules=[rule]) as node:
+                answer = await node.client.request(method, path, headers=shown)
+                assert answer.status_code == expected, (method, path, granted)
 
 
 async def test_every_task_has_a_form() -> None:
@@ -81,11 +108,20 @@ async def test_every_task_has_a_form() -> None:
 
 
 async def test_anybody_may_ask_whether_the_process_serves() -> None:
+    health = {"status": "ok", "device": "cpu"}
+    whole = {**health, "node": "node-a", "name": "lab", "version": "1.2.3"}
     async with open_node(secrets=["s"]) as node:
-        answer = await node.client.get("/healthz")
-    assert answer.json() == {
-        "status": "ok", "device": "cpu", "node": "node-a", "version": "1.2.3",
-    }  # fmt: skip
+        for shown, expected in (
+            ({}, health),
+            ({"Authorization": "Bearer wrong"}, health),
+            ({"Authorization": "Bearer s"}, whole),
+        ):
+            answer = await node.client.get("/healthz", headers=shown)
+            assert (answer.status_code, answer.json()) == (200, expected)
+    async with open_node() as node:
+        assert (await node.client.get("/healthz")).json() == whole
+        answer = await node.client.get("/healthz", headers={"X-Forwarded-For": "192.0.2.7"})
+        assert answer.json() == health
 
 
 async def test_the_status_shows_every_backend() -> None:
@@ -93,7 +129,7 @@ async def test_the_status_shows_every_backend() -> None:
         await node.client.post("/inference", json={"task": "text-generation",
             "payload": {"prompt": "Hi"}})  # fmt: skip
         status = (await node.client.get("/status")).json()
-    assert (status["node"], status["version"]) == ("node-a", "1.2.3")
+    assert (status["node"], status["name"], status["version"]) == ("node-a", "lab", "1.2.3")
     assert status["uptime"] >= 0
     assert [(each["name"], each["served"], each["in_flight"]) for each in status["backends"]] == [
         ("here", 1, 0),
@@ -138,9 +174,35 @@ async def test_the_operator_s_pages_need_the_operator() -> None:
             answer = await node.client.request(method, path, headers=shown)
             assert answer.status_code == 403
             assert answer.json()["kind"] == "permission_denied"
-    rule = Rule(principal="secret:*", actions=("admin",))
+    rule = Rule(principal="secret:*", actions=("usage",))
     async with open_node(secrets=["s"], rules=[rule]) as node:
-        assert (await node.client.get("/admin/usage", headers=shown)).json() == {"requests": 1}
+        assert (await node.client.get("/admin/usage", headers=shown)).status_code == 200
+        assert (await node.client.get("/status", headers=shown)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "by", "since"),
+    [
+        ("", ["principal", "model"], 0),
+        ("?by=day,+model&since=1767225600.5", ["day", "model"], 1767225600.5),
+        ("?by=day&since=2026-01-01T00:00:00Z", ["day"], 1767225600),
+    ],
+)
+async def test_the_owner_sees_what_was_used(query: str, by: list[str], since: float) -> None:
+    async with open_node() as node:
+        answer = await node.client.get(f"/admin/usage{query}")
+    totals = [{"group": by, "requests": 1, "since": since}]
+    assert answer.json() == {"by": by, "since": since, "totals": totals}
+
+
+@pytest.mark.parametrize(
+    "query", ["by=", "by=words", "by=model,words", "since=x", "since=-1", "since=nan", "since="]
+)
+async def test_usage_by_what_is_not_kept_is_refused(query: str) -> None:
+    async with open_node() as node:
+        answer = await node.client.get(f"/admin/usage?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["reason"].startswith(query.partition("=")[0])
 
 
 async def test_the_page_shows_the_node_and_runs_nothing() -> None:
@@ -150,7 +212,7 @@ async def test_the_page_shows_the_node_and_runs_nothing() -> None:
     assert "script" not in answer.headers["content-security-policy"]
     assert "<script" not in answer.text
     assert "&lt;script&gt;" in answer.text
-    for words in ("node-a", "/v1/chat/completions", "curl", "org/big", node.host):
+    for words in ("node-a", "lab", "/v1/chat/completions", "curl", "org/big", node.host):
         assert words in answer.text
 
 

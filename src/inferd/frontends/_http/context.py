@@ -15,13 +15,17 @@ EncodeError = Callable[[NodeError, str], Mapping[str, object]]
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """The node, as frontends see it. `clock` is the gateway's; `started` is on it."""
+    """The node, as frontends see it. `clock` is the gateway's; `started` is on it.
+
+    `name` is what people call the node; its id is the gateway's.
+    """
 
     gateway: Gateway
     credentials: Credentials
     clock: Clock
     started: float
     version: str
+    name: str = ""
     device: str = "cpu"
 
 

@@ -17,11 +17,13 @@ _LONGEST_HEADER = 8192
 _PIECES_A_TURN = 32
 
 
-class Visit(msgspec.Struct, frozen=True):
+class Visit(msgspec.Struct):
     """What the guard found out about a request, left in its ASGI scope."""
 
     request_id: str
     ambient: bool
+    reached_gateway: bool = False
+    """Whether its end is the gateway's to record."""
 
 
 class Exchange:
@@ -44,15 +46,16 @@ class Exchange:
         "principal",
         "query",
         "request_id",
+        "visit",
     )
 
     def __init__(
         self, context: Context, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        visit: Visit = scope[VISIT]
+        self.visit: Visit = scope[VISIT]
         self.context = context
         self.principal = principal
-        self.request_id = visit.request_id
+        self.request_id = self.visit.request_id
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers = Headers(scope=scope)

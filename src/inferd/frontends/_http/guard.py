@@ -10,6 +10,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inferd.core.errors import CallerLeft, ErrorKind, NodeError, PayloadTooLarge
+from inferd.frontends._http.access import log_refusal
 from inferd.frontends._http.context import EncodeError
 from inferd.frontends._http.errors import Unexpected, headers_of, status_of
 from inferd.frontends._http.exchange import VISIT, Visit, header_value
@@ -52,7 +53,10 @@ class Shape(msgspec.Struct, frozen=True):
 
 
 class Guard:
-    """ASGI middleware around the whole app. The last of `shapes` that covers a path tells."""
+    """ASGI middleware around the whole app.
+
+    The last of `shapes` that covers a path tells of its errors; the first, of all others.
+    """
 
     def __init__(self, app: ASGIApp, settings: HttpSettings, shapes: Sequence[Shape]) -> None:
         self._app = app
@@ -71,42 +75,51 @@ class Guard:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
         line = _Line(scope, receive, send, request_id, self._settings.max_body_bytes)
+        visit = Visit(request_id, ambient=False)
+        scope[VISIT] = visit
         try:
             authority = authority_of(scope, self._settings)
             line.allow(origin_of(scope, authority, self._settings))
             if await line.answered_preflight():
                 return
             line.check_length()
-            ambient = is_ambient(scope, authority, self._settings)
-            scope[VISIT] = Visit(request_id, ambient)
+            visit.ambient = is_ambient(scope, authority, self._settings)
             await self._app(scope, line.receive, line.send)
         except CallerLeft:
-            logger.debug("%s: the caller left", request_id)
+            self._log(scope, visit, 0, "aborted")
         except NodeError as error:
-            await self._refuse(scope["path"], line, error)
+            await self._refuse(scope, visit, line, error)
         except Exception:
             logger.exception("%s: unexpected failure", request_id)
-            await self._refuse(scope["path"], line, Unexpected())
+            await self._refuse(scope, visit, line, Unexpected())
 
-    async def _refuse(self, path: str, line: "_Line", error: NodeError) -> None:
+    def _log(self, scope: Scope, visit: Visit, status: int, kind: str) -> None:
+        if self._settings.access_log and not visit.reached_gateway:
+            log_refusal(scope, visit.request_id, status, kind)
+
+    async def _refuse(self, scope: Scope, visit: Visit, line: "_Line", error: NodeError) -> None:
+        status = status_of(error)
+        self._log(scope, visit, status, error.kind.value)
         if line.started:
             # Returning without a last piece makes the server cut the connection.
             logger.warning("%s: cut short: %s", line.request_id, error.message)
             return
-        encode = next(s.encode_error for s in reversed(self._shapes) if s.covers(path))
-        body = msgspec.json.encode(encode(error, line.request_id))
+        body = msgspec.json.encode(self._shape(scope["path"]).encode_error(error, line.request_id))
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
             *((name.lower().encode(), header_value(text)) for name, text in headers_of(error)),
         ]
-        await line.send(
-            {"type": "http.response.start", "status": status_of(error), "headers": headers}
-        )
+        await line.send({"type": "http.response.start", "status": status, "headers": headers})
         await line.send({"type": "http.response.body", "body": body, "more_body": True})
         if error.kind is ErrorKind.PAYLOAD_TOO_LARGE:
             await line.linger()
         await line.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _shape(self, path: str) -> Shape:
+        """Return who tells of errors under `path`; `*` is under none."""
+        own = (shape for shape in reversed(self._shapes) if shape.covers(path))
+        return next(own, self._shapes[0])
 
 
 class _Line:
@@ -178,7 +191,7 @@ class _Line:
                     message = await self._receive()
                     if not message.get("more_body", False):
                         return
-                    left -= len(message["body"])
+                    left -= len(message.get("body", b""))
         except TimeoutError:
             return
 

@@ -68,6 +68,7 @@ async def relay(exchange: Exchange, request: InferenceRequest, voice: Voice) -> 
         NodeError: Whatever stopped it. If the response has begun, the caller has been told.
     """
     gateway = exchange.context.gateway
+    exchange.visit.reached_gateway = True
     async with gateway.infer(request, exchange.principal) as answer:
         headers = _provenance(answer)
         model = answer.served.model or request.model

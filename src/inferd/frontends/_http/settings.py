@@ -15,5 +15,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    access_log: bool = True
+    """Whether a request that never reached the gateway gets a line, as the others do."""
     loopback_only: bool = True
     """Whether the listener is bound to loopback: then it answers to names of this machine only."""

@@ -10,6 +10,10 @@ from inferd.gateway.gateway import Explanation
 _REFS = "#/components/schemas/{name}"
 
 
+def _query(name: str, description: str) -> dict[str, object]:
+    return {"name": name, "in": "query", "description": description, "schema": {"type": "string"}}
+
+
 def _answer(name: str, description: str) -> dict[str, object]:
     schema = {"$ref": _REFS.format(name=name)} if name else {}
     content = {"application/json": {"schema": schema}}
@@ -42,7 +46,11 @@ PATHS: Mapping[str, object] = {
         "get": {
             "summary": "Show what was used, by whom",
             "tags": ["Operator"],
-            "responses": _answer("", "The ledger's sums"),
+            "parameters": [
+                _query("by", "Comma-separated: principal, model, task, day, …"),
+                _query("since", "Only from then on: seconds since the epoch, or an ISO date"),
+            ],
+            "responses": _answer("", "The ledger's totals, the busiest group first"),
         }
     },
 }

@@ -1,22 +1,35 @@
 """What the operator asks a running node: how it fares, and why a request would go where."""
 
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 
 import msgspec
 from starlette.routing import Route
 
 from inferd.core.errors import InvalidRequest
 from inferd.core.request import Action, InferenceRequest, Place, parse_tiers
-from inferd.core.tasks import task_named
+from inferd.core.tasks import check_name, task_named
 from inferd.frontends._http.bodies import json_body
 from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.endpoint import resource
+from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.admin.description import PATHS, schemas
 from inferd.frontends.admin.status import status_of_node
 
-Usage = Callable[[], Awaitable[object]]
-"""Reads the ledger: whatever it returns is shown as JSON."""
+_LATEST = 1e11
+_USUAL_GROUPS = "principal,model"
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """The ledger, as far as it is shown: `totals(by, since)` adds up by some of `groups`.
+
+    `since` is in seconds since the epoch; every total is JSON-able.
+    """
+
+    groups: Sequence[str]
+    totals: Callable[[tuple[str, ...], float], Awaitable[Sequence[object]]]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,10 +79,43 @@ async def explain(exchange: Exchange) -> None:
 
 def _usage_answerer(usage: Usage) -> Callable[[Exchange], Awaitable[None]]:
     async def show(exchange: Exchange) -> None:
-        exchange.context.gateway.authorize(exchange.principal, Action.ADMIN)
-        await exchange.reply_json(await usage())
+        exchange.context.gateway.authorize(exchange.principal, Action.USAGE)
+        by = _groups(exchange.query.get("by", _USUAL_GROUPS), usage.groups)
+        since = _moment(exchange.query.get("since", "0"))
+        totals = await usage.totals(by, since)
+        await exchange.reply_json({"by": by, "since": since, "totals": totals})
 
     return show
+
+
+def _groups(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    if not set(names) <= set(known):
+        raise HttpRefusal(422, f"by must be some of {', '.join(known)}", details={"param": "by"})
+    return names
+
+
+def _moment(text: str) -> float:
+    """Read seconds since the epoch, or a date."""
+    try:
+        moment = float(text)
+    except ValueError:
+        moment = _date(text)
+    if not 0 <= moment <= _LATEST:
+        raise HttpRefusal(
+            422,
+            "since must be seconds since the epoch, or a date",
+            hint="write 1767225600 or 2026-01-01",
+            details={"param": "since"},
+        )
+    return moment
+
+
+def _date(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError):
+        return math.nan
 
 
 def _request(body: bytes, request_id: str) -> InferenceRequest:
@@ -85,7 +131,7 @@ def _request(body: bytes, request_id: str) -> InferenceRequest:
     return InferenceRequest(
         id=request_id,
         task=task_named(question.task).name,
-        model=question.model,
+        model=check_name("model", question.model),
         place=places[question.use_remote],
         tiers=tiers,
     )

@@ -29,6 +29,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The node. `uptime` is in seconds."""
 
     node: str
+    name: str
     version: str
     device: str
     uptime: float
@@ -40,6 +41,7 @@ def status_of_node(context: Context) -> NodeStatus:
     now = context.clock.now()
     return NodeStatus(
         node=context.gateway.node,
+        name=context.name,
         version=context.version,
         device=context.device,
         uptime=round(now - context.started, 3),

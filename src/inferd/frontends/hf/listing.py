@@ -4,17 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from inferd.gateway.catalogue import Row
-
-
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where a model runs; `reason` says why it can't just now."""
-
-    source: str
-    backend: str
-    tier: str
-    usable: bool
-    reason: str
+from inferd.gateway.catalogue import Placement, Row
 
 
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +16,7 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     downloads: int | None
     gated: str
     tasks: tuple[str, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[Placement, ...]
 
 
 def rows(found: Iterable[Row]) -> list[ModelRow]:
@@ -44,14 +34,5 @@ def _row(row: Row) -> ModelRow:
         downloads=downloads if isinstance(downloads, int) else None,
         gated=str(gated).lower() if gated else "false",
         tasks=row.tasks,
-        runs=tuple(
-            Run(
-                source=place.source,
-                backend=place.backend,
-                tier=place.tier,
-                usable=place.usable,
-                reason=place.reason,
-            )
-            for place in row.places
-        ),
+        runs=row.places,
     )

@@ -2,8 +2,10 @@
 
 from starlette.routing import Route
 
-from inferd.core.request import InferenceRequest
-from inferd.core.tasks import form, supported_tasks, task_named
+from inferd.core.errors import UnsupportedTask
+from inferd.core.request import Action, InferenceRequest
+from inferd.core.tasks import Task, check_name, form, supported_tasks, task_named
+from inferd.frontends._http.auth import is_known
 from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.directions import directions, place_of
 from inferd.frontends._http.endpoint import resource
@@ -40,16 +42,18 @@ def routes(context: Context) -> list[Route]:
 
 async def source(exchange: Exchange) -> None:
     """Say where a request would go now; a warning says why nobody would answer it."""
+    gateway = exchange.context.gateway
+    gateway.authorize(exchange.principal, Action.INFER)
     asked = directions(exchange.headers, exchange.context.clock)
     if text := exchange.query.get("use_remote"):
         asked["place"] = place_of(text, "use_remote")
     request = InferenceRequest(
         id=exchange.request_id,
         task=task_named(exchange.query.get("task", "text-generation")).name,
-        model=exchange.query.get("model_id", ""),
+        model=check_name("model_id", exchange.query.get("model_id", "")),
         **asked,
     )
-    explanation = exchange.context.gateway.explain(request, exchange.principal)
+    explanation = gateway.explain(request, exchange.principal)
     headers = [("X-Inference-Source", explanation.source)]
     if explanation.error:
         headers.append(("X-Inference-Warning", explanation.error))
@@ -61,20 +65,20 @@ async def source(exchange: Exchange) -> None:
 async def models(exchange: Exchange) -> None:
     """List the tasks, or the models of one task and where each runs."""
     gateway = exchange.context.gateway
+    gateway.authorize(exchange.principal, Action.LIST)
     name = exchange.query.get("task", "")
     if not name:
-        gateway.models(exchange.principal, remote=False)
         await exchange.reply_json({"available_tasks": supported_tasks()})
         return
     limit = _limit(exchange.query.get("limit", str(_MOST_ROWS)))
     remote = _flag(exchange.query.get("include_remote", "false"))
-    task = task_named(name)
-    found = gateway.models(exchange.principal, task=task.name, remote=remote)
+    found = gateway.models(exchange.principal, task=_listed(name).name, remote=remote)
     await exchange.reply_json(rows(found[:limit]))
 
 
 async def run(exchange: Exchange) -> None:
     """Describe a task's form."""
+    exchange.context.gateway.authorize(exchange.principal, Action.LIST)
     name = exchange.query.get("task")
     if not name:
         raise HttpRefusal(
@@ -84,16 +88,28 @@ async def run(exchange: Exchange) -> None:
 
 
 async def healthz(exchange: Exchange) -> None:
-    """Say that the process serves."""
+    """Say that the process serves; which one it is only to those it knows."""
     context = exchange.context
-    await exchange.reply_json(
-        {
-            "status": "ok",
-            "device": context.device,
+    health = {"status": "ok", "device": context.device}
+    if is_known(exchange):
+        health |= {
             "node": context.gateway.node,
+            "name": context.name,
             "version": context.version,
         }
-    )
+    await exchange.reply_json(health)
+
+
+def _listed(name: str) -> Task:
+    """Return a task; where there is none, the original's listing has words of its own."""
+    try:
+        return task_named(name)
+    except UnsupportedTask as error:
+        raise UnsupportedTask(
+            f"unsupported task {error.details['task']!r}",
+            hint=error.hint,
+            details={"supported": error.details["supported_tasks"]},
+        ) from error
 
 
 def _limit(text: str) -> int:

@@ -12,7 +12,7 @@ _PAGE = Template("""<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>inferd · $node</title>
+<title>inferd · $name</title>
 <style>
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
 body { margin: 0 auto; max-width: 60rem; padding: 1rem; }
@@ -27,7 +27,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0;
 <main>
 <h1>inferd</h1>
 <p>One daemon on every machine. Ask any of them; whoever has the compute answers.</p>
-<p>This is node <code>$node</code>, version $version, on $device.</p>
+<p>This is $name, node <code>$node</code>, version $version, on $device.</p>
 <h2>Ask it</h2>
 <pre tabindex="0"><code>curl $base/inference \\
   -F 'spec={"task":"feature-extraction","payload":{"prompt":"Hello"}};type=application/json'
@@ -64,6 +64,7 @@ $rows
 def page(context: Context, host: str, frontends: Sequence[Frontend], models: Sequence[Row]) -> str:
     """Return the page; everything that isn't ours is escaped."""
     return _PAGE.substitute(
+        name=escape(context.name or context.gateway.node),
         node=escape(context.gateway.node),
         version=escape(context.version),
         device=escape(context.device),
