@@ -9,6 +9,7 @@ import pytest
 from inferd.backends import kinds
 from inferd.core.answer import Answer, collect
 from inferd.core.errors import (
+    BackendDenied,
     BackendFailed,
     BackendOverloaded,
     BackendTimeout,
@@ -119,7 +120,7 @@ async def test_4_an_unsupported_task_is_refused_without_traffic(subject: Subject
     ("status", "expected"),
     [
         (401, BackendUnavailable),
-        (403, BackendUnavailable),
+        (403, BackendDenied),
         (404, ModelNotFound),
         (408, BackendTimeout),
         (429, BackendOverloaded),

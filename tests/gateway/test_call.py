@@ -7,6 +7,7 @@ import pytest
 from inferd.core.answer import collect
 from inferd.core.content import BytesFile
 from inferd.core.errors import (
+    BackendDenied,
     BackendFailed,
     BackendRefused,
     BackendTimeout,
@@ -67,7 +68,7 @@ async def test_when_one_fails_the_next_answers_and_the_answer_says_so() -> None:
     async with bench.gateway.infer(ask(place=Place.REMOTE), bench.owner) as answer:
         assert (await collect(answer)).text == "one two three"
     assert answer.served.source == "local"
-    assert answer.served.warnings == ("far: far can't be reached",)
+    assert answer.served.warnings == ("far can't be reached",)
     (line,) = bench.records.forwards
     assert (line.backend, line.outcome) == ("far", "backend_unavailable")
     assert bench.records.rows[0].outcome == "ok"
@@ -93,6 +94,16 @@ async def test_when_all_fail_the_error_is_the_one_that_broke() -> None:
     with pytest.raises(BackendUnavailable):
         async with bench.gateway.infer(ask(model="acme/two"), bench.owner):
             pass
+
+
+async def test_what_another_node_denies_us_is_told_as_that_and_is_no_fault() -> None:
+    far = far_node()
+    far.error = BackendDenied("the remote doesn't allow it: you may not use acme/two")
+    bench = Bench(far)
+    with pytest.raises(BackendDenied, match="far: the remote doesn't allow it"):
+        async with bench.gateway.infer(ask(model="acme/two"), bench.owner):
+            pass
+    assert (bench.members[0].failed, bench.members[0].ejected_until) == (0, 0)
 
 
 async def test_a_missing_model_does_not_count_against_a_backend() -> None:

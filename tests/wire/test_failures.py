@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferd.core.errors import (
+    BackendDenied,
     BackendFailed,
     BackendOverloaded,
     BackendRefused,
@@ -24,7 +25,7 @@ from tests.wire.given import ERRORS, junk
 
 OUR_SIDE: dict[ErrorKind, type[NodeError]] = {
     ErrorKind.UNAUTHENTICATED: BackendUnavailable,
-    ErrorKind.PERMISSION_DENIED: BackendUnavailable,
+    ErrorKind.PERMISSION_DENIED: BackendDenied,
     ErrorKind.NOT_CONFIGURED: BackendUnavailable,
     ErrorKind.RATE_LIMITED: BackendOverloaded,
 }
@@ -35,7 +36,7 @@ OUR_SIDE: dict[ErrorKind, type[NodeError]] = {
     [
         (400, BackendRefused),
         (401, BackendUnavailable),
-        (403, BackendUnavailable),
+        (403, BackendDenied),
         (404, ModelNotFound),
         (408, BackendTimeout),
         (413, PayloadTooLarge),

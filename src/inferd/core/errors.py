@@ -17,6 +17,7 @@ NodeError
     ├── BackendOverloaded       asks us to come back later
     ├── BackendTimeout          no answer in time
     ├── BackendFailed           answered nonsense, or broke off
+    ├── BackendDenied           knows us, and doesn't allow us this
     └── BackendRefused          understood, and rejected this very request
 """
 
@@ -41,6 +42,7 @@ class ErrorKind(StrEnum):
     BACKEND_OVERLOADED = "backend_overloaded"
     BACKEND_TIMEOUT = "backend_timeout"
     BACKEND_FAILED = "backend_failed"
+    BACKEND_DENIED = "backend_denied"
     BACKEND_REFUSED = "backend_refused"
     INTERNAL = "internal"
 
@@ -55,6 +57,8 @@ class NodeError(Exception):
     kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
     retryable: ClassVar[bool] = False
     """Whether another backend may be tried with the same request."""
+    is_fault: ClassVar[bool] = False
+    """Whether it speaks against the backend's health."""
 
     def __init__(
         self,
@@ -144,6 +148,7 @@ class BackendError(NodeError):
     """Whatever was to answer didn't."""
 
     retryable = True
+    is_fault = True
 
 
 class BackendUnavailable(BackendError):
@@ -170,11 +175,19 @@ class BackendFailed(BackendError):
     kind = ErrorKind.BACKEND_FAILED
 
 
+class BackendDenied(BackendError):
+    """It knows us, and doesn't allow us this: another backend may."""
+
+    kind = ErrorKind.BACKEND_DENIED
+    is_fault = False
+
+
 class BackendRefused(BackendError):
     """It understood, and rejected this very request: another backend would too."""
 
     kind = ErrorKind.BACKEND_REFUSED
     retryable = False
+    is_fault = False
 
 
 class CallerLeft(Exception):
@@ -197,6 +210,7 @@ ALL_KINDS: Mapping[ErrorKind, type[NodeError]] = {
         BackendOverloaded,
         BackendTimeout,
         BackendFailed,
+        BackendDenied,
         BackendRefused,
     )
 }

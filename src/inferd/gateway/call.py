@@ -142,7 +142,12 @@ class Call:
                 answer = await self._ask(target)
             except BaseException as error:
                 self._returned(error)
-                if not isinstance(error, NodeError) or not error.retryable:
+                if not isinstance(error, NodeError):
+                    raise
+                if target.member.backend.is_node:
+                    # Its "here" isn't ours.
+                    error.message = _told_by(target, error)
+                if not error.retryable:
                     raise
                 failures.append((target, error))
                 continue
@@ -194,7 +199,12 @@ class Call:
     ) -> None:
         """Say on the answer who gives it, and what went wrong on the way."""
         backend, told = target.member.backend, answer.served
-        warnings = [f"{failed.member.name}: {error.message}" for failed, error in failures]
+        warnings = [
+            error.message
+            if failed.member.name in error.message
+            else f"{failed.member.name}: {error.message}"
+            for failed, error in failures
+        ]
         if not backend.is_node:
             present = {file.field for file in self._request.files}
             unused = sorted(unused_files(self._request.task, present))
@@ -217,7 +227,7 @@ class Call:
         now = clock.now()
         if error is None:
             target.member.gave(now - self._began)
-        elif isinstance(error, BackendError) and error.retryable:
+        elif isinstance(error, NodeError) and error.is_fault:
             target.member.broke(error.message, now, retry_after=error.retry_after)
         elif _outcome(error) == "internal":
             target.member.broke("it failed in a way it shouldn't; the log has it", now)
@@ -261,6 +271,11 @@ class Call:
             outcome=_outcome(error),
         )
         parts.recorder.settled(row)
+
+
+def _told_by(target: Target, error: NodeError) -> str:
+    name = target.member.name
+    return error.message if name in error.message else f"{name}: {error.message}"
 
 
 def _sent(answer: Answer | None, error: BaseException | None) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from inferd.core.errors import (
     ALL_KINDS,
+    BackendDenied,
     BackendFailed,
     BackendOverloaded,
     BackendRefused,
@@ -27,7 +28,6 @@ _KINDS = {kind.value: kind for kind in ErrorKind}
 # caller's fault: another backend may be tried.
 _OUR_SIDE: dict[ErrorKind, tuple[type[NodeError], str]] = {
     ErrorKind.UNAUTHENTICATED: (BackendUnavailable, "the remote refused our credential"),
-    ErrorKind.PERMISSION_DENIED: (BackendUnavailable, "the remote refused our credential"),
     ErrorKind.NOT_CONFIGURED: (BackendUnavailable, "the remote has this switched off"),
     ErrorKind.RATE_LIMITED: (BackendOverloaded, "the remote asks us to come back later"),
     ErrorKind.INTERNAL: (BackendFailed, "the remote failed"),
@@ -35,7 +35,7 @@ _OUR_SIDE: dict[ErrorKind, tuple[type[NodeError], str]] = {
 
 _STATUSES: dict[int, tuple[type[NodeError], str]] = {
     401: (BackendUnavailable, "the remote refused our credential"),
-    403: (BackendUnavailable, "the remote refused our credential"),
+    403: (BackendDenied, "the remote doesn't allow it"),
     404: (ModelNotFound, "the remote doesn't have that model"),
     407: (BackendUnavailable, "a proxy refused our credential"),
     408: (BackendTimeout, "the remote gave no answer in time"),
@@ -129,6 +129,9 @@ def _told(document: object, retry_after: float | None) -> NodeError | None:
     hint = shortened(hint) if isinstance(hint := said.get("hint"), str) else ""
     told = (stated_reason(said.get(name)) for name in ("reason", "message", "error"))
     message = next(filter(None, told), "the remote failed").removesuffix(f" ({hint})")
+    if kind is ErrorKind.PERMISSION_DENIED:
+        message = f"the remote doesn't allow it: {message}"
+        return BackendDenied(message, hint=hint, retry_after=retry_after)
     return ALL_KINDS[kind](message, hint=hint, retry_after=retry_after)
 
 

@@ -19,6 +19,7 @@ _FACTS: dict[ErrorKind, str] = {
     ErrorKind.BACKEND_OVERLOADED: "backend overloaded",
     ErrorKind.BACKEND_TIMEOUT: "backend timeout",
     ErrorKind.BACKEND_FAILED: "backend failed",
+    ErrorKind.BACKEND_DENIED: "backend denied",
     ErrorKind.BACKEND_REFUSED: "backend refused",
     ErrorKind.INTERNAL: "internal error",
 }

@@ -16,6 +16,7 @@ _TYPES: dict[ErrorKind, tuple[str, str]] = {
     ErrorKind.BACKEND_OVERLOADED: ("api_error", "backend_overloaded"),
     ErrorKind.BACKEND_TIMEOUT: ("api_error", "backend_timeout"),
     ErrorKind.BACKEND_FAILED: ("api_error", "backend_failed"),
+    ErrorKind.BACKEND_DENIED: ("permission_error", "backend_denied"),
     ErrorKind.BACKEND_REFUSED: ("invalid_request_error", "backend_refused"),
     ErrorKind.INTERNAL: ("api_error", "internal"),
 }

@@ -17,6 +17,7 @@ from inferd.core.clock import Clock
 from inferd.core.errors import (
     BackendFailed,
     BackendTimeout,
+    BackendUnavailable,
     InvalidRequest,
     NodeError,
     UnsupportedTask,
@@ -69,6 +70,8 @@ class LocalBackend:
         return f"<LocalBackend {self.name} {self._device!r}>"
 
     async def capabilities(self) -> Capabilities:
+        if self._device.is_closed:
+            raise BackendUnavailable(f"{self.name} is closed")
         models = offers(self._folder)
         if not models:
             weights.require(self._folder, weights.MINILM)

@@ -49,10 +49,10 @@ class Device:
         self._changed = threading.Condition()
         self._places: deque[_Place] = deque()
         self._running = 0
-        self._closed = False
+        self.is_closed = False
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else f"{self.running} running, {self.queued} queued"
+        state = "closed" if self.is_closed else f"{self.running} running, {self.queued} queued"
         return f"<Device {self.name} [{self.threads} threads: {state}]>"
 
     async def __aenter__(self) -> Self:
@@ -113,7 +113,7 @@ class Device:
     async def close(self) -> None:
         """Refuse new calls, fail those that wait, and join the threads of those that run."""
         with self._changed:
-            self._closed = True
+            self.is_closed = True
             self._changed.notify_all()
         for place in self.claim([*self._places]):
             if not place.done.done():
@@ -127,7 +127,7 @@ class Device:
 
     def _enter(self, place: "_Place") -> None:
         with self._changed:
-            if self._closed:
+            if self.is_closed:
                 raise _closed()
             # A free thread is about to take one of those that wait.
             if self.queued >= self.queue_limit + self.threads - self._running:
@@ -155,7 +155,7 @@ class Device:
     def _next(self) -> "_Place | None":
         with self._changed:
             while not self._places:
-                if self._closed:
+                if self.is_closed:
                     return None
                 self._changed.wait()
             place = self._places.popleft()

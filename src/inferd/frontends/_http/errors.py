@@ -12,6 +12,7 @@ STATUS: Mapping[ErrorKind, int] = {
     ErrorKind.BACKEND_REFUSED: 400,
     ErrorKind.UNAUTHENTICATED: 401,
     ErrorKind.PERMISSION_DENIED: 403,
+    ErrorKind.BACKEND_DENIED: 403,
     ErrorKind.MODEL_NOT_FOUND: 404,
     ErrorKind.PAYLOAD_TOO_LARGE: 413,
     ErrorKind.RATE_LIMITED: 429,

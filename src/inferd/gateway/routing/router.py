@@ -92,7 +92,7 @@ class Router:
         """Return every backend's part, those that would be asked first, and why nobody would be."""
         targets, refusals = self._consider(request, permit)
         found = [
-            _candidate(target.member, target.model, "can and may run it", order=order)
+            _candidate(target.member, target.model, _promise(target, request), order=order)
             for order, target in enumerate(targets, start=1)
         ]
         for refusal in refusals:
@@ -188,6 +188,13 @@ class Router:
             members = [target.member for target in groups[key]]
             ordered += [by_name[member.name] for member in strategy(members, self._turn)]
         return ordered
+
+
+def _promise(target: Target, request: InferenceRequest) -> str:
+    listed = (model.id for model in target.member.capabilities.models)
+    if target.model and target.model not in listed:
+        return "may have it: it takes models that it doesn't list"
+    return "can and may run it"
 
 
 def _candidate(member: Member, model: str, reason: str, *, order: int = 0) -> Candidate:
