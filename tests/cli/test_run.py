@@ -1,11 +1,13 @@
 """`inferd run`, with the models that come with inferd."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from tests.cli.strangers import listening
 from tests.cli.terminal import Terminal
 from tests.node.nodes import RunningNode
 
@@ -96,6 +98,29 @@ def test_a_node_named_by_url_wants_its_secret(cli: Terminal, shared_node: Runnin
     allowed = cli("run", "sentiment-analysis", "Fine")
     assert allowed.status == 0
     assert "letmein-please" not in refused.err + allowed.out + allowed.err
+
+
+@pytest.mark.parametrize("has_lock", [False, True])
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_stranger_on_a_dead_nodes_port_is_sent_nothing(
+    cli: Terminal, has_lock: bool, is_named: bool
+) -> None:
+    home = cli.home / "node"
+    home.mkdir(mode=0o700)
+    if has_lock:
+        (home / "lock").touch()
+    with listening() as (url, heard):
+        # The number of a dead process may be another's by now: here, ours.
+        left = {"url": url, "pid": os.getpid(), "token": "owner-token-77", "version": "0"}
+        (home / "node.json").write_text(json.dumps(left))
+        outcome = cli(
+            "run", "sentiment-analysis", "Fine words", *(["--url", url] if is_named else [])
+        )
+    said = b"".join(heard)
+    assert b"owner-token-77" not in said
+    assert outcome.status == int(is_named)
+    if not is_named:
+        assert said == b""
 
 
 def test_the_file_of_a_node_that_died_is_not_believed(cli: Terminal) -> None:

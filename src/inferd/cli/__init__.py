@@ -5,6 +5,7 @@ settings   the flags that say which configuration, which home folder, which node
 failure    what went wrong, for people
 screen     the terminal
 client     finding a node and calling it
+here       the node that runs with the same home folder
 inputs     words of the command line as a task's payload
 render     results, drawn
 up, run, models, config, usage, doctor   one command each

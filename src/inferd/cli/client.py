@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from inferd.cli import screen
+from inferd.cli import here, screen
 from inferd.cli.failure import Failure
 from inferd.cli.settings import TOKEN_NAME, Where, read
-from inferd.node.home import Home, Running
+from inferd.node.home import Running
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 600.0
@@ -182,15 +182,15 @@ def accepts(url: str) -> bool:
 
 
 def _running(where: Where) -> Running | None:
-    """Return the node that runs here; one that died left only its file."""
-    running = Home(read(where).config.server.home).running()
+    """Return the node that runs here, once it accepts."""
+    running = here.running(read(where).config.server.home)
     return running if running is not None and accepts(running.url) else None
 
 
 def _token_for(url: str, where: Where) -> str:
     """Return the owner's token if `url` is the node that runs here: no other node is shown it."""
     try:
-        running = Home(read(where).config.server.home).running()
+        running = here.running(read(where).config.server.home)
     except Failure:
         return ""
     return running.token if running is not None and running.url == url.rstrip("/") else ""

@@ -13,19 +13,10 @@ from inferd.cli.failure import Failure, did_you_mean
 from inferd.cli.settings import SWITCH, WHERE, Where
 from inferd.core.errors import UnsupportedTask
 from inferd.core.tasks import TASKS, task_named
+from inferd.gateway.catalogue import Placement
 from inferd.gateway.gateway import Explanation
 
 _ASKED_OF_STRANGERS = ("text-generation",)
-
-
-class Place(msgspec.Struct):
-    """One place where a model runs."""
-
-    source: str
-    backend: str
-    tier: str
-    usable: bool = True
-    reason: str = ""
 
 
 class Model(msgspec.Struct):
@@ -33,7 +24,7 @@ class Model(msgspec.Struct):
 
     id: str
     tasks: list[str]
-    runs: list[Place]
+    runs: list[Placement]
 
 
 class Known(msgspec.Struct):
@@ -116,7 +107,7 @@ def _tasks_of(known: Iterable[Known]) -> list[str]:
     return sorted({task for model in known for task in model.tasks})
 
 
-def _placed(place: Place) -> str:
+def _placed(place: Placement) -> str:
     where = "here" if place.source == "local" else f"at {place.backend} ({place.tier})"
     return where if place.usable else f"{where}, not now: {place.reason}"
 

@@ -10,6 +10,7 @@ import httpx2
 import msgspec
 
 from inferd import __version__
+from inferd.cli import here
 from inferd.cli.client import open_client
 from inferd.cli.doctor.check import Check, fail, warn
 from inferd.cli.failure import Failure
@@ -51,19 +52,21 @@ def _exposure(config: NodeConfig) -> Check:
 
 
 async def _port(config: NodeConfig) -> list[Check]:
-    running = Home(config.server.home).running()
+    running = here.running(config.server.home)
     if running is not None:
         health = await _health(running)
         if health is not None:
             return list(_alive(running, health))
-    stale = [] if running is None else [_stale(config, running)]
+    told = running or Home(config.server.home).running()
+    stale = [] if told is None else [_stale(config, told)]
     return [*stale, _bindable(config.server.host, config.server.port)]
 
 
 async def _health(running: Running) -> _Health | None:
     try:
         async with httpx2.AsyncClient(timeout=_PATIENCE, trust_env=False) as http:
-            answer = await http.get(f"{running.url}/healthz")
+            headers = {"Authorization": f"Bearer {running.token}"}
+            answer = await http.get(f"{running.url}/healthz", headers=headers)
         return msgspec.json.decode(answer.content, type=_Health) if answer.is_success else None
     except (httpx2.HTTPError, msgspec.DecodeError):
         return None

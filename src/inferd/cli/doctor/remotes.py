@@ -50,7 +50,7 @@ async def _examine(node: RemoteEndpoint, ours: str) -> list[Check]:
         return [fail(what, f"there is no host called {parts.hostname}", fix)]
     try:
         async with httpx2.AsyncClient(base_url=node.url, timeout=_PATIENCE) as http:
-            health = await http.get("healthz")
+            health = await http.get("healthz", headers=_credential(node))
             return [*_reached(what, health, ours), await _let_in(what, http, node)]
     except httpx2.HTTPError as error:
         return [_unreachable(what, node.url, error)]
@@ -92,12 +92,16 @@ def _reached(what: str, answer: httpx2.Response, ours: str) -> Iterator[Check]:
         yield warn(what, f"its clock is {abs(skew):.0f} s {ahead} ours", fix)
 
 
-async def _let_in(what: str, http: httpx2.AsyncClient, node: RemoteEndpoint) -> Check:
+def _credential(node: RemoteEndpoint) -> dict[str, str]:
     token = node.token.get_secret_value() if node.token else ""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+async def _let_in(what: str, http: httpx2.AsyncClient, node: RemoteEndpoint) -> Check:
+    headers = _credential(node)
     answer = await http.get("models", headers=headers)
     if answer.status_code in (401, 403):
-        if token:
+        if headers:
             fix = "set REMOTE_INFERENCE_TOKEN to one of its INFERENCE_SHARED_SECRET"
             return fail(what, "it refuses our token", fix)
         fix = "set REMOTE_INFERENCE_TOKEN to its INFERENCE_SHARED_SECRET"
