@@ -11,9 +11,7 @@ from pydantic import BaseModel
 from inferd.config.docs import files, main, reference, stale
 from inferd.config.keys import all_keys, describe, sections, table_of
 from inferd.config.load import load
-from inferd.config.schema import NodeConfig
 from inferd.config.show import rows
-from inferd.core.request import Tier
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,10 +34,6 @@ def test_every_table_and_every_setting_says_what_it_means() -> None:
         assert model.__doc__
         for name, field in model.model_fields.items():
             assert describe(name, field).meaning.endswith("."), f"{model.__name__}.{name}"
-
-
-def test_the_tiers_are_the_ones_that_requests_carry() -> None:
-    assert NodeConfig().routing.tiers == tuple(tier.name.lower() for tier in Tier)
 
 
 def test_the_page_names_every_key_and_every_variable() -> None:

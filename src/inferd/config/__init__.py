@@ -1,6 +1,6 @@
 """The node's configuration: one schema, read from files, the environment and flags.
 
-Stands beside storage and telemetry; imports nothing else of the node.
+Stands beside storage and telemetry; takes its enumerations from the core, and nothing else.
 
     values    kinds of value a setting may have (sizes, URLs, secrets), each checking itself
     schema    every setting, its default, its environment names and its meaning

@@ -71,12 +71,7 @@ def load(
     """
     broken = Layer()
     dotenv = read_dotenv(cwd / ".env", broken)
-    surroundings = Surroundings(
-        environ={**dotenv, **{name: text for name, text in environ.items() if text.strip()}},
-        folder=cwd,
-        home=Path(environ["HOME"]) if environ.get("HOME") else Path.home(),
-        warnings=[],
-    )
+    surroundings = _surroundings(environ, dotenv, cwd)
     outer = [
         broken,
         read_environment(dotenv, surroundings, kind=".env"),
@@ -113,6 +108,15 @@ def preset_text(name: str) -> str:
         suggestion = closest(name, names) or f"one of {', '.join(names)}"
         raise ConfigError([Problem("preset", unknown("preset", name, suggestion))])
     return (_PRESETS / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _surroundings(environ: Mapping[str, str], dotenv: Mapping[str, str], cwd: Path) -> Surroundings:
+    return Surroundings(
+        environ={**dotenv, **{name: text for name, text in environ.items() if text.strip()}},
+        folder=cwd,
+        home=Path(environ["HOME"]) if environ.get("HOME") else Path.home(),
+        warnings=[],
+    )
 
 
 def _read_preset(name: str | None) -> Layer:

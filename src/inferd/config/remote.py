@@ -7,13 +7,14 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, model_validator
 
 from inferd.config.values import (
+    TIMEOUT,
     Count,
     NodeUrl,
     Positive,
     PositiveSeconds,
-    RemoteStrategy,
     Secret,
     Section,
+    Strategy,
     Text,
     Tier,
     setting,
@@ -86,10 +87,10 @@ class Remote(Section):
     ] = None
     timeout: Annotated[
         PositiveSeconds,
-        setting("How long a forwarded request may take.", env=("REMOTE_INFERENCE_TIMEOUT",)),
+        setting(TIMEOUT, env=("REMOTE_INFERENCE_TIMEOUT",)),
     ] = 120.0
     strategy: Annotated[
-        RemoteStrategy | None,
+        Strategy | None,
         setting(
             "Which node comes first when several can answer.",
             words="`routing.strategy`",

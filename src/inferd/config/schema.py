@@ -10,6 +10,7 @@ from inferd.config.remote import Remote
 from inferd.config.server import Auth, Server
 from inferd.config.tables import BackendConfig, Rule
 from inferd.config.values import (
+    TIERS,
     Address,
     Count,
     Level,
@@ -90,7 +91,7 @@ class Routing(Section):
             "people, your organisation's nodes, hosted APIs.",
         ),
         Field(min_length=1),
-    ] = ("local", "peer", "team", "cloud")
+    ] = TIERS
 
 
 class Discovery(Section):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from inferd.config.values import (
+    TIMEOUT,
     Name,
     Number,
     Options,
@@ -21,9 +22,9 @@ from inferd.config.values import (
     Url,
     setting,
 )
+from inferd.core import request
 
 PRINCIPALS = ("owner", "secret", "key", "peer")
-ACTIONS = ("infer", "list", "admin", "usage")
 
 
 def _models(value: object) -> object:
@@ -34,8 +35,10 @@ def _models(value: object) -> object:
 
 
 def _action(value: str) -> str:
-    if not any(fnmatchcase(action, value) for action in ACTIONS):
-        raise ValueError(f"expected one of {', '.join(ACTIONS)}, or a pattern that matches one")
+    if not any(fnmatchcase(action, value) for action in request.Action):
+        raise ValueError(
+            f"expected one of {', '.join(request.Action)}, or a pattern that matches one"
+        )
     return value
 
 
@@ -89,7 +92,7 @@ class BackendConfig(Section):
         setting("How far a prompt travels when it goes there.", words="by kind"),
     ] = None
     priority: Annotated[Number, setting("Backends with a lower number are tried first.")] = 0
-    timeout: Annotated[PositiveSeconds, setting("How long one request may take.")] = 120.0
+    timeout: Annotated[PositiveSeconds, setting(TIMEOUT)] = 120.0
     options: Annotated[
         Options,
         setting(
@@ -126,9 +129,21 @@ class Rule(Section):
     models: Annotated[tuple[Text, ...], setting("With which models: patterns.")] = ("*",)
     tasks: Annotated[tuple[Text, ...], setting("For which tasks: patterns.")] = ("*",)
     tier: Annotated[
-        Tier | None, setting("The furthest their words may travel.", words="no ceiling")
+        Tier | None,
+        setting(
+            "The furthest their words may travel; not for a rule that denies.", words="no ceiling"
+        ),
     ] = None
     limits: Annotated[RuleLimits, setting("How much they may ask for.")] = Field(
         default_factory=RuleLimits
     )
     effect: Annotated[Literal["allow", "deny"], setting("Whether they may or may not.")] = "allow"
+
+    @model_validator(mode="after")
+    def _a_denial_has_no_ceiling(self) -> Self:
+        if self.effect == "deny" and self.tier is not None:
+            raise ValueError(
+                "a rule that denies can't have a tier: it denies at every one. To keep words near, "
+                "give the rule that allows a tier"
+            )
+        return self

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -15,10 +15,20 @@ from pydantic.fields import FieldInfo
 from pydantic_core.core_schema import ValidationInfo
 
 from inferd.config.secrets import Surroundings
+from inferd.core import request
 
 Strategy = Literal["round_robin", "least_loaded", "best_performance"]
-RemoteStrategy = Literal["round_robin", "least_loaded"]
-Tier = Literal["local", "peer", "team", "cloud"]
+TIERS = tuple(tier.label for tier in request.Tier)
+if TYPE_CHECKING:
+    Tier = str
+else:
+    # No type checker can follow an enumeration's labels into a Literal.
+    Tier = Literal[TIERS]
+
+TIMEOUT = (
+    "How long to wait for an answer's head and between its pieces; the whole of an answer that "
+    "isn't streamed."
+)
 
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]i?B|B)?", re.IGNORECASE)
 _UNITS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -155,13 +165,29 @@ def split_url(url: str) -> SplitResult:
         port = parts.port
     except ValueError:
         raise ValueError("expected a URL such as https://node.example:8000") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("expected an http:// or https:// URL with a host")
+    if port == 0 or parts.netloc.endswith(":"):
+        raise ValueError("expected a port from 1 to 65535, or none")
     if "@" in parts.netloc:
         raise ValueError("a URL can't carry a user name or password: put the secret in its own key")
     if any(character.isspace() for character in url.strip()):
         raise ValueError("a URL can't contain white space")
+    if not _can_be_found(parts.hostname):
+        raise ValueError("expected a URL whose host can be a name or an address")
     return parts
+
+
+def _can_be_found(host: str) -> bool:
+    """Whether a resolver can be asked for `host`."""
+    try:
+        if ":" in host:
+            ipaddress.IPv6Address(host)
+        else:
+            host.encode("idna")
+    except ValueError:
+        return False
+    return True
 
 
 def _url(value: str) -> str:
