@@ -28,7 +28,7 @@ check: setup-dev ## Format, lint, types, import contracts, generated documents.
 	@$(BIN)/ruff check
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m inferd.config.docs --check
+	@$(BIN)/python scripts/docs.py --check
 
 fix: setup-dev ## Mend what the linter can, and format.
 	@$(BIN)/ruff check --fix

@@ -8,20 +8,15 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from inferd.config.docs import files, main, reference, stale
 from inferd.config.keys import all_keys, describe, sections, table_of
 from inferd.config.load import load
 from inferd.config.show import rows
-
-ROOT = Path(__file__).parents[2]
+from reference.configuration import reference
+from reference.examples import example_env, example_toml
 
 
 def switched_on(text: str) -> str:
     return re.sub(r"^#(?=[^ \n#])", "", text, flags=re.MULTILINE)
-
-
-def test_the_files_made_from_the_schema_are_current() -> None:
-    assert stale(ROOT) == [], "python -m inferd.config.docs --write ."
 
 
 def test_every_table_and_every_setting_says_what_it_means() -> None:
@@ -45,7 +40,7 @@ def test_the_page_names_every_key_and_every_variable() -> None:
 
 @pytest.mark.parametrize("switch", [False, True])
 def test_the_example_file_loads_with_every_key_off_and_on(tmp_path: Path, switch: bool) -> None:
-    text = files()["inferd.example.toml"]
+    text = example_toml()
     (tmp_path / "inferd.toml").write_text(switched_on(text) if switch else text)
     for name in ("next-secret", "password"):
         (tmp_path / name).write_text("words")
@@ -57,22 +52,11 @@ def test_the_example_file_loads_with_every_key_off_and_on(tmp_path: Path, switch
 
 
 def test_the_example_environment_loads_with_every_name(tmp_path: Path) -> None:
-    text = switched_on(files()[".env.example"]).replace("INFERD_CONFIG=inferd.toml\n", "")
+    text = switched_on(example_env()).replace("INFERD_CONFIG=inferd.toml\n", "")
     (tmp_path / ".env").write_text(text)
     loaded = load(environ={}, cwd=tmp_path)
     assert loaded.warnings == ()
     assert {key.path for key in all_keys().values() if key.aliases} <= set(loaded.sources)
-
-
-def test_the_command_prints_writes_and_checks(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([]) == 0
-    assert capsys.readouterr().out == reference()
-    assert main(["--check", str(tmp_path)]) == 1
-    assert "docs/configuration.md is not current" in capsys.readouterr().err
-    assert main(["--write", str(tmp_path)]) == 0
-    assert main(["--check", str(tmp_path)]) == 0
 
 
 def test_show_has_a_row_for_every_key_and_tells_what_has_no_effect(tmp_path: Path) -> None:

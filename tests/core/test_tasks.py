@@ -2,7 +2,6 @@
 
 import math
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,7 +22,6 @@ from inferd.core.tasks import (
     task_named,
     unused_files,
 )
-from inferd.core.tasks.docs import markdown
 from inferd.core.tasks.values import MAX_DEPTH, READERS, kind_of
 
 ORIGINALS = [
@@ -353,8 +351,3 @@ def test_every_kind_can_be_read() -> None:
     assert set(FieldKind) - set(READERS) == {FieldKind.MESSAGES}
     assert kind_of(None) == "nothing"
     assert kind_of({}) == "an object"
-
-
-def test_the_page_of_tasks_is_current() -> None:
-    page = Path(__file__).resolve().parents[2] / "docs" / "tasks.md"
-    assert page.read_text() == markdown(), "run: python -m inferd.core.tasks.docs > docs/tasks.md"

@@ -14,6 +14,4 @@ Stands beside storage and telemetry; takes its enumerations from the core, and n
     faults    pydantic's errors in those words
     load      all sources in, one frozen `NodeConfig` out, with where each value came from
     show      what `inferd config show` prints
-    examples  the example files, from the schema
-    docs      docs/configuration.md, from the schema
 """

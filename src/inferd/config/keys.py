@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, Union, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -78,14 +78,6 @@ def table_of(field: FieldInfo) -> type[BaseModel] | None:
         if isinstance(leaf, type) and issubclass(leaf, BaseModel):
             return leaf
     return None
-
-
-def without_none(annotation: object) -> object:
-    """`X` of `X | None`."""
-    if get_origin(annotation) is not Union and type(annotation).__name__ != "UnionType":
-        return annotation
-    left = [part for part in get_args(annotation) if part is not type(None)]
-    return left[0] if len(left) == 1 else annotation
 
 
 def describe(path: str, field: FieldInfo) -> Key:

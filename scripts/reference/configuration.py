@@ -1,23 +1,21 @@
-"""docs/configuration.md and the example files: `python -m inferd.config.docs --help`."""
+"""docs/configuration.md, from the schema."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from inferd.config.examples import default_of, example_env, example_toml, literal
-from inferd.config.keys import Key, all_keys, describe, leaves, sections, table_of, without_none
+from inferd.config.keys import Key, all_keys, describe, leaves, sections, table_of
 from inferd.config.load import preset_names, preset_text
+from reference.examples import default_of, literal
 
 _PROSE = """\
 # Configuration
 
-<!-- Written by `python -m inferd.config.docs --write .` from src/inferd/config: change that. -->
+<!-- Written by `python scripts/docs.py --write` from src/inferd/config: change that. -->
 
 One schema holds every setting. A value may come from six places; the first that has one wins:
 
@@ -55,10 +53,6 @@ Durations are seconds. Sizes are bytes, or a number with a unit (`64MiB`, `10MB`
 a user name or password. *Read, no effect yet* marks a setting whose feature is still to come: it is
 checked, and does nothing.
 """
-_FILES = {
-    "inferd.example.toml": example_toml,
-    ".env.example": example_env,
-}
 
 
 def reference() -> str:
@@ -73,50 +67,6 @@ def reference() -> str:
     parts.append(f"\n### `backends`\n\n{backends.meaning} In the environment: {names}.\n")
     parts.append(_inner(backends))
     return "".join(parts)
-
-
-def files() -> Mapping[str, str]:
-    """Every file that is written from the schema: its place in the repository, and its text."""
-    made = {name: make() for name, make in _FILES.items()}
-    return {"docs/configuration.md": reference(), **made}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the page, write the files made from the schema, or check that they are current."""
-    parser = argparse.ArgumentParser(prog="python -m inferd.config.docs", description=main.__doc__)
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--write", type=Path, metavar="ROOT", help="write the files under ROOT")
-    choice.add_argument(
-        "--check",
-        type=Path,
-        metavar="ROOT",
-        nargs="?",
-        const=Path(),
-        help="fail if one isn't current",
-    )
-    chosen = parser.parse_args(arguments)
-    if chosen.write is not None:
-        for name, text in files().items():
-            target: Path = chosen.write / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        return 0
-    if chosen.check is None:
-        sys.stdout.write(reference())
-        return 0
-    old = stale(chosen.check)
-    for name in old:
-        sys.stderr.write(f"{name} is not current: python -m inferd.config.docs --write .\n")
-    return 1 if old else 0
-
-
-def stale(root: Path) -> list[str]:
-    """The files under this folder that the schema has left behind."""
-    return [name for name, text in files().items() if _text(root / name) != text]
-
-
-def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _presets() -> Iterator[str]:
@@ -154,7 +104,7 @@ def _default(key: Key) -> str:
 
 
 def _type(key: Key) -> str:
-    annotation = without_none(key.field.annotation)
+    annotation = _without_none(key.field.annotation)
     if table_of(key.field):
         return "tables" if get_origin(annotation) is tuple else "table"
     words = _leaf(leaves(annotation)[0], key)
@@ -188,5 +138,9 @@ def _inner(key: Key) -> str:
     return f"\n#### `{head}`\n\n{model.__doc__}\n\n{table}{''.join(map(_inner, keys))}"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _without_none(annotation: object) -> object:
+    """`X` of `X | None`."""
+    if get_origin(annotation) is not Union and type(annotation).__name__ != "UnionType":
+        return annotation
+    left = [part for part in get_args(annotation) if part is not type(None)]
+    return left[0] if len(left) == 1 else annotation

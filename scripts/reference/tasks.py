@@ -1,6 +1,4 @@
-"""`docs/tasks.md`: `python -m inferd.core.tasks.docs > docs/tasks.md` writes it."""
-
-import sys
+"""docs/tasks.md, from the tasks."""
 
 from inferd.core.tasks.model import Field, Task
 from inferd.core.tasks.registry import TASKS
@@ -11,7 +9,7 @@ Every task, by Hugging Face's name for it, with the fields it takes and what it 
 bold are required; a name in brackets is another name for the same field. A parameter that is not
 listed is passed on to whatever answers. `GET /run?task=NAME` gives the same as JSON.
 
-This page is generated: `python -m inferd.core.tasks.docs > docs/tasks.md`.
+This page is generated: `python scripts/docs.py --write`.
 """
 
 
@@ -49,7 +47,3 @@ def _row(task: Task) -> str:
 def _field(field: Field) -> str:
     name = f"**{field.name}**" if field.required else field.name
     return f"{name} ({', '.join(field.aliases)})" if field.aliases else name
-
-
-if __name__ == "__main__":
-    sys.stdout.write(markdown())
