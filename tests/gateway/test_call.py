@@ -180,6 +180,17 @@ async def test_a_deadline_in_the_past_reaches_nobody() -> None:
     assert not here.asked
 
 
+async def test_a_deadline_of_the_callers_own_speaks_against_no_backend() -> None:
+    here = FakeBackend()
+    here.hangs = True
+    bench = Bench(here)
+    with pytest.raises(BackendTimeout):
+        async with bench.gateway.infer(ask(deadline=bench.clock.now() + 0.005), bench.owner):
+            pass
+    assert here.freed.is_set()
+    assert (bench.members[0].failed, bench.members[0].ejected_until) == (0, 0)
+
+
 async def test_a_request_that_has_been_here_is_refused() -> None:
     here = FakeBackend()
     bench = Bench(here, node="node-a")

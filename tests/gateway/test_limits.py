@@ -47,3 +47,11 @@ def test_no_limits_hold_nothing() -> None:
     limiter = Limiter(HandClock())
     for _ in range(1000):
         limiter.hold(ALICE, Limits())
+
+
+def test_each_rule_counts_for_itself() -> None:
+    limiter, one = Limiter(HandClock()), Limits(concurrency=1)
+    limiter.hold(ALICE, one, rule="embeddings")
+    limiter.hold(ALICE, one, rule="chat")
+    with pytest.raises(RateLimited):
+        limiter.hold(ALICE, one, rule="chat")

@@ -71,6 +71,16 @@ def test_a_row_written_is_there_after_opening_again(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_ledger_deleted_under_a_running_node_begins_anew(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.write([row()])
+    (tmp_path / "ledger.db").unlink()
+    ledger.write([row()])
+    assert len(ledger.latest(9)) == 1
+    ledger.close()
+    assert (tmp_path / "ledger.db").exists()
+
+
 def test_the_audit_log_only_grows(tmp_path: Path) -> None:
     audit = Audit(tmp_path / "audit" / "remote.jsonl")
     line = Forward(

@@ -30,6 +30,8 @@ from inferd.gateway.admission.policy import Policy, Rule
 from inferd.gateway.routing.router import Router, Target, source_of
 from inferd.gateway.usage import Recorder
 
+_CLOSE = 0.01
+
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What a call needs of the node."""
@@ -149,7 +151,8 @@ class Call:
                     error.message = _told_by(target, error)
                 if not error.retryable:
                     raise
-                failures.append((target, error))
+                # Its frames would keep whatever the failed attempt had read.
+                failures.append((target, error.with_traceback(None)))
                 continue
             self._started_by(target, answer, failures)
             return answer
@@ -167,7 +170,7 @@ class Call:
         )
         if rule != self._rule:
             self._hold.release()
-            self._hold = self._parts.limiter.hold(self._principal, rule.limits)
+            self._hold = self._parts.limiter.hold(self._principal, rule.limits, rule=rule)
             self._rule = rule
 
     async def _ask(self, target: Target) -> Answer:
@@ -227,7 +230,7 @@ class Call:
         now = clock.now()
         if error is None:
             target.member.gave(now - self._began)
-        elif isinstance(error, NodeError) and error.is_fault:
+        elif isinstance(error, NodeError) and error.is_fault and not self._is_late(now):
             target.member.broke(error.message, now, retry_after=error.retry_after)
         elif _outcome(error) == "internal":
             target.member.broke("it failed in a way it shouldn't; the log has it", now)
@@ -247,6 +250,11 @@ class Call:
                 outcome=_outcome(error),
             )
             self._parts.recorder.forwarded(line)
+
+    def _is_late(self, now: float) -> bool:
+        """Whether the caller's own deadline has passed: what ends then is nobody's fault."""
+        deadline = self._request.deadline
+        return deadline is not None and now >= deadline - _CLOSE
 
     def _settle(self, error: BaseException | None) -> None:
         """Give the place back and write the row."""

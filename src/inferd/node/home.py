@@ -65,7 +65,10 @@ class Home:
             with suppress(FileExistsError):
                 os.link(draft, file)
             draft.unlink()
-        return file.read_text(encoding="utf-8").strip()
+        node_id = file.read_text(encoding="utf-8").strip()
+        if not node_id:
+            raise CannotStart(f"{file} is empty", "delete it: the node makes itself a new id")
+        return node_id
 
     @contextmanager
     def claimed(self) -> Generator[None]:
@@ -113,7 +116,14 @@ def _write(file: Path, text: str) -> None:
 
 def _draft(file: Path, text: str) -> Path:
     draft = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise CannotStart(
+            f"{file} can't be written: {error.strerror}",
+            "make room in the home folder, or name another with --home",
+        ) from error
     return draft

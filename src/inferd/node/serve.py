@@ -14,6 +14,7 @@ import uvicorn
 from inferd import __version__
 from inferd.config.schema import NodeConfig
 from inferd.node.compose import secrets_of
+from inferd.node.edge import GuardedHttp, raise_file_limit
 from inferd.node.exposure import check_exposure
 from inferd.node.home import CannotStart, Home, Running
 from inferd.node.node import open_node
@@ -36,6 +37,7 @@ async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
     check_exposure(config)
     home = Home(config.server.home)
     home.prepare()
+    GuardedHttp.most_connections = raise_file_limit()
     with home.claimed(), _listening(config) as listener:
         url = _url_of(listener)
         async with open_node(config) as node:
@@ -43,7 +45,7 @@ async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
             server = _Server(
                 uvicorn.Config(
                     node.app,
-                    http="httptools",
+                    http=GuardedHttp,
                     ws="none",
                     lifespan="off",
                     log_config=None,

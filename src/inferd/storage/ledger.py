@@ -1,5 +1,6 @@
 """The ledger: a row a request, in SQLite. SQLAlchemy is imported when the first row is written."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from inferd.core.records import Row
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+logger = logging.getLogger(__name__)
 
 GROUPS = ("principal", "model", "task", "backend", "node", "source", "outcome", "day")
 
@@ -81,6 +84,12 @@ class Ledger:
             self._engine.dispose()
 
     def _open(self) -> "Engine":
+        if self._engine is not None and not self._path.exists():
+            logger.warning("the ledger %s was deleted: beginning a new one", self._path)
+            self._engine.dispose()
+            self._engine = None
+            for beside in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + beside).unlink(missing_ok=True)
         if self._engine is None:
             from inferd.storage.tables import open_engine
 

@@ -28,7 +28,9 @@ QUEUE_LIMIT = 256
 
 
 class DeviceBusy(BackendOverloaded):
-    """As many calls wait as may."""
+    """As many calls wait as may. A full queue is no fault of the model's."""
+
+    is_fault = False
 
 
 class DeviceClosed(BackendUnavailable):

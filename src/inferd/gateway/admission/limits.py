@@ -1,5 +1,7 @@
 """How much is left: requests a minute and places, per principal and rule, in memory."""
 
+from collections.abc import Hashable
+
 from inferd.core.clock import Clock
 from inferd.core.errors import RateLimited
 from inferd.core.request import Limits, Principal
@@ -39,10 +41,10 @@ class Limiter:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._accounts: dict[tuple[str, Limits], _Account] = {}
+        self._accounts: dict[tuple[str, Limits, Hashable], _Account] = {}
 
-    def hold(self, principal: Principal, limits: Limits) -> Hold:
-        """Take a place under `limits`.
+    def hold(self, principal: Principal, limits: Limits, *, rule: Hashable = None) -> Hold:
+        """Take a place under the `limits` of a `rule`; each rule counts for itself.
 
         Raises:
             RateLimited: None is free; `retry_after` says when to come back.
@@ -51,7 +53,7 @@ class Limiter:
         if rate is None and limits.concurrency is None:
             return _FREE
         now = self._clock.now()
-        account = self._account(principal, limits, now)
+        account = self._account((principal.id, limits, rule), now)
         if limits.concurrency is not None and account.taken >= limits.concurrency:
             raise RateLimited(
                 f"{principal.id} has {account.taken} requests running, its limit",
@@ -71,9 +73,8 @@ class Limiter:
         account.taken += 1
         return Hold(account)
 
-    def _account(self, principal: Principal, limits: Limits, now: float) -> _Account:
-        key = (principal.id, limits)
+    def _account(self, key: tuple[str, Limits, Hashable], now: float) -> _Account:
         account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = _Account(limits.requests_per_minute or 0.0, now)
+            account = self._accounts[key] = _Account(key[1].requests_per_minute or 0.0, now)
         return account
