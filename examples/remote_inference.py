@@ -9,6 +9,7 @@ request, image and all, to one that can, and says so in X-Inference-Source.
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 
 import requests
@@ -43,6 +44,8 @@ def main() -> None:
         if value := response.headers.get(f"X-Inference-{name}"):
             print(f"{name.lower()}: {value}")
     print(json.dumps(response.json(), indent=2))
+    if not response.ok:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
