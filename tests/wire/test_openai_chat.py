@@ -32,7 +32,6 @@ from tests.wire.given import (
     names,
     parameters,
     plain,
-    some_words,
     text_result,
     usages,
     words,
@@ -143,7 +142,7 @@ def test_what_json_has_no_word_for_is_an_invalid_request() -> None:
             wire.encode_request(request)
 
 
-@given(words, usages, st.sampled_from(FinishReason), some_words)
+@given(words, usages, st.sampled_from(FinishReason), names)
 def test_a_whole_result_is_read_back(
     text: str, usage: Usage, reason: FinishReason, model: str
 ) -> None:
@@ -221,6 +220,18 @@ def test_usage_is_wanted_only_by_who_says_so() -> None:
     assert not wire.wants_usage(wire.decode_request(asked(stream_options=None), id="1"))
 
 
+@pytest.mark.parametrize("name", ["a\nb", "x" * 257, 7, None])
+def test_a_name_that_no_log_could_show_is_none(name: object) -> None:
+    message = {"choices": [{"message": {"content": "hi"}}], "model": name}
+    *_, finish = wire.decode_result(msgspec.json.encode(message))
+    assert isinstance(finish, Finish)
+    assert finish.model == ""
+    stream = wire.StreamDecoder()
+    piece = {"choices": [{"delta": {"content": "hi"}, "finish_reason": "stop"}], "model": name}
+    found = [*stream.feed(msgspec.json.encode(piece).decode()), *stream.feed("[DONE]")]
+    assert [each.model for each in found if isinstance(each, Finish)] == [""]
+
+
 def test_models_are_read_back() -> None:
     models = [
         Model(id="a", tasks=frozenset({"chat"}), aliases=("b",)),
@@ -235,6 +246,7 @@ def test_other_servers_model_lists_are_read() -> None:
         b'{"data":[{"id":"a"},1,{}]}',
         b'[{"id":"a","tasks":7}]',
         b'{"models":[{"name":"a","aliases":[1]}]}',
+        b'{"data":[{"id":"a","aliases":["x\\ny"]},{"id":"b\\nc"},{"id":"%b"}]}' % (b"x" * 257),
     ):
         assert wire.decode_models(body) == [bare]
     with pytest.raises(BackendFailed):

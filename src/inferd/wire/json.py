@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from inferd.core.errors import BackendFailed, InvalidRequest
-from inferd.core.tasks.values import check_name, wrong
+from inferd.core.tasks.values import check_name, is_name, wrong
 
 T = TypeVar("T")
 
@@ -118,6 +118,11 @@ def name_of(document: Mapping[str, object], name: str) -> str:
         InvalidRequest: It is something else, or no name that a log could show.
     """
     return check_name(name, text_of(document, name))
+
+
+def told_name(value: object) -> str:
+    """Return an upstream's name for a model; nothing where it gives none that a log could show."""
+    return value if isinstance(value, str) and is_name(value) else ""
 
 
 def flag_of(document: Mapping[str, object], name: str) -> bool:

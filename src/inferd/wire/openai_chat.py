@@ -175,12 +175,11 @@ def decode_result(body: bytes) -> list[Chunk]:
     if text := text_content(message.get("content")):
         chunks.append(TextDelta(text))
     chunks.extend(tool_calls(message.get("tool_calls")))
-    model = document.get("model")
     chunks.append(
         Finish(
             reason=finish_reason_of(choice.get("finish_reason")) or FinishReason.STOP,
             usage=read_usage(document.get("usage")) or Usage(),
-            model=model if isinstance(model, str) else "",
+            model=json.told_name(document.get("model")),
         )
     )
     return chunks
@@ -229,8 +228,7 @@ def decode_models(body: bytes) -> list[Model]:
     for row in rows:
         if not isinstance(row, dict):
             continue
-        name = row.get("id", row.get("name"))
-        if isinstance(name, str) and name:
+        if name := json.told_name(row.get("id", row.get("name"))):
             models.append(
                 Model(
                     id=name, tasks=frozenset(_texts(row, "tasks")), aliases=_texts(row, "aliases")
@@ -243,4 +241,4 @@ def _texts(row: Mapping[str, object], name: str) -> tuple[str, ...]:
     value = row.get(name)
     if not isinstance(value, list):
         return ()
-    return tuple(text for text in value if isinstance(text, str) and text)
+    return tuple(filter(None, map(json.told_name, value)))

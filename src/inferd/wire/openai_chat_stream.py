@@ -112,8 +112,7 @@ class StreamDecoder:
             return []
         if document.get("error"):
             raise _stated(document, text)
-        if isinstance(model := document.get("model"), str):
-            self._model = model or self._model
+        self._model = json.told_name(document.get("model")) or self._model
         self._usage = read_usage(document.get("usage")) or self._usage
         choices = document.get("choices")
         if not isinstance(choices, list):

@@ -140,12 +140,11 @@ def decode_result(body: bytes) -> list[Chunk]:
         raise BackendFailed("the upstream's vectors aren't numbered from 0")
     embeddings = _embeddings([found[index] for index in range(len(data))])
     usage = read_usage(document.get("usage")) or Usage()
-    model = document.get("model")
     return [
         embeddings,
         Finish(
             usage=Usage(input_tokens=usage.input_tokens, units=embeddings.count),
-            model=model if isinstance(model, str) else "",
+            model=json.told_name(document.get("model")),
         ),
     ]
 

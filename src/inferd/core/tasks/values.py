@@ -39,13 +39,18 @@ def wrong(name: str, expected: str, value: object) -> InvalidRequest:
     )
 
 
+def is_name(text: str) -> bool:
+    """Whether a log and the ledger can show `text` as it stands."""
+    return len(text) <= LONGEST_NAME and text.isprintable()
+
+
 def check_name(field: str, name: str) -> str:
     """Return the name of a model or a task: it goes into logs and the ledger as it stands.
 
     Raises:
         InvalidRequest: It is too long, or has a line break or something else that can't be shown.
     """
-    if len(name) > LONGEST_NAME or not name.isprintable():
+    if not is_name(name):
         raise InvalidRequest(
             f"{field} must be printable text of {LONGEST_NAME} characters at most",
             details={"param": field},
