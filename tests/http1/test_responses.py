@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from inferd.core.errors import BackendFailed, NodeError
 from inferd.http1.client import Client
-from inferd.http1.exchange import Exchange
+from inferd.http1.connection import Connection
 from inferd.http1.url import parse_url
 from tests.http1.upstream import BOUND, Received, Wire, serve
 
@@ -141,17 +141,21 @@ class _Pipe(asyncio.Transport):
 
 
 async def _fed(pieces: list[bytes]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    exchange = Exchange("acme", give_back=lambda _: None, gone=lambda _: None)
-    exchange.connection_made(_Pipe())
-    exchange.begin(head=BOUND, idle=BOUND, end=None, expects_body=True)
+    connection = Connection("acme", give_back=lambda _: None, gone=lambda _: None)
+    connection.connection_made(_Pipe())
+    connection.begin(head=BOUND, idle=BOUND, end=None, expects_body=True)
     try:
         for piece in pieces:
-            exchange.data_received(piece)
-        exchange.connection_lost(None)
-        await exchange.head()
-        return exchange.status, exchange.headers, b"".join([piece async for piece in exchange])
+            connection.data_received(piece)
+        connection.connection_lost(None)
+        await connection.head()
+        return (
+            connection.status,
+            connection.headers,
+            b"".join([piece async for piece in connection]),
+        )
     finally:
-        exchange.close()
+        connection.close()
 
 
 def _split(data: bytes, cuts: list[int]) -> list[bytes]:

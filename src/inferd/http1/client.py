@@ -4,8 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from functools import partial
 
 import msgspec
@@ -17,7 +16,8 @@ from inferd.core.errors import (
     InvalidRequest,
     NodeError,
 )
-from inferd.http1.exchange import Exchange
+from inferd.http1.connection import Connection
+from inferd.http1.response import Response
 from inferd.http1.url import Url
 
 _IDLE_CONNECTIONS = 64
@@ -40,65 +40,12 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int | None = None
 
 
-class Response:
-    """A response, lent: read it or not, then close it. Header names are lower case."""
+class _Times(msgspec.Struct, frozen=True, kw_only=True):
+    """One request's own: when it must be over, how long it may take once it is out."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange: Exchange | None = exchange
-        self.status = exchange.status
-        self.headers = exchange.headers
-
-    def header(self, name: str) -> str:
-        """Return a header's value, empty when it is absent."""
-        wanted = name.lower().encode()
-        for key, value in self.headers:
-            if key == wanted:
-                return value.decode("latin-1")
-        return ""
-
-    def values(self, name: str) -> list[str]:
-        """Return every value of a header that may come several times."""
-        wanted = name.lower().encode()
-        return [value.decode("latin-1") for key, value in self.headers if key == wanted]
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    def __anext__(self) -> Awaitable[bytes]:
-        if self._exchange is None:
-            raise BackendUnavailable("the answer was read after it had been given up")
-        return self._exchange.__anext__()
-
-    async def read(self, limit: int) -> bytes:
-        """Return the whole body.
-
-        Raises:
-            BackendFailed: It is longer than `limit` bytes, or breaks off.
-        """
-        pieces: list[bytes] = []
-        size = 0
-        async for piece in self:
-            size += len(piece)
-            if size > limit:
-                raise BackendFailed(f"the answer is longer than {limit >> 20} MiB")
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    async def drain(self, seconds: float) -> None:
-        """Read on to the end if it comes within `seconds`, so that the connection is kept."""
-        if self._exchange is None:
-            return
-        self._exchange.hurry(seconds)
-        with suppress(NodeError):
-            async for _ in self:
-                pass
-
-    def close(self) -> None:
-        """Free the connection. Synchronous and idempotent."""
-        # Given back, the connection may be another response's by now.
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.close()
+    end: float | None
+    whole: float | None
+    expects_body: bool
 
 
 class Client:
@@ -116,8 +63,8 @@ class Client:
         self._url = url
         self._timeouts = timeouts or Timeouts()
         self._tls = tls
-        self._idle: list[Exchange] = []
-        self._open: set[Exchange] = set()
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
         self._is_closed = False
 
     async def send(
@@ -128,11 +75,14 @@ class Client:
         headers: Headers = (),
         body: bytes | Body = b"",
         seconds: float | None = None,
+        whole: float | None = None,
     ) -> Response:
         """Send a request and return its response once the head is in.
 
-        `seconds` bounds the whole exchange. A kept connection that turns out to be stale is
-        replaced once, provided that not one byte of an answer came.
+        `seconds` bounds the whole exchange; `whole` bounds it too, but not the time in which a
+        body that is still being made goes out. A kept connection that turns out to be stale is
+        replaced once, provided that not one byte of an answer came. Errors say in `sent_bytes`
+        what had been written.
 
         Raises:
             BackendError: No connection, no answer, or nonsense.
@@ -144,45 +94,57 @@ class Client:
             raise BackendTimeout(f"no time was left to ask {self._name}")
         message = self._head(method, path, headers, body)
         loop = asyncio.get_running_loop()
-        end = None if seconds is None else loop.time() + seconds
-        exchange = self._kept()
-        if exchange is not None:
+        if whole is not None and not isinstance(body, Body):
+            seconds = whole if seconds is None else min(seconds, whole)
+        times = _Times(
+            end=None if seconds is None else loop.time() + seconds,
+            whole=whole,
+            expects_body=method != "HEAD",
+        )
+        connection = self._kept()
+        sent_bytes = 0
+        if connection is not None:
             try:
-                return await self._exchange(exchange, method, message, body, end)
+                return await self._converse(connection, message, body, times)
             except (BackendUnavailable, BackendFailed):
-                if exchange.answered:
+                if connection.answered:
                     raise
-        exchange = await self._connect(end)
-        return await self._exchange(exchange, method, message, body, end)
+                sent_bytes = connection.sent_bytes
+        try:
+            connection = await self._connect(times.end)
+        except NodeError as error:
+            error.sent_bytes = sent_bytes
+            raise
+        return await self._converse(connection, message, body, times, sent_bytes=sent_bytes)
 
     def close(self) -> None:
         """Abort every connection."""
         self._is_closed = True
         self._idle.clear()
-        for exchange in tuple(self._open):
-            exchange.transport.abort()
+        for connection in tuple(self._open):
+            connection.transport.abort()
 
-    def _kept(self) -> Exchange | None:
+    def _kept(self) -> Connection | None:
         while self._idle:
-            exchange = self._idle.pop()
-            if not exchange.transport.is_closing():
-                return exchange
+            connection = self._idle.pop()
+            if not connection.transport.is_closing():
+                return connection
         return None
 
-    def _give_back(self, exchange: Exchange) -> None:
+    def _give_back(self, connection: Connection) -> None:
         if self._is_closed or len(self._idle) >= _IDLE_CONNECTIONS:
-            exchange.transport.abort()
+            connection.transport.abort()
         else:
-            self._idle.append(exchange)
+            self._idle.append(connection)
 
-    async def _connect(self, end: float | None) -> Exchange:
+    async def _connect(self, end: float | None) -> Connection:
         loop = asyncio.get_running_loop()
         left = self._timeouts.connect if end is None else end - loop.time()
         url = self._url
         try:
             async with asyncio.timeout(min(self._timeouts.connect, left)):
-                transport, exchange = await loop.create_connection(
-                    lambda: Exchange(
+                transport, connection = await loop.create_connection(
+                    lambda: Connection(
                         self._name, give_back=self._give_back, gone=self._open.discard
                     ),
                     url.host,
@@ -195,12 +157,15 @@ class Client:
             raise BackendUnavailable(f"{self._name} can't be reached: no connection") from error
         except OSError as error:
             raise BackendUnavailable(f"{self._name} {_obstacle(error)}") from error
+        except ValueError as error:
+            # Names that no resolver is asked for: empty labels, or signs that IDNA doesn't have.
+            raise BackendUnavailable(f"{self._name} can't be reached: no such host") from error
         if self._is_closed:
             transport.abort()
             raise BackendUnavailable(f"{self._name} is closed")
         if not transport.is_closing():
-            self._open.add(exchange)
-        return exchange
+            self._open.add(connection)
+        return connection
 
     def _context(self) -> ssl.SSLContext | None:
         if self._url.scheme != "https":
@@ -209,33 +174,48 @@ class Client:
             self._tls = ssl.create_default_context()
         return self._tls
 
-    async def _exchange(
-        self, exchange: Exchange, method: str, message: bytes, body: bytes | Body, end: float | None
+    async def _converse(
+        self,
+        connection: Connection,
+        message: bytes,
+        body: bytes | Body,
+        times: "_Times",
+        *,
+        sent_bytes: int = 0,
     ) -> Response:
-        times = self._timeouts
-        exchange.begin(head=times.head, idle=times.idle, end=end, expects_body=method != "HEAD")
+        connection.begin(
+            head=self._timeouts.head,
+            idle=self._timeouts.idle,
+            end=times.end,
+            whole=times.whole,
+            expects_body=times.expects_body,
+        )
+        connection.sent_bytes = sent_bytes
         try:
-            exchange.transport.write(message)
+            connection.say(message)
             if isinstance(body, Body):
-                await self._upload(exchange, body)
+                await self._upload(connection, body)
             else:
-                await exchange.head()
-            return Response(exchange)
-        except BaseException:
-            exchange.close()
+                await connection.head()
+            return Response(connection)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, NodeError):
+                error.sent_bytes = connection.sent_bytes
             raise
 
-    async def _upload(self, exchange: Exchange, body: Body) -> None:
+    async def _upload(self, connection: Connection, body: Body) -> None:
         """Send the body while waiting for the answer, which may come before its end."""
-        sending = asyncio.get_running_loop().create_task(_send(exchange, body))
-        sending.add_done_callback(partial(_note_failure, exchange))
+        sending = asyncio.get_running_loop().create_task(_send(connection, body))
+        sending.add_done_callback(partial(_note_failure, connection))
         try:
-            await exchange.head()
+            await connection.head()
         finally:
             if not sending.done():
-                exchange.stop_reuse()
+                connection.stop_reuse()
                 sending.cancel()
                 await asyncio.wait((sending,))
+                connection.owe()
 
     def _head(self, method: str, path: str, headers: Headers, body: bytes | Body) -> bytes:
         if any(sign <= " " for sign in path):
@@ -257,36 +237,36 @@ class Client:
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + whole
 
 
-async def _send(exchange: Exchange, body: Body) -> None:
+async def _send(connection: Connection, body: Body) -> None:
     """Write the body's pieces until they end, or nobody wants them any more."""
     size, sent = body.size_bytes, 0
     pieces = body.pieces()
     try:
         async for piece in pieces:
-            if exchange.is_over:
-                exchange.stop_reuse()
+            if connection.is_over:
+                connection.stop_reuse()
                 return
             sent += len(piece)
             if size is not None and sent > size:
                 break
             if piece:
-                await exchange.write(
+                await connection.write(
                     piece if size is not None else b"%x\r\n%b\r\n" % (len(piece), piece)
                 )
     finally:
         if isinstance(pieces, AsyncGenerator):
             await pieces.aclose()
     if size is None:
-        await exchange.write(b"0\r\n\r\n")
+        await connection.write(b"0\r\n\r\n")
     elif sent != size:
         raise InvalidRequest(f"a body of {size} bytes had {'more' if sent > size else sent}")
-    exchange.sent()
+    connection.sent()
 
 
-def _note_failure(exchange: Exchange, sending: asyncio.Task[None]) -> None:
+def _note_failure(connection: Connection, sending: asyncio.Task[None]) -> None:
     """Let a failure to read the body end the exchange."""
     if not sending.cancelled() and (error := sending.exception()) is not None:
-        exchange.fail(error)
+        connection.fail(error)
 
 
 def _obstacle(error: OSError) -> str:

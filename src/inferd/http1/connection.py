@@ -14,8 +14,8 @@ _HEADER_BYTES = 64 << 10
 _HEADER_COUNT = 256
 
 
-class Exchange(asyncio.Protocol):
-    """The connection's protocol, and the response a caller reads.
+class Connection(asyncio.Protocol):
+    """The asyncio protocol, and the response a caller reads.
 
     Reading stops while more than 256 KiB wait for the caller. `close` gives the connection back
     to the pool when the response was read to its end, and aborts it otherwise.
@@ -25,8 +25,8 @@ class Exchange(asyncio.Protocol):
         self,
         upstream: str,
         *,
-        give_back: Callable[["Exchange"], None],
-        gone: Callable[["Exchange"], None],
+        give_back: Callable[["Connection"], None],
+        gone: Callable[["Connection"], None],
     ) -> None:
         self._upstream = upstream
         self._give_back = give_back
@@ -42,6 +42,7 @@ class Exchange(asyncio.Protocol):
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.answered = False
+        self.sent_bytes = 0
         self._header_bytes = 0
         self._fed_bytes = 0
         self._pieces: deque[bytes] = deque()
@@ -54,6 +55,7 @@ class Exchange(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._deadline: float | None = None
         self._end: float | None = None
+        self._whole: float | None = None
         self._idle: float = 0.0
         self._framed = False
         self._reusable = True
@@ -80,8 +82,19 @@ class Exchange(asyncio.Protocol):
         else:
             self._fail(BackendFailed(f"{self._upstream} broke off"))
 
-    def begin(self, *, head: float, idle: float, end: float | None, expects_body: bool) -> None:
-        """Take the connection for one request; times are on the loop's clock."""
+    def begin(
+        self,
+        *,
+        head: float,
+        idle: float,
+        expects_body: bool,
+        end: float | None = None,
+        whole: float | None = None,
+    ) -> None:
+        """Take the connection for one request; `end` is on the loop's clock.
+
+        `whole` is the time for the answer from the moment that a streamed body is out.
+        """
         self._reset()
         self.is_lent = True
         self._parser = httptools.HttpResponseParser(self)
@@ -89,6 +102,7 @@ class Exchange(asyncio.Protocol):
         self._head = head
         self._idle = idle
         self._end = end
+        self._whole = whole
         self._watch(head)
 
     def close(self) -> None:
@@ -111,9 +125,12 @@ class Exchange(asyncio.Protocol):
     def hurry(self, seconds: float) -> None:
         """Give the rest of the answer no more than `seconds`."""
         if not self._is_complete:
-            end = self._loop.time() + seconds
-            self._end = end if self._end is None else min(end, self._end)
+            self._narrow(seconds)
             self._watch(seconds)
+
+    def _narrow(self, seconds: float) -> None:
+        end = self._loop.time() + seconds
+        self._end = end if self._end is None else min(end, self._end)
 
     # Deadlines: a timestamp that data moves; the timer looks again when it fires
 
@@ -136,7 +153,12 @@ class Exchange(asyncio.Protocol):
         if self._loop.time() < self._deadline - 0.001:
             self._arm()
             return
-        what = "went silent" if self._has_head else "gave no answer in time"
+        if not self._has_head:
+            what = "gave no answer in time"
+        elif self._end is not None and self._deadline >= self._end:
+            what = "gave no whole answer in time"
+        else:
+            what = "went silent"
         self._fail(BackendTimeout(f"{self._upstream} {what}"))
         self.transport.abort()
 
@@ -223,18 +245,30 @@ class Exchange(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
+    def say(self, data: bytes) -> None:
+        """Send without waiting."""
+        if not self.transport.is_closing():
+            self.sent_bytes += len(data)
+            self.transport.write(data)
+
     async def write(self, data: bytes) -> None:
         """Send, and wait while the upstream reads too slowly, but not for ever."""
         if self.transport.is_closing():
             return
         self._watch_upload(self._idle)
-        self.transport.write(data)
+        self.say(data)
         await self._writable.wait()
         self._watch_upload(None)
 
     def sent(self) -> None:
         """Note that the whole request is out: from now on the upstream owes an answer."""
+        self.owe()
         self._watch_upload(self._head)
+
+    def owe(self) -> None:
+        """Begin to count the time for a whole answer."""
+        if self._whole is not None:
+            self._narrow(self._whole)
 
     def _watch_upload(self, seconds: float | None) -> None:
         """Give the upstream `seconds`; without a number it is the caller's turn to send."""

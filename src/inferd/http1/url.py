@@ -1,8 +1,13 @@
 """Where an upstream is."""
 
-from urllib.parse import urlsplit
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
+
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_LONGEST_NAME = 253
 
 
 class Url(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,21 +33,55 @@ def parse_url(text: str) -> Url:
     """Take `text` apart.
 
     Raises:
-        ValueError: It isn't an http(s) address, or carries a user, a query or a fragment.
+        ValueError: It isn't an http(s) address, names no possible host or port, or carries a user,
+            a query or a fragment.
     """
     text = text.strip()
     if any(sign <= " " for sign in text):
         raise ValueError(f"{text!r} has a blank in it")
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("it is not an http:// or https:// address") from None
+    if "@" in parts.netloc:
+        raise ValueError("an address must not carry a user or password; use a token setting")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{text!r} is not an http:// or https:// address")
-    if parts.username or parts.password:
-        raise ValueError("an address must not carry a user or password; use a token setting")
     if parts.query or parts.fragment:
         raise ValueError(f"{text!r} must not carry a query or a fragment")
+    if not parts.path.isascii():
+        raise ValueError(f"{text!r} must have its path in ASCII, the rest as %XX")
     return Url(
         scheme=parts.scheme,
-        host=parts.hostname,
-        port=parts.port or (443 if parts.scheme == "https" else 80),
+        host=_host(parts.hostname),
+        port=_port(parts),
         path=parts.path.rstrip("/"),
     )
+
+
+def _host(name: str) -> str:
+    """Return a host that a resolver can be asked for: an address, or a name in ASCII."""
+    if ":" in name:
+        try:
+            ipaddress.IPv6Address(name)
+        except ValueError:
+            raise ValueError(f"{name!r} is not an IPv6 address") from None
+        return name
+    try:
+        plain = name if name.isascii() else name.encode("idna").decode()
+    except UnicodeError:
+        plain = ""
+    labels = plain.removesuffix(".").split(".")
+    if len(plain) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError(f"{name!r} can't be the name of a host")
+    return plain
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("the port must be a number from 1 to 65535")
+    return port or (443 if parts.scheme == "https" else 80)

@@ -10,7 +10,7 @@ from inferd.core.answer import Answer, Served
 from inferd.core.errors import BackendFailed
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk
-from inferd.http1.client import Response
+from inferd.http1.response import Response
 from inferd.wire import json, openai_chat, openai_embeddings
 from inferd.wire.failures import failure
 
