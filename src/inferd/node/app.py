@@ -5,6 +5,7 @@ from starlette.types import ASGIApp
 from inferd import __version__
 from inferd.config.schema import NodeConfig
 from inferd.core.clock import Clock
+from inferd.core.hosts import is_loopback
 from inferd.frontends._http.app import build_app
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.settings import HttpSettings
@@ -14,10 +15,17 @@ from inferd.frontends.openai import routes as openai
 from inferd.frontends.pages import routes as pages
 from inferd.gateway.admission.credentials import Credentials
 from inferd.gateway.gateway import Gateway
-from inferd.node.exposure import is_loopback
+from inferd.node.records import Records
+from inferd.storage.ledger import GROUPS
 
 
-def build(config: NodeConfig, gateway: Gateway, credentials: Credentials, clock: Clock) -> ASGIApp:
+def build(
+    config: NodeConfig,
+    gateway: Gateway,
+    credentials: Credentials,
+    records: Records,
+    clock: Clock,
+) -> ASGIApp:
     """Return the application that serves every way in over HTTP."""
     server = config.server
     settings = HttpSettings(
@@ -25,6 +33,7 @@ def build(config: NodeConfig, gateway: Gateway, credentials: Credentials, clock:
         allowed_hosts=server.allowed_hosts,
         cors_origins=server.cors_origins,
         trusted_proxies=tuple(str(network) for network in server.trusted_proxies),
+        access_log=config.log.access,
         loopback_only=is_loopback(server.host),
     )
     context = Context(
@@ -33,6 +42,8 @@ def build(config: NodeConfig, gateway: Gateway, credentials: Credentials, clock:
         clock=clock,
         started=clock.now(),
         version=__version__,
+        name=server.name,
     )
-    apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context)]
+    usage = admin.Usage(GROUPS, records.totals)
+    apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
     return build_app([*apis, pages.frontend(context, apis)], settings)

@@ -1,19 +1,8 @@
 """Who can reach this node, and whether that is safe."""
 
-import ipaddress
-
 from inferd.config.schema import NodeConfig
+from inferd.core.hosts import is_loopback
 from inferd.node.home import CannotStart
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_exposure(config: NodeConfig) -> None:

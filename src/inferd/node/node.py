@@ -40,7 +40,8 @@ class Node:
         self.gateway = gateway
         self.records = records
         self.owner_token = secrets.token_urlsafe(32)
-        self.app: ASGIApp = build(config, gateway, _credentials(config, self.owner_token), clock)
+        credentials = _credentials(config, self.owner_token)
+        self.app: ASGIApp = build(config, gateway, credentials, records, clock)
 
 
 @asynccontextmanager

@@ -16,7 +16,8 @@ from inferd.cli.doctor.check import Check, fail, warn
 from inferd.cli.failure import Failure
 from inferd.cli.settings import Where
 from inferd.config.schema import NodeConfig
-from inferd.node.exposure import check_exposure, is_loopback
+from inferd.core.hosts import is_loopback
+from inferd.node.exposure import check_exposure
 from inferd.node.home import CannotStart, Home, Running
 
 _PATIENCE = 5.0
