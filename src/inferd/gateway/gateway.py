@@ -4,7 +4,8 @@ import msgspec
 
 from inferd.core.errors import NodeError
 from inferd.core.request import Action, InferenceRequest, Principal, Tier
-from inferd.gateway.call import Call, Parts, Permission, check_hops
+from inferd.gateway.admission.permission import Permission
+from inferd.gateway.call import Call, Parts, check_hops
 from inferd.gateway.catalogue import Row, rows
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Candidate

@@ -1,0 +1,108 @@
+"""What a call leaves behind: a backend's health, an audit line, a ledger row."""
+
+import asyncio
+
+from inferd.core.answer import Answer
+from inferd.core.clock import Clock
+from inferd.core.errors import CallerLeft, ErrorKind, NodeError
+from inferd.core.records import Forward, Row
+from inferd.core.request import InferenceRequest, Principal
+from inferd.core.result import NO_USAGE
+from inferd.gateway.routing.router import Target, source_of
+from inferd.gateway.usage import Recorder
+
+_CLOSE = 0.01
+
+
+class Account:
+    """One request's books: attempts as they return, and the whole when it is settled."""
+
+    __slots__ = ("_began", "_clock", "_principal", "_recorder", "_request", "_started")
+
+    def __init__(
+        self, recorder: Recorder, clock: Clock, request: InferenceRequest, principal: Principal
+    ) -> None:
+        self._recorder = recorder
+        self._clock = clock
+        self._request = request
+        self._principal = principal
+        self._started = self._began = clock.now()
+
+    def attempt(self, target: Target) -> None:
+        """Note that a backend is asked."""
+        self._began = self._clock.now()
+        target.member.took()
+
+    def returned(self, target: Target, answer: Answer | None, error: BaseException | None) -> None:
+        """Tell the member how its request ended, and the audit log if words left for a node."""
+        now, member = self._clock.now(), target.member
+        outcome = _outcome(error)
+        if error is None:
+            member.gave(now - self._began)
+        elif isinstance(error, NodeError) and error.is_fault and not self._is_late(now):
+            member.broke(error.message, now, retry_after=error.retry_after)
+        elif outcome == ErrorKind.INTERNAL:
+            member.broke("it failed in a way it shouldn't; the log has it", now)
+        else:
+            member.left()
+        if member.backend.is_node:
+            line = Forward(
+                at=self._clock.wall(),
+                id=self._request.id,
+                principal=self._principal.id,
+                task=self._request.task,
+                model=target.model or self._request.model,
+                backend=member.name,
+                node=answer.served.node if answer else "",
+                sent_bytes=_sent(answer, error),
+                seconds=now - self._began,
+                outcome=outcome,
+            )
+            self._recorder.forwarded(line)
+
+    def settled(
+        self, target: Target | None, answer: Answer | None, error: BaseException | None
+    ) -> None:
+        """Write the request's row."""
+        usage = answer.usage if answer else NO_USAGE
+        said = answer.finish.model if answer and answer.finish else ""
+        asked = answer.served.model if answer else target.model if target else ""
+        row = Row(
+            at=self._clock.wall(),
+            id=self._request.id,
+            principal=self._principal.id,
+            task=self._request.task,
+            model=said or asked or self._request.model,
+            backend=target.member.name if target else "",
+            node=answer.served.node if answer else "",
+            source=source_of(target.member) if target else "",
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            units=usage.units,
+            seconds=self._clock.now() - self._started,
+            outcome=_outcome(error),
+        )
+        self._recorder.settled(row)
+
+    def _is_late(self, now: float) -> bool:
+        """Whether the caller's own deadline has passed: what ends then is nobody's fault."""
+        deadline = self._request.deadline
+        return deadline is not None and now >= deadline - _CLOSE
+
+
+def _sent(answer: Answer | None, error: BaseException | None) -> int:
+    if answer is not None:
+        return answer.sent_bytes
+    return error.sent_bytes if isinstance(error, NodeError) else 0
+
+
+def _outcome(error: BaseException | None) -> str:
+    match error:
+        case None:
+            return "ok"
+        case NodeError():
+            return error.kind.value
+        case CallerLeft() | asyncio.CancelledError() | GeneratorExit():
+            return "aborted"
+        case _:
+            return ErrorKind.INTERNAL.value
