@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from inferd.backends import Settings, open_kind
-from inferd.backends.local import TASKS, LocalBackend, Options
+from inferd.backends.local import LocalBackend, Options
+from inferd.backends.local.offers import TASKS
 from inferd.core.answer import collect
 from inferd.core.backend import Backend
 from inferd.core.errors import (

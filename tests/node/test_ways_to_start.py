@@ -143,3 +143,26 @@ def test_a_secret_means_that_nobody_comes_in_without_it(tmp_path: Path) -> None:
         asked = {"Authorization": "Bearer first-one"}
         assert httpx2.get(f"{node.url}/status", headers=asked).status_code == 403
     assert "first-one" not in (node.home / "log").read_text()
+
+
+async def test_a_secret_that_can_be_guessed_keeps_nobody_out(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="can be guessed"):
+        await start(tmp_path, INFERD_HOST="0.0.0.0", INFERENCE_SHARED_SECRET="short")
+
+
+async def test_secrets_may_come_as_a_list(tmp_path: Path) -> None:
+    secrets = config(tmp_path, INFERENCE_SHARED_SECRET='["alpha-word", "beta-word"]')
+    words = [secret.get_secret_value() for secret in secrets.auth.shared_secrets]
+    assert words == ["alpha-word", "beta-word"]
+
+
+def test_json_longer_than_can_be_taken_apart_is_refused(tmp_path: Path) -> None:
+    nested = b'{"task":"sentiment-analysis","payload":{"prompt":"x","z":[' + b"[]," * 8_000_000
+    with run_node(tmp_path) as node:
+        for path in ("/inference", "/v1/embeddings"):
+            answer = httpx2.post(
+                node.url + path, content=nested + b"[]]}}", timeout=30,
+                headers={"Content-Type": "application/json"},
+            )  # fmt: skip
+            assert answer.status_code == 413
+            assert "20 MiB" in answer.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -102,7 +103,15 @@ def _secrets(value: object, info: ValidationInfo) -> object:
 
 
 def split_secrets(text: str) -> tuple[SecretStr, ...]:
-    """Secrets separated by commas or line ends, each once."""
+    """Secrets separated by commas or line ends, each once; or a JSON list of them."""
+    if text.lstrip().startswith("["):
+        try:
+            listed = json.loads(text)
+        except (ValueError, RecursionError):
+            listed = None
+        if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+            raise ValueError("expected secrets separated by commas, or a JSON list of texts")
+        text = "\n".join(listed)
     pieces = (piece.strip() for piece in text.replace("\n", ",").split(","))
     return tuple(SecretStr(piece) for piece in dict.fromkeys(pieces) if piece)
 

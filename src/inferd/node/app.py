@@ -44,6 +44,6 @@ def build(
         version=__version__,
         name=server.name,
     )
-    usage = admin.Usage(GROUPS, records.totals)
+    usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
     apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
     return build_app([*apis, pages.frontend(context, apis)], settings)

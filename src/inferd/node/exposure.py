@@ -4,16 +4,26 @@ from inferd.config.schema import NodeConfig
 from inferd.core.hosts import is_loopback
 from inferd.node.home import CannotStart
 
+_SHORTEST = 8
+
 
 def check_exposure(config: NodeConfig) -> None:
     """Refuse to be reachable by strangers with nothing to keep them out.
 
     Raises:
-        CannotStart: The host isn't loopback, and no secret is set.
+        CannotStart: The host isn't loopback, and no secret is set, or one that can be guessed.
     """
-    if not is_loopback(config.server.host) and not config.auth.shared_secrets:
-        raise CannotStart(
-            f"{config.server.host} can be reached from other machines, and no secret is set",
-            "set INFERENCE_SHARED_SECRET (for instance to the output of `openssl rand -hex 32`), "
-            "or listen on 127.0.0.1",
-        )
+    if is_loopback(config.server.host):
+        return
+    secrets = [secret.get_secret_value() for secret in config.auth.shared_secrets]
+    if not secrets:
+        reason = "no secret is set"
+    elif any(len(secret) < _SHORTEST for secret in secrets):
+        reason = f"a secret of fewer than {_SHORTEST} characters can be guessed"
+    else:
+        return
+    raise CannotStart(
+        f"{config.server.host} can be reached from other machines, and {reason}",
+        "set INFERENCE_SHARED_SECRET (for instance to the output of `openssl rand -hex 32`), "
+        "or listen on 127.0.0.1",
+    )

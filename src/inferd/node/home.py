@@ -88,6 +88,8 @@ class Home:
                     f"a node{where} already uses the home folder {self.path}",
                     "stop it, or give this one a folder of its own with --home",
                 ) from error
+            # Left by a node that was killed: nobody may take its address for ours.
+            self._running.unlink(missing_ok=True)
             yield
         finally:
             os.close(file)

@@ -23,15 +23,23 @@ def directions(headers: Headers, clock: Clock) -> Context:
         LoopDetected: It lists more nodes than any honest chain has.
     """
     found = Context()
-    if text := headers.get("x-inference-use-remote"):
+    if text := _only(headers, "X-Inference-Use-Remote"):
         found["place"] = place_of(text, "X-Inference-Use-Remote")
-    if text := headers.get("x-inference-tier"):
+    if text := _only(headers, "X-Inference-Tier"):
         found["tiers"] = _tiers(text)
-    if text := headers.get("x-inference-timeout"):
+    if text := _only(headers, "X-Inference-Timeout"):
         found["deadline"] = clock.now() + _seconds(text)
     if lines := headers.getlist("x-inference-hops"):
         found["hops"] = _hops(",".join(lines))
     return found
+
+
+def _only(headers: Headers, name: str) -> str | None:
+    """Return a header that may stand once: two, or an empty one, must not widen anything."""
+    lines = headers.getlist(name)
+    if len(lines) > 1 or (lines and not lines[0].strip()):
+        raise InvalidRequest(f"{name} must be sent once, and not empty")
+    return lines[0] if lines else None
 
 
 def place_of(text: str, field: str) -> Place:

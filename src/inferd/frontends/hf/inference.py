@@ -7,7 +7,7 @@ from inferd.core.errors import InvalidRequest
 from inferd.core.request import InferenceRequest, Place
 from inferd.core.result import Result
 from inferd.core.tasks import missing_files, task_named
-from inferd.frontends._http.bodies import wrong_content_type
+from inferd.frontends._http.bodies import read_json, wrong_content_type
 from inferd.frontends._http.directions import directions, place_of
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.relay import Whole, relay
@@ -35,7 +35,7 @@ async def infer(exchange: Exchange) -> None:
             _place(asked, form.place)
             await _answer(exchange, form.spec, form.files, asked)
     elif exchange.content_type == _JSON:
-        body = await exchange.body()
+        body = await read_json(exchange)
         _place(asked, _place_beside(body))
         await _answer(exchange, body, (), asked)
     else:

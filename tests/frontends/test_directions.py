@@ -1,0 +1,39 @@
+"""Headers that say how a request may travel."""
+
+import pytest
+from starlette.datastructures import Headers
+
+from inferd.core.errors import InvalidRequest
+from inferd.core.request import Place, Tier
+from inferd.frontends._http.directions import directions
+from tests.clocks import HandClock
+
+
+def read(*lines: tuple[str, str]):
+    raw = [(name.lower().encode(), value.encode()) for name, value in lines]
+    return directions(Headers(raw=raw), HandClock())
+
+
+def test_what_is_said_is_read() -> None:
+    found = read(
+        ("X-Inference-Tier", "team"),
+        ("X-Inference-Use-Remote", "true"),
+        ("X-Inference-Timeout", "5"),
+        ("X-Inference-Hops", "node-a, node-b"),
+    )
+    assert found == {
+        "tiers": frozenset({Tier.LOCAL, Tier.PEER, Tier.TEAM}),
+        "place": Place.REMOTE,
+        "deadline": 105.0,
+        "hops": ("node-a", "node-b"),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Inference-Tier", "X-Inference-Use-Remote", "X-Inference-Timeout"]
+)
+def test_a_bound_said_twice_or_left_empty_is_refused_and_not_widened(name: str) -> None:
+    wide = {"X-Inference-Tier": "cloud", "X-Inference-Timeout": "60"}.get(name, "true")
+    for lines in ([(name, wide), (name, "local")], [(name, "")], [(name, "  ")]):
+        with pytest.raises(InvalidRequest, match=name):
+            read(*lines)
