@@ -21,7 +21,8 @@ class FakeUpstream:
     """Answers by echoing, until it is told to misbehave.
 
     `mode` is `ok`, `hang`, `stall` (silent in the middle), `cut` (gone in the middle), `garbage`,
-    `page`, `slow page`, `redirect` or `status`, which answers with `status`.
+    `page`, `slow page`, `redirect`, `status`, which answers with `status`, or `strict`, which
+    refuses `stream_options`.
     """
 
     def __init__(self) -> None:
@@ -107,6 +108,11 @@ class FakeUpstream:
             message = {"role": "assistant", "content": text, "odd": 1}
             choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
             await self.whole(wire, {"model": MODEL, "choices": choices, "usage": usage})
+            return
+        if self.mode == "strict" and "stream_options" in body:
+            await wire.answer(
+                b'{"error": {"message": "Extra inputs are not permitted"}}', status=400
+            )
             return
         deltas = [word if not n else f" {word}" for n, word in enumerate(words)]
         rows: list[dict[str, object]] = [

@@ -194,6 +194,30 @@ async def test_models_are_listed_by_what_their_names_say(subject: Subject) -> No
     assert offered.open_tasks == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("name", "embeds"),
+    [
+        ("text-embedding-3-small", True),
+        ("nomic-embed-text:latest", True),
+        ("BAAI/bge-m3", True),
+        ("intfloat/multilingual-e5-large", True),
+        ("Alibaba-NLP/gte-Qwen2-7B", True),
+        ("sentence-transformers/all-MiniLM-L6-v2", True),
+        ("acme/named", True),
+        ("gpt-4o", False),
+        ("some-e500-chat", False),
+        ("forgted", False),
+    ],
+)
+async def test_a_model_makes_vectors_only_if_its_name_or_its_operator_says_so(
+    name: str, embeds: bool
+) -> None:
+    settings = Settings(name="x", models={"ours": name}, options={"embeddings": ["acme/named"]})
+    async with open_kind("openai", settings, node=NODE, clock=HandClock()) as backend:
+        assert ("feature-extraction" in backend.assumed.tasks) == embeds
+        assert ("chat" in backend.assumed.tasks) != embeds
+
+
 async def test_configured_models_win_and_are_renamed() -> None:
     fake = FakeOpenAI()
     async with (

@@ -14,6 +14,7 @@ from inferd.core.errors import (
     BackendUnavailable,
     InvalidRequest,
     LoopDetected,
+    NodeError,
 )
 from inferd.core.request import InferenceRequest, Tier
 from inferd.core.result import Media, Result
@@ -150,6 +151,26 @@ async def test_a_file_that_breaks_off_is_the_callers_failure(subject: Subject) -
     assert server.received == []
 
 
+@pytest.mark.parametrize("task", ["chat", "text-classification", "text-generation"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_answer_says_how_much_was_sent(subject: Subject, task: str, stream: bool) -> None:
+    request = subject.ask(stream=stream) if task == "chat" else task_request(task, stream=stream)
+    answer = await subject.backend.infer(request)
+    answer.close()
+    sent = upstream_of(subject).received[-1]
+    assert 0 < answer.sent_bytes - len(sent.body) < 1000
+
+
+@pytest.mark.parametrize("mode", ["status", "page", "garbage", "cut", "hang"])
+async def test_a_failed_attempt_says_how_much_was_sent(subject: Subject, mode: str) -> None:
+    upstream_of(subject).mode = mode
+    for request in (subject.ask(), task_request("text-classification")):
+        with pytest.raises(NodeError) as failed:
+            await folded(subject, request)
+        sent = upstream_of(subject).received[-1]
+        assert 0 < failed.value.sent_bytes - len(sent.body) < 1000
+
+
 async def test_pictures_come_back_as_media(subject: Subject) -> None:
     result = await folded(subject, task_request("text-to-image"))
     assert result.media == Media(data=b"\x89PNG picture", content_type="image/png")
@@ -240,6 +261,9 @@ async def test_the_original_lists_tasks_and_takes_texts_as_tasks() -> None:
         several = InferenceRequest(id="r", task="feature-extraction", inputs={"prompt": ("a", "b")})
         assert (await folded(subject, several)).embeddings is not None
         assert form_of(fake.received[-1])[0].payload == {"prompt": ["a", "b"]}
+        assert fake.received[-1].path == "/inference"
+        raw = openai_embeddings.decode_request(b'{"model": "", "input": ["a", "b"]}', id="r")
+        assert (await folded(subject, raw)).embeddings is not None
         assert fake.received[-1].path == "/inference"
 
 

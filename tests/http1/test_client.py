@@ -289,6 +289,8 @@ async def test_a_slow_reader_holds_the_upstream_back_and_is_not_its_fault() -> N
                 blocked.set()
                 await drain
             sent.append(number)
+        # Never held back: let the test see that, rather than wait.
+        blocked.set()
         await wire.end()
 
     async with serve(pour) as upstream:

@@ -6,7 +6,7 @@ A kind's module has an `Options` struct, for what only it understands, and
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ import msgspec
 from inferd.core.backend import Backend
 from inferd.core.clock import Clock
 from inferd.core.request import Tier
+from inferd.core.result import Chunk
 
 T = TypeVar("T")
 
@@ -22,8 +23,8 @@ T = TypeVar("T")
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One backend as its operator wants it. Empty means that the kind decides.
 
-    `models` maps the names that callers use to the upstream's own; `timeout` bounds the wait for
-    an answer's head and for each piece of it.
+    `models` maps the names that callers use to the upstream's own; `timeout` bounds a whole
+    answer; of a stream, the wait for its head and for each piece of it.
     """
 
     name: str
@@ -77,3 +78,9 @@ def read_options(settings: Settings, shape: type[T]) -> T:
         return msgspec.convert(dict(settings.options), shape)
     except msgspec.ValidationError as error:
         raise ValueError(f"backend {settings.name}: options: {error}") from error
+
+
+async def each(chunks: Iterable[Chunk]) -> AsyncIterator[Chunk]:
+    """Yield what is already there, as an answer's chunks."""
+    for chunk in chunks:
+        yield chunk

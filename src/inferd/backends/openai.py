@@ -1,6 +1,7 @@
 """OpenAI, and any server that speaks its API: vLLM, llama.cpp, LM Studio, TGI, OpenRouter."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -28,11 +29,18 @@ WRITES = frozenset({"chat", "text-generation"})
 EMBEDS = frozenset({"feature-extraction"})
 TASKS = WRITES | EMBEDS
 
+_EMBEDDERS = re.compile(r"embed|(?<![a-z0-9])(?:bge|e5|gte|minilm)(?![a-z0-9])")
+"""Names of models that make vectors. Short ones count only as words: `gpt-4-e500` is none."""
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`embeddings` names the models that make vectors, where their names don't say so."""
+    """`embeddings` names the models that make vectors, where their names don't say so.
+
+    `usage`: whether streams are asked what they took, where their callers didn't ask.
+    """
 
     embeddings: tuple[str, ...] = ()
+    usage: bool = True
 
 
 @asynccontextmanager
@@ -59,6 +67,7 @@ class OpenAIBackend:
         self._models = dict(settings.models)
         self._embeddings = frozenset(options.embeddings)
         self._upstream = upstream
+        upstream.asks_usage = options.usage
         self.assumed = (
             Capabilities(models=self._offers(self._models))
             if self._models
@@ -79,7 +88,7 @@ class OpenAIBackend:
         if self._models:
             return self.assumed
         listed = openai_chat.decode_models(body)
-        return Capabilities(models=self._offers(model.id for model in listed))
+        return Capabilities(models=self._offers({model.id: model.id for model in listed}))
 
     async def infer(self, request: InferenceRequest) -> Answer:
         if request.task not in TASKS:
@@ -93,7 +102,9 @@ class OpenAIBackend:
         prompt = str(request.inputs["prompt"])
         answer = await ask_openai(self._upstream, _as_chat(asked, prompt), CHAT)
         if request.parameters.get("return_full_text") is True:
-            return Answer(_after(prompt, answer), free=answer.close, served=answer.served)
+            full = Answer(_after(prompt, answer), free=answer.close, served=answer.served)
+            full.sent_bytes = answer.sent_bytes
+            return full
         return answer
 
     def _upstream_model(self, name: str) -> str:
@@ -106,12 +117,15 @@ class OpenAIBackend:
             raise ModelNotFound(f"{self.name} has no model called {name}")
         return model
 
-    def _offers(self, names: Iterable[str]) -> tuple[Model, ...]:
-        """Say what each model does. The API doesn't tell, so its name has to."""
-        ids = list(names)
-        vectors = self._embeddings or {name for name in ids if "embed" in name.lower()}
-        others = WRITES if vectors else TASKS
-        return tuple(Model(id=name, tasks=EMBEDS if name in vectors else others) for name in ids)
+    def _offers(self, names: Mapping[str, str]) -> tuple[Model, ...]:
+        """Say what each model does. The API doesn't tell, so its names have to."""
+        return tuple(
+            Model(id=ours, tasks=EMBEDS if self._embeds(ours, theirs) else WRITES)
+            for ours, theirs in names.items()
+        )
+
+    def _embeds(self, *names: str) -> bool:
+        return any(name in self._embeddings or _EMBEDDERS.search(name.lower()) for name in names)
 
 
 def _as_chat(request: InferenceRequest, prompt: str) -> InferenceRequest:

@@ -7,16 +7,19 @@ from typing import Annotated
 
 import msgspec
 
-from inferd.backends import Settings, read_options
+from inferd.backends import Settings, each, read_options
 from inferd.backends._http import (
     CHAT,
     EMBEDDINGS,
+    EVENTS,
+    JSON,
     MAX_BYTES,
     OpenAIWire,
     Upstream,
     ask_openai,
     check_content,
     open_upstream,
+    reading,
     typed_stream,
 )
 from inferd.core.answer import Answer, Served
@@ -31,7 +34,6 @@ from inferd.http1.client import Body
 from inferd.http1.response import Response
 from inferd.wire import hf_tasks, json, multipart, openai_chat, usage_header
 
-_EVENTS = "text/event-stream"
 _MOST_SECONDS = 86_400.0
 _EVERY_TASK = Capabilities(open_tasks=frozenset(TASKS))
 
@@ -106,9 +108,11 @@ class RemoteNodeBackend:
         return await self._ask_task(request)
 
     def _wants_embeddings(self, request: InferenceRequest) -> bool:
+        if self._is_original:
+            return False
         if request.raw is not None and request.raw.wire == EMBEDDINGS.name:
             return True
-        return not isinstance(request.inputs.get("prompt"), str) and not self._is_original
+        return not isinstance(request.inputs.get("prompt"), str)
 
     async def _ask_openai(self, request: InferenceRequest, wire: OpenAIWire) -> Answer:
         return await ask_openai(
@@ -125,7 +129,7 @@ class RemoteNodeBackend:
         response = await self._upstream.ask(
             "POST",
             "/inference",
-            accept=_EVENTS if request.stream else "application/json",
+            accept=EVENTS if request.stream else JSON,
             headers=[
                 ("content-type", multipart.content_type_of(boundary)),
                 *self._directions(request),
@@ -134,20 +138,20 @@ class RemoteNodeBackend:
             deadline=request.deadline,
         )
         content_type = response.header("content-type")
-        try:
+        with reading(response):
             check_content(response, f"{self.name} isn't an inferd")
             served = self._served(response)
-            if content_type.lower().startswith(_EVENTS):
+            if content_type.lower().startswith(EVENTS):
                 chunks = typed_stream(response, hf_tasks.StreamDecoder())
-                return Answer(chunks, free=response.close, served=served)
-            body = await response.read(MAX_BYTES)
-        except BaseException:
-            response.close()
-            raise
-        response.close()
-        name = _file_name(response.header("content-disposition"))
-        result = hf_tasks.decode_result(request.task, content_type, body, name=name)
-        return Answer(_each(_accounted(result, response)), served=served)
+                answer = Answer(chunks, free=response.close, served=served)
+            else:
+                body = await response.read(MAX_BYTES)
+                response.close()
+                name = _file_name(response.header("content-disposition"))
+                result = hf_tasks.decode_result(request.task, content_type, body, name=name)
+                answer = Answer(each(_accounted(result, response)), served=served)
+        answer.sent_bytes = response.sent_bytes
+        return answer
 
     def _directions(self, request: InferenceRequest) -> list[tuple[str, str]]:
         """Say whom the request has passed, and how far and how long it may go on."""
@@ -272,8 +276,3 @@ async def _pieces(
 def _file_name(disposition: str) -> str:
     _, _, rest = disposition.partition('filename="')
     return rest.partition('"')[0].replace("\\", "/").rpartition("/")[2][:255]
-
-
-async def _each(chunks: Iterable[Chunk]) -> AsyncIterator[Chunk]:
-    for chunk in chunks:
-        yield chunk

@@ -21,6 +21,7 @@ from inferd.wire.openai_usage import (
     is_complete,
     read_usage,
     usage_of,
+    usage_of_field,
     usage_of_tail,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "encode_result",
     "is_complete",
     "usage_of",
+    "usage_of_field",
     "usage_of_tail",
     "wants_usage",
     "with_model",

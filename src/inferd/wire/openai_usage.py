@@ -27,6 +27,7 @@ class _Whole(msgspec.Struct):
 
 
 _whole = msgspec.json.Decoder(_Whole)
+_tokens = msgspec.json.Decoder(_Tokens)
 
 
 def encode_usage(usage: Usage) -> dict[str, int]:
@@ -59,6 +60,12 @@ def usage_of(body: bytes) -> Usage:
     """Peek at the usage of a whole raw answer."""
     whole = json.peek(_whole, body)
     return _plain(whole.usage) if whole and whole.usage else NO_USAGE
+
+
+def usage_of_field(field: bytes) -> Usage:
+    """Read the field `usage` of a raw answer, cut out of it."""
+    tokens = json.peek(_tokens, field) if field else None
+    return _plain(tokens) if tokens else NO_USAGE
 
 
 def usage_of_tail(tail: bytes) -> Usage:

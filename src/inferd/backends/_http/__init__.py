@@ -3,16 +3,21 @@
 from inferd.backends._http.openai import CHAT, EMBEDDINGS, OpenAIWire, ask_openai
 from inferd.backends._http.streams import typed_stream
 from inferd.backends._http.upstream import (
+    EVENTS,
+    JSON,
     MAX_BYTES,
     Upstream,
     check_content,
     is_loopback,
     open_upstream,
+    reading,
 )
 
 __all__ = [
     "CHAT",
     "EMBEDDINGS",
+    "EVENTS",
+    "JSON",
     "MAX_BYTES",
     "OpenAIWire",
     "Upstream",
@@ -20,5 +25,6 @@ __all__ = [
     "check_content",
     "is_loopback",
     "open_upstream",
+    "reading",
     "typed_stream",
 ]

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from inferd.core.answer import Answer, Served
-from inferd.core.result import Chunk
+from inferd.core.result import NO_USAGE, Chunk
 from inferd.http1.response import Response
 from inferd.wire import openai_chat, sse
+from inferd.wire.openai_stream_usage import UsageTaker
 
 _TAIL_BYTES = 16 << 10
 _GRACE = 0.2
@@ -41,10 +42,16 @@ async def typed_stream(response: Response, decoder: Decoder) -> AsyncIterator[Ch
 
 
 class RawStream:
-    """An OpenAI stream on its way through, of which only the end is remembered."""
+    """An OpenAI stream on its way through, of which only the end is remembered.
 
-    def __init__(self, response: Response, *, wire: str, served: Served) -> None:
+    `taker` takes out the usage that the caller didn't ask for.
+    """
+
+    def __init__(
+        self, response: Response, *, wire: str, served: Served, taker: UsageTaker | None
+    ) -> None:
         self._response = response
+        self._taker = taker
         self._tail = b""
         self.answer = Answer(self, free=self._free, served=served)
         self.answer.wire = wire
@@ -55,13 +62,18 @@ class RawStream:
         return self
 
     async def __anext__(self) -> Chunk:
-        try:
-            piece = await anext(self._response)
-        except StopAsyncIteration:
-            self._check_end()
-            raise
-        self._tail = (self._tail + piece)[-_TAIL_BYTES:]
-        return piece
+        while True:
+            try:
+                piece = await anext(self._response)
+            except StopAsyncIteration:
+                self._check_end()
+                if self._taker is not None and (rest := self._taker.end()):
+                    return rest
+                raise
+            self._tail = (self._tail + piece)[-_TAIL_BYTES:]
+            passed = piece if self._taker is None else self._taker.feed(piece)
+            if passed:
+                return passed
 
     def _check_end(self) -> None:
         """Some servers end with a finish reason and no [DONE]; with neither, it broke off."""
@@ -74,5 +86,6 @@ class RawStream:
         decoder.end()
 
     def _free(self) -> None:
-        self.answer.usage = openai_chat.usage_of_tail(self._tail)
+        taken = NO_USAGE if self._taker is None else self._taker.usage
+        self.answer.usage = openai_chat.usage_of_tail(self._tail) if taken == NO_USAGE else taken
         self._response.close()

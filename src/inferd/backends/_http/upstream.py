@@ -13,6 +13,8 @@ from inferd.http1.response import Response
 from inferd.http1.url import Url, parse_url
 from inferd.wire.failures import failure
 
+EVENTS = "text/event-stream"
+JSON = "application/json"
 MAX_BYTES = 256 << 20
 _ERROR_BYTES = 1 << 20
 _CONNECT = 10.0
@@ -28,7 +30,8 @@ Headers = Iterable[tuple[str, str]]
 class Upstream:
     """Asks, and turns every failure into one of ours.
 
-    Connections that fail are tried again `retries` times, after a pause on the clock.
+    Connections that fail are tried again `retries` times, after a pause on the clock. A whole
+    answer may take `settings.timeout` in all; of a stream, the head and each silence may.
     """
 
     def __init__(
@@ -40,6 +43,9 @@ class Upstream:
         self._what = what
         self._retries = retries
         self._is_closed = False
+        self._timeout = settings.timeout
+        self.asks_usage = True
+        """Whether streams are asked what they took; until one is refused for it."""
         self._client = Client(
             settings.name,
             url,
@@ -74,7 +80,7 @@ class Upstream:
         method: str,
         path: str,
         *,
-        accept: str = "application/json",
+        accept: str = JSON,
         headers: Headers = (),
         body: bytes | Body = b"",
         deadline: float | None = None,
@@ -85,21 +91,27 @@ class Upstream:
             NodeError: There is none.
         """
         sent = [*self._own, ("accept", accept), *headers]
-        tries = 0
+        whole = None if accept == EVENTS else self._timeout
+        tries = sent_bytes = 0
         while True:
             try:
                 response = await self._client.send(
-                    method, path, headers=sent, body=body, seconds=self.left(deadline)
+                    method, path, headers=sent, body=body, seconds=self.left(deadline), whole=whole
                 )
                 break
-            except BackendUnavailable:
-                if self._is_closed or tries >= self._retries:
+            except NodeError as error:
+                sent_bytes = error.sent_bytes = error.sent_bytes + sent_bytes
+                is_lost = self._is_closed or tries >= self._retries
+                if is_lost or not isinstance(error, BackendUnavailable):
                     raise
             await self._clock.sleep(_FIRST_PAUSE * 2**tries)
             tries += 1
+        response.sent_bytes += sent_bytes
         if response.status in _OK:
             return response
-        raise await self._refusal(response)
+        refusal = await self._refusal(response)
+        refusal.sent_bytes = response.sent_bytes
+        raise refusal
 
     async def read(self, method: str, path: str) -> tuple[str, bytes]:
         """Return a whole answer: its content type and its body.
@@ -173,6 +185,18 @@ def open_upstream(
         yield upstream
     finally:
         upstream.close()
+
+
+@contextmanager
+def reading(response: Response) -> Generator[None]:
+    """Free the response if reading it fails; the failure says what had been sent for it."""
+    try:
+        yield
+    except BaseException as error:
+        response.close()
+        if isinstance(error, NodeError):
+            error.sent_bytes = response.sent_bytes
+        raise
 
 
 def check_content(response: Response, what: str) -> None:

@@ -1,0 +1,79 @@
+"""Usage that only the node wants: put into requests, taken out of streams."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inferd.core.result import NO_USAGE, Usage
+from inferd.wire.json import encode
+from inferd.wire.openai_stream_usage import UsageTaker, unasked_usage, without_usage
+
+FIRST = b'data: {"choices": [{"delta": {"content": "\\n \\"usage\\""}}], "usage": null}'
+FILTER = b'data: {"choices": [], "prompt_filter_results": []}'
+BOTH = b'data: {"choices": [{"delta": {}}], "usage": {"prompt_tokens": 9}}'
+LAST = b'data: {"choices": [], "usage": {"prompt_tokens": 2, "completion_tokens": 3}}'
+DONE = b"data: [DONE]"
+STREAM = [b": hello", FILTER, b"event: x\n" + FIRST, BOTH, LAST, DONE]
+TOOK = Usage(input_tokens=2, output_tokens=3)
+
+
+@given(
+    end=st.sampled_from([b"\n", b"\r\n", b"\r"]),
+    sizes=st.lists(st.integers(1, 60), min_size=1),
+    is_closed=st.booleans(),
+)
+def test_only_the_event_that_tells_the_usage_is_taken_out(
+    end: bytes, sizes: list[int], is_closed: bool
+) -> None:
+    rows = [row.replace(b"\n", end) + 2 * end for row in STREAM]
+    stream = b"".join(rows).removesuffix(b"" if is_closed else 2 * end)
+    kept = b"".join(row for row in rows if LAST not in row).removesuffix(
+        b"" if is_closed else 2 * end
+    )
+    taker = UsageTaker()
+    said: list[bytes] = []
+    at = 0
+    for size in sizes:
+        said.append(taker.feed(stream[at : at + size]))
+        at += size
+    said += [taker.feed(stream[at:]), taker.end()]
+    # Cut between \r and \n, an event that is left out may leave the \n behind: a blank line.
+    assert b"".join(said).split() == kept.split()
+    assert taker.usage == TOOK
+
+
+def test_an_event_that_never_ends_is_passed_on() -> None:
+    taker = UsageTaker()
+    assert len(taker.feed(b"data: " + b"x" * (2 << 20))) == (2 << 20) + 6
+
+
+def test_nothing_taken_is_nothing_counted() -> None:
+    taker = UsageTaker()
+    assert taker.feed(DONE + b"\n\n") == DONE + b"\n\n"
+    assert taker.usage == NO_USAGE
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        (None, {"include_usage": True}),
+        ({}, {"include_usage": True}),
+        ({"include_usage": None}, {"include_usage": True}),
+        ({"a": [1.0], "include_usage": False}, {"a": [1.0], "include_usage": True}),
+    ],
+)
+def test_a_request_that_does_not_ask_is_made_to(stated: object, expected: object) -> None:
+    body = json.dumps({"a": 1, "stream_options": stated}).encode()
+    assert json.loads(encode(unasked_usage(body))) == {"stream_options": expected}
+
+
+@pytest.mark.parametrize("stated", [{"include_usage": True}, {"include_usage": "yes"}, 7, "x", [1]])
+def test_a_request_that_asks_or_means_nothing_is_left_alone(stated: object) -> None:
+    assert unasked_usage(json.dumps({"stream_options": stated}).encode()) == {}
+    assert unasked_usage(b"[]") == unasked_usage(b"{") == {}
+
+
+def test_our_own_question_is_taken_back() -> None:
+    assert without_usage(b'{"a":1,"stream_options":{"include_usage":true}}') == b'{"a":1}'
