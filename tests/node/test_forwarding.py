@@ -120,6 +120,38 @@ def test_five_megabytes_of_image_arrive_unchanged(laptop: RunningNode) -> None:
     assert hashlib.sha256(image).hexdigest() in answer.text
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+def test_a_file_passes_through_without_being_held_in_memory(
+    server: RunningNode, tmp_path: Path
+) -> None:
+    with run_node(tmp_path / "n", to(server)) as laptop:
+        before = memory_mb(laptop)
+        image = os.urandom(1 << 20) * 48
+        answer = laptop.infer("image-classification", {}, model="acme/pretend", image=image)
+        assert hashlib.sha256(image).hexdigest() in answer.text
+        assert memory_mb(laptop) - before < 24
+
+
+def memory_mb(node: RunningNode) -> float:
+    """Return the most memory that a node has held."""
+    status = Path(f"/proc/{node.process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def test_an_image_and_a_sound_of_one_form_arrive_unchanged(laptop: RunningNode) -> None:
+    image, sound = os.urandom(1 << 20), os.urandom(1 << 20)
+    spec = {"model_id": "acme/pretend", "task": "image-classification", "payload": {}}
+    form = {
+        "spec": (None, json.dumps(spec), "application/json"),
+        "image": ("photo.jpg", image, "image/jpeg"),
+        "audio": ("sound.wav", sound, "audio/wav"),
+    }
+    answer = httpx2.post(f"{laptop.url}/inference", files=form, timeout=30)
+    assert (answer.status_code, source(answer)) == (200, "remote"), answer.text
+    for data in (image, sound):
+        assert hashlib.sha256(data).hexdigest() in answer.text
+
+
 def test_an_image_for_a_text_task_is_not_used_here_and_the_answer_says_so(
     alone: RunningNode,
 ) -> None:
