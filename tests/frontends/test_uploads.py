@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -78,7 +80,7 @@ async def chunk(wire: Wire, data: bytes) -> None:
         ("", part("use_remote", "true") + part("spec", PICTURE)),
         ("", part("spec", PICTURE) + part("use_remote", "true")),
         ("X-Inference-Use-Remote: true\r\n", part("spec", PICTURE)),
-        ("X-Inference-Hops: node-x\r\n", part("spec", PICTURE)),
+        ("X-Inference-Hops: node-x\r\nX-Inference-Files: image\r\n", part("spec", PICTURE)),
     ],
 )
 async def test_a_file_flows_through_while_it_is_still_arriving(headers: str, before: bytes) -> None:
@@ -93,6 +95,54 @@ async def test_a_file_flows_through_while_it_is_still_arriving(headers: str, bef
         await wire.send(b"0\r\n\r\n")
         assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
     assert reader.data == b"first and last"
+
+
+AUDIO = b'--b\r\nContent-Disposition: form-data; name="audio"; filename="a.wav"\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("headers", "early"),
+    [
+        ("X-Inference-Hops: node-x\r\n", False),
+        ("X-Inference-Hops: node-x\r\nX-Inference-Files: image, audio\r\n", True),
+        ("X-Inference-Hops: node-x\r\nX-Inference-Files: image,audio,video\r\n", False),
+        ("X-Inference-Use-Remote: true\r\nX-Inference-Files: audio,image\r\n", True),
+    ],
+)
+async def test_two_files_of_one_form_both_arrive(headers: str, early: bool) -> None:
+    reader = Reader()
+    async with open_node(reader.backend) as node, node.dial() as wire:
+        await begin(wire, headers=headers)
+        await chunk(wire, part("spec", PICTURE) + IMAGE + b"picture")
+        await chunk(wire, b"\r\n" + AUDIO + b"sou")
+        if early:
+            await soon(reader.first.wait())
+        await chunk(wire, b"nd" + END)
+        await wire.send(b"0\r\n\r\n")
+        assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        [request] = reader.backend.requests
+        assert [(file.field, file.name) for file in request.files] == [
+            ("image", "i.png"),
+            ("audio", "a.wav"),
+        ]
+    assert reader.data == b"picture"
+
+
+@pytest.mark.parametrize("said", [{"use_remote": "true"}, {}])
+async def test_a_disk_without_room_is_no_fault_of_the_program(
+    said: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    reader = Reader()
+    async with open_node(reader.backend) as node:
+        answer = await node.client.post(
+            "/inference",
+            data=said,
+            files={"spec": (None, PICTURE), "image": ("i.png", b"x" * 500_000)},
+        )
+        assert answer.status_code == 503
+        assert "no room to keep the upload" in answer.text
+        assert not any(member.in_flight for member in node.gateway.pool)
 
 
 async def test_a_form_that_says_where_after_its_file_waits_for_the_end() -> None:

@@ -32,7 +32,7 @@ from inferd.core.result import Chunk, Finish
 from inferd.core.tasks import TASKS, task_named
 from inferd.http1.client import Body
 from inferd.http1.response import Response
-from inferd.wire import hf_tasks, json, multipart, openai_chat, usage_header
+from inferd.wire import files_header, hf_tasks, json, multipart, openai_chat, usage_header
 
 _MOST_SECONDS = 86_400.0
 _EVERY_TASK = Capabilities(open_tasks=frozenset(TASKS))
@@ -132,6 +132,7 @@ class RemoteNodeBackend:
             accept=EVENTS if request.stream else JSON,
             headers=[
                 ("content-type", multipart.content_type_of(boundary)),
+                *_announced(request.files),
                 *self._directions(request),
             ],
             body=_form(request, boundary),
@@ -238,6 +239,12 @@ def _tiers(tiers: frozenset[Tier]) -> str:
     if allowed == tiers_up_to(ceiling):
         return ceiling.label
     return ",".join(tier.label for tier in sorted(allowed))
+
+
+def _announced(files: tuple[File, ...]) -> list[tuple[str, str]]:
+    """Say which files will come, so that the next node may begin before they are all there."""
+    fields = files_header.encode_files(file.field for file in files)
+    return [(files_header.NAME.lower(), fields)] if fields else []
 
 
 def _form(request: InferenceRequest, boundary: bytes) -> Body:

@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator
 
-from inferd.core.errors import InvalidRequest, NodeError
+from inferd.core.errors import BackendOverloaded, InvalidRequest, NodeError
 
 _IN_MEMORY = 256 * 1024
 _PIECE = 64 * 1024
@@ -54,9 +54,19 @@ class ArrivingFile:
                 await news.wait()
 
     def add(self, data: bytes) -> None:
-        """Take bytes that have arrived."""
-        self._store.seek(0, os.SEEK_END)
-        self._store.write(data)
+        """Take bytes that have arrived.
+
+        Raises:
+            BackendOverloaded: There is no room for them.
+        """
+        try:
+            self._store.seek(0, os.SEEK_END)
+            self._store.write(data)
+        except OSError as error:
+            raise BackendOverloaded(
+                "no room to keep the upload",
+                hint="free some in this machine's folder for temporary files (TMPDIR)",
+            ) from error
         self._size += len(data)
         self._tell()
 

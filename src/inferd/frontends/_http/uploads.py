@@ -1,22 +1,29 @@
 """The form of /inference, read while it arrives.
 
 The request may begin before its file is here: if the spec and the caller's word on where to run
-are known when the first file begins, the rest of the body flows on beside the call. A form that
-says `use_remote` after its file, or never, is read to its end first.
+are known when the last file begins, the rest of the body flows on beside the call. The last is the
+first, unless X-Inference-Files announces more. A form that says `use_remote` after its file, or
+never, is read to its end first.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
-from inferd.core.errors import CallerLeft, InvalidRequest, NodeError, PayloadTooLarge
+from inferd.core.errors import (
+    BackendError,
+    CallerLeft,
+    InvalidRequest,
+    NodeError,
+    PayloadTooLarge,
+)
 from inferd.core.request import Place
 from inferd.frontends._http.alongside import alongside
 from inferd.frontends._http.directions import place_of
 from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.spool import ArrivingFile
-from inferd.wire import multipart
+from inferd.wire import files_header, multipart
 
 _FILES = ("image", "audio", "video")
 _MOST_BYTES = {"spec": 8 * 1024 * 1024, "use_remote": 64}
@@ -34,7 +41,8 @@ async def open_form(exchange: Exchange, *, place_is_known: bool) -> AsyncGenerat
         CallerLeft: It broke off.
     """
     decoder = multipart.Decoder(multipart.boundary_of(exchange.headers["content-type"]))
-    form = Form(place_is_known=place_is_known)
+    announced = files_header.decode_files(exchange.headers.get(files_header.NAME))
+    form = Form(place_is_known=place_is_known, announced=announced)
     try:
         async with alongside(form.read(exchange.pieces(), decoder)):
             await form.ready.wait()
@@ -46,12 +54,13 @@ async def open_form(exchange: Exchange, *, place_is_known: bool) -> AsyncGenerat
 class Form:
     """What has arrived. Its fields may be relied on once `ready` is set."""
 
-    def __init__(self, *, place_is_known: bool) -> None:
+    def __init__(self, *, place_is_known: bool, announced: frozenset[str] | None = None) -> None:
         self.spec = b""
         self.place: Place | None = None
         self.ready = asyncio.Event()
         self._files: dict[str, ArrivingFile] = {}
         self._place_is_known = place_is_known
+        self._announced: frozenset[str] = announced or frozenset()
         self._fields: dict[str, bytearray] = {}
         self._part: bytearray | ArrivingFile | None = None
         self._name = ""
@@ -73,6 +82,10 @@ class Form:
                 for event in decoder.feed(piece):
                     self._take(event)
             decoder.end()
+        except BackendError:
+            # Whoever reads the files must not take this node's trouble for their backend's.
+            self.close(InvalidRequest("the form could not be kept"))
+            raise
         except NodeError as error:
             self.close(error)
             raise
@@ -109,7 +122,7 @@ class Form:
         if self.ready.is_set():
             raise InvalidRequest(
                 f"{name} came after the file with which the request had begun",
-                hint="send every field before the file, and one file",
+                hint="send every field before the file; announce several in X-Inference-Files",
             )
         if name in _MOST_BYTES:
             self._part = self._fields[name] = bytearray()
@@ -122,7 +135,8 @@ class Form:
     def _begin_file(self, part: multipart.PartBegin) -> None:
         file = ArrivingFile(part.name, name=part.filename or "", content_type=part.content_type)
         self._part = self._files[part.name] = file
-        if self.spec and (self.place is not None or self._place_is_known):
+        is_placed = self.place is not None or self._place_is_known
+        if self.spec and is_placed and self._announced <= self._files.keys():
             self.ready.set()
 
     def _add(self, data: bytes) -> None:

@@ -12,7 +12,7 @@ from inferd.frontends._http.directions import directions, place_of
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.relay import Whole, relay
 from inferd.frontends._http.uploads import open_form
-from inferd.wire import hf_tasks, usage_header
+from inferd.wire import files_header, hf_tasks, usage_header
 from inferd.wire.context import Context
 
 _FORM = "multipart/form-data"
@@ -29,8 +29,10 @@ async def infer(exchange: Exchange) -> None:
     """Answer one request, whatever its task."""
     asked = directions(exchange.headers, exchange.context.clock)
     if exchange.content_type == _FORM:
-        # A node that forwards has already decided: it never says use_remote.
-        place_is_known = "place" in asked or "hops" in asked
+        # A node that forwards has already decided: it never says use_remote. One that doesn't
+        # announce its files may bring several.
+        is_announced = files_header.NAME in exchange.headers
+        place_is_known = "place" in asked or ("hops" in asked and is_announced)
         async with open_form(exchange, place_is_known=place_is_known) as form:
             _place(asked, form.place)
             await _answer(exchange, form.spec, form.files, asked)
