@@ -2,10 +2,10 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from inferd.cli.doctor.check import Check, fail, warn
 from inferd.config.remote import RemoteEndpoint
 from inferd.config.schema import NodeConfig
+from inferd.http1.url import Url, parse_url
 from inferd.telemetry.clock import SystemClock
 
 _PATIENCE = 5.0
@@ -40,20 +41,36 @@ def _our_id(home: Path) -> str:
 
 
 async def _examine(node: RemoteEndpoint, ours: str) -> list[Check]:
-    parts = urlsplit(node.url)
-    what = f"remote {node.name or parts.netloc}"
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        await asyncio.get_running_loop().getaddrinfo(parts.hostname, port)
-    except socket.gaierror:
+        url = parse_url(node.url)
+    except ValueError as error:
+        fix = "write it as https://node.example:8000"
+        return [fail(f"remote {node.name or node.url}", str(error), fix)]
+    what = f"remote {node.name or url.authority}"
+    try:
+        await asyncio.get_running_loop().getaddrinfo(url.host, url.port)
+    except (socket.gaierror, UnicodeError):
         fix = "check the name in remote.endpoint, and this machine's DNS"
-        return [fail(what, f"there is no host called {parts.hostname}", fix)]
+        return [fail(what, f"there is no host called {url.host}", fix)]
+    return await _ask(what, node, url, ours)
+
+
+async def _ask(what: str, node: RemoteEndpoint, url: Url, ours: str) -> list[Check]:
     try:
-        async with httpx2.AsyncClient(base_url=node.url, timeout=_PATIENCE) as http:
+        # As the node's own client does it: no proxies, and this machine's authorities.
+        async with httpx2.AsyncClient(
+            base_url=str(url),
+            timeout=_PATIENCE,
+            trust_env=False,
+            verify=ssl.create_default_context(),
+        ) as http:
             health = await http.get("healthz", headers=_credential(node))
             return [*_reached(what, health, ours), await _let_in(what, http, node)]
     except httpx2.HTTPError as error:
         return [_unreachable(what, node.url, error)]
+    except (httpx2.InvalidURL, UnicodeError):
+        fix = "look for signs in its address or its token that don't belong there"
+        return [fail(what, "it can't be asked", fix)]
 
 
 def _unreachable(what: str, url: str, error: httpx2.HTTPError) -> Check:
