@@ -12,6 +12,7 @@ from inferd.core.errors import (
     BackendDenied,
     BackendFailed,
     BackendOverloaded,
+    BackendRefused,
     BackendTimeout,
     BackendUnavailable,
     ModelNotFound,
@@ -139,6 +140,15 @@ async def test_5_an_upstreams_status_becomes_ours(
         await result_of(calling, calling.ask(stream=stream))
     assert failed.value.retry_after == 7
     assert "trace" not in str(failed.value)
+
+
+async def test_5_a_reason_that_quotes_our_credential_is_told_without_it(calling: Subject) -> None:
+    upstream = upstream_of(calling)
+    upstream.mode, upstream.status = "status", 422
+    with pytest.raises(BackendRefused) as failed:
+        await result_of(calling, calling.ask())
+    assert SECRET not in str(failed.value)
+    assert "[hidden]" in str(failed.value)
 
 
 @pytest.mark.parametrize("mode", ["hang", "stall"])

@@ -12,7 +12,6 @@ from inferd.backends._http import (
     EMBEDDINGS,
     Upstream,
     ask_openai,
-    is_loopback,
     open_upstream,
 )
 from inferd.core.answer import Answer
@@ -20,6 +19,7 @@ from inferd.core.backend import Backend, Capabilities, Model
 from inferd.core.clock import Clock
 from inferd.core.content import Message
 from inferd.core.errors import InvalidRequest, ModelNotFound, UnsupportedTask
+from inferd.core.hosts import is_loopback
 from inferd.core.request import InferenceRequest, Tier
 from inferd.core.result import Chunk, TextDelta
 from inferd.wire import openai_chat
@@ -62,7 +62,7 @@ class OpenAIBackend:
 
     def __init__(self, settings: Settings, options: Options, upstream: Upstream) -> None:
         self.name = settings.name
-        default = Tier.LOCAL if is_loopback(upstream.url) else Tier.CLOUD
+        default = Tier.LOCAL if is_loopback(upstream.url.host) else Tier.CLOUD
         self.tier = default if settings.tier is None else settings.tier
         self._models = dict(settings.models)
         self._embeddings = frozenset(options.embeddings)

@@ -179,7 +179,10 @@ class RemoteNodeBackend:
             node=node,
             nodes=tuple(nodes) or (node,),
             model=response.header("x-inference-model"),
-            warnings=tuple(response.values("x-inference-warning")),
+            warnings=tuple(
+                self._upstream.hide(text.encode()).decode()
+                for text in response.values("x-inference-warning")
+            ),
         )
 
     async def _tasks_of_original(self) -> Capabilities:

@@ -8,7 +8,6 @@ from inferd.backends._http.upstream import (
     MAX_BYTES,
     Upstream,
     check_content,
-    is_loopback,
     open_upstream,
     reading,
 )
@@ -23,7 +22,6 @@ __all__ = [
     "Upstream",
     "ask_openai",
     "check_content",
-    "is_loopback",
     "open_upstream",
     "reading",
     "typed_stream",

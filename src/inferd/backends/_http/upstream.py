@@ -1,6 +1,5 @@
 """One base URL with its credential: how it is asked, and what its refusals mean."""
 
-import ipaddress
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -55,6 +54,7 @@ class Upstream:
                 idle=settings.timeout,
             ),
         )
+        self._key = settings.api_key
         self._own: list[tuple[str, str]] = [("user-agent", "inferd")]
         if settings.api_key:
             self._own.append(("authorization", f"Bearer {settings.api_key}"))
@@ -130,6 +130,10 @@ class Upstream:
         self._is_closed = True
         self._client.close()
 
+    def hide(self, body: bytes) -> bytes:
+        """Take our own key out of what an upstream tells of us: callers may read it."""
+        return body.replace(self._key.encode(), b"[hidden]") if self._key else body
+
     async def _refusal(self, response: Response) -> NodeError:
         """Return what a failed response means."""
         try:
@@ -140,7 +144,7 @@ class Upstream:
                 )
             if response.status in _NOBODYS_PAGE:
                 check_content(response, self._what)
-            body = await response.read(_ERROR_BYTES)
+            body = self.hide(await response.read(_ERROR_BYTES))
         except NodeError as error:
             return error
         finally:
@@ -209,11 +213,3 @@ def check_content(response: Response, what: str) -> None:
         raise BackendFailed(
             f"{what}: it answered with a web page", hint="check its address, and what listens there"
         )
-
-
-def is_loopback(url: Url) -> bool:
-    """Whether words sent there stay on this machine."""
-    try:
-        return ipaddress.ip_address(url.host).is_loopback
-    except ValueError:
-        return url.host == "localhost" or url.host.endswith(".localhost")
