@@ -22,12 +22,29 @@ def test_each_value_comes_with_its_source(cli: Terminal) -> None:
         for row in json.loads(cli("config", "show", "--host", "localhost", "--json").out)
     }
     assert (found["server.port"]["value"], found["server.port"]["source"]) == (
-        "9001",
+        9001,
         "environment PORT",
     )
     assert found["server.host"]["source"] == "flag --host"
     assert found["server.drain_timeout"]["source"].endswith("inferd.toml")
     assert found["server.name"]["source"] == "default"
+
+
+def test_sizes_are_shown_as_people_write_them_and_as_numbers_in_json(cli: Terminal) -> None:
+    for given, shown in (("64MiB", "64 MiB"), ("1500", "1500 bytes"), ("2GiB", "2 GiB")):
+        words = ("config", "show", "--set", f"server.max_body={given}")
+        [line] = [line for line in cli(*words).out.splitlines() if "server.max_body" in line]
+        assert shown in line
+    rows = {row["key"]: row["value"] for row in json.loads(cli("config", "show", "--json").out)}
+    assert rows["server.max_body"] == 64 << 20
+    assert rows["remote.enabled"] is False
+    assert rows["backends"] == []
+    assert rows["server.home"] == str(cli.home / "node")
+
+
+def test_one_setting_is_one_setting(cli: Terminal) -> None:
+    assert ", 1 setting made" in cli("config", "check").out
+    assert ", 2 settings made" in cli("config", "check", "--port", "9001").out
 
 
 def test_what_has_no_effect_yet_is_marked(cli: Terminal) -> None:

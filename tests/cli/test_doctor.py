@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from inferd.cli.doctor import backends
 from tests.cli.strangers import stranger
 from tests.cli.terminal import Outcome, Terminal
 from tests.node.nodes import RunningNode
@@ -19,6 +20,46 @@ def point_at(cli: Terminal, url: str, token: str = "") -> None:
 
 def findings(outcome: Outcome, what: str) -> list[dict[str, Any]]:
     return [check for check in json.loads(outcome.out) if check["what"].startswith(what)]
+
+
+def list_backend(cli: Terminal, url: str, **more: object) -> None:
+    backend = {"name": "gpu", "kind": "openai", "base_url": url, **more}
+    cli.environment.setenv("INFERD_BACKENDS", json.dumps([backend]))
+
+
+def test_a_listed_backend_is_asked_what_it_offers(cli: Terminal) -> None:
+    body = json.dumps({"object": "list", "data": [{"id": "a"}, {"id": "b"}]}).encode()
+    with stranger("", body) as url:
+        list_backend(cli, f"{url}/v1")
+        [check] = findings(cli("doctor", "--json", "--port", "0"), "backend gpu")
+    assert check["level"] == "ok"
+    assert check["found"] == "openai, answers, and offers 2 models"
+
+
+def test_a_backend_that_is_down_fails_with_a_fix(cli: Terminal) -> None:
+    list_backend(cli, "http://127.0.0.1:9/v1", api_key="sk-secret77")
+    outcome = cli("doctor", "--port", "0")
+    assert outcome.status == 1
+    assert "fail  backend gpu: " in outcome.out
+    assert "fix: start it, and check its base_url and the firewall" in outcome.out
+    assert "sk-secret77" not in outcome.out + outcome.err
+
+
+def test_a_backend_that_never_answers_is_not_waited_for(
+    cli: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "_PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        list_backend(cli, f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
+        [check] = findings(cli("doctor", "--json", "--port", "0"), "backend gpu")
+    assert (check["level"], check["found"]) == ("fail", "it gave no answer within 0.2 s")
+
+
+def test_a_backend_of_no_known_kind_fails(cli: Terminal) -> None:
+    list_backend(cli, "http://127.0.0.1:9/v1", kind="opnai")
+    [check] = findings(cli("doctor", "--json", "--port", "0"), "backend gpu")
+    assert check["level"] == "fail"
+    assert "no kind called 'opnai'" in check["found"]
 
 
 def test_a_sound_machine_passes(cli: Terminal) -> None:

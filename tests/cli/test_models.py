@@ -19,6 +19,17 @@ def test_each_model_is_listed_once_with_its_tasks_and_place(
     assert [place["source"] for place in found[MINILM]["runs"]] == ["local"]
 
 
+def test_every_place_of_a_model_is_listed(cli: Terminal, shared_node: RunningNode) -> None:
+    cli.environment.setenv("REMOTE_INFERENCE_ENABLED", "true")
+    cli.environment.setenv("REMOTE_INFERENCE_ENDPOINT", shared_node.url)
+    cli.environment.setenv("REMOTE_INFERENCE_TOKEN", "letmein-please")
+    lines = cli("models").out.splitlines()
+    for model in (MINILM, "iris", "inferd-docs"):
+        [line] = [line for line in lines if line.startswith(model)]
+        assert line.rstrip().endswith("here; at remote-1 (team)")
+    assert "remote-1" not in cli("models", "--no-remote").out
+
+
 def test_a_task_narrows_the_list(cli: Terminal) -> None:
     outcome = cli("models", "--task", "chat")
     assert "inferd-docs" in outcome.out
@@ -28,7 +39,7 @@ def test_a_task_narrows_the_list(cli: Terminal) -> None:
 
 def test_an_unknown_task_is_told_with_what_was_meant(cli: Terminal) -> None:
     outcome = cli("models", "--task", "chatt")
-    assert outcome.status == 1
+    assert outcome.status == 2
     assert "did you mean chat?" in outcome.err
 
 

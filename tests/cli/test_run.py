@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 
+import httpx2
 import pytest
 
+from inferd.cli.client import refusal
 from tests.cli.strangers import listening
 from tests.cli.terminal import Terminal
 from tests.node.nodes import RunningNode
@@ -131,6 +133,9 @@ def test_the_file_of_a_node_that_died_is_not_believed(cli: Terminal) -> None:
     assert cli("run", "sentiment-analysis", "Fine").status == 0
 
 
+FAILED = ("not configured", "no backend", "can't be read", "can't be reached", "no parameter")
+
+
 @pytest.mark.parametrize(
     ("words", "fact", "hint"),
     [
@@ -140,6 +145,17 @@ def test_the_file_of_a_node_that_died_is_not_believed(cli: Terminal) -> None:
         (["chat", "x", "--remote", "--local"], "contradict", "give one"),
         (["chat", "x", "--tier", "nowhere"], "--tier: no tier called 'nowhere'", "local, peer"),
         (["text-to-image", "x"], "no backend here runs any model", "inferd models"),
+        (["chat"], "chat needs messages", "run chat 'What is inferd?'"),
+        (["chat", ""], "chat needs messages", "run chat 'What is inferd?'"),
+        (["tabular-classification"], "needs features", "tabular-classification 5.1,3.5,1.4,0.2"),
+        (
+            ["sentence-similarity", "a cat"],
+            "needs sentences",
+            """'sentences=["A kitten lay on a rug.","Stocks fell."]'""",
+        ),
+        (["sentiment-analysis"], "text-classification needs prompt", "text-classification 'I love"),
+        (["image-classification"], "needs image", "--file image=photo.jpg"),
+        (["sentiment-analysis", "x", "-p", "topk=1"], "no parameter called topk", "mean top_k?"),
         (["image-classification", "x"], "takes no text", "--file image=PATH"),
         (["image-classification", "-f", "gone.jpg"], "gone.jpg can't be read", ""),
         (["chat", "x", "-p", "seed"], "--param seed has no value", "name=value"),
@@ -154,11 +170,49 @@ def test_a_mistake_is_told_as_a_fact_and_a_hint(
     cli: Terminal, words: list[str], fact: str, hint: str
 ) -> None:
     outcome = cli("run", *words)
-    assert outcome.status == 1
+    assert outcome.status == (1 if any(mark in fact for mark in FAILED) else 2)
     assert outcome.out == ""
     assert outcome.err.startswith("inferd: ")
     assert fact in outcome.err
     assert hint in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "fact", "hint"),
+    [
+        (["run", "chat", "x", "--modle", "y"], "there is no option --modle", "mean --model?"),
+        (["models", "--tsk", "chat"], "there is no option --tsk", "mean --task?"),
+        (["usage", "--bogus"], "there is no option --bogus", "--help"),
+        (["doctor", "--prot=1"], "there is no option --prot", "mean --port?"),
+        (["config", "shw"], "there is no command shw", "mean show?"),
+        (["[modles]"], "there is no command [modles]", "mean models?"),
+        (["usage", "--latest", "x"], 'invalid value for --latest: unable to convert "x"', "--help"),
+        (["run"], "TASK requires an argument", "--help"),
+        (["up", "--set", "a"], "--set a has no value", "section.key=value"),
+    ],
+)
+def test_what_is_not_understood_is_told_alike_with_status_2(
+    cli: Terminal, words: list[str], fact: str, hint: str
+) -> None:
+    outcome = cli(*words)
+    assert (outcome.status, outcome.out) == (2, "")
+    first, second = outcome.err.splitlines()
+    assert first.startswith("inferd: ")
+    assert fact in first
+    assert second.startswith("  hint: ")
+    assert hint in second
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("GET /run?task=fill-mask describes every field", "`inferd tasks fill-mask` describes"),
+        ("GET /models lists the tasks", "`inferd tasks` lists the tasks"),
+    ],
+)
+def test_a_nodes_hint_is_told_in_the_command_lines_words(theirs: str, ours: str) -> None:
+    answer = httpx2.Response(400, json={"error": "no", "hint": theirs})
+    assert refusal(answer, "the node").hint.startswith(ours)
 
 
 def test_a_failure_at_the_node_comes_with_the_requests_id(cli: Terminal) -> None:

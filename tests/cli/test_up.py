@@ -72,6 +72,9 @@ def test_the_banner_shows_what_runs_and_no_secret(tmp_path: Path) -> None:
         out, err = stopped(process, signal.SIGTERM)
     assert f"curl {url}/v1/embeddings -H 'Authorization: Bearer <secret>'" in out
     assert "state  ~/node" in out
+    # Its path, unless the virtual environment is on PATH.
+    programs = ("inferd", Path(sys.executable).with_name("inferd"))
+    assert any(f"  or     {program} run sentiment-analysis" in out for program in programs)
     assert "remote on: http://127.0.0.1:9" in out
     assert "hub.token has no effect yet" in out
     for secret in secrets.values():

@@ -80,8 +80,13 @@ def test_a_wrong_question_is_told_with_a_right_one(
     cli: Terminal, words: list[str], told: str
 ) -> None:
     outcome = cli("usage", *words)
-    assert outcome.status == 1
+    assert outcome.status == 2
     assert told in outcome.err
+
+
+def test_help_says_what_units_are(cli: Terminal) -> None:
+    words = " ".join(cli("usage", "--help").out.replace("│", "").split())
+    assert "units elsewhere: texts, rows or images" in words
 
 
 def test_a_file_that_is_no_ledger_is_told_as_such(cli: Terminal) -> None:

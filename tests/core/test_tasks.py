@@ -165,6 +165,12 @@ def test_parameters_come_from_the_payload_its_group_and_the_extras() -> None:
     assert parameters == {"top_k": 3, "seed": 1, "odd": [1], "new": True}
 
 
+def test_errors_use_the_tasks_own_name() -> None:
+    with pytest.raises(InvalidRequest, match=r"^text-classification needs prompt") as caught:
+        check("sentiment-analysis", {}, {})
+    assert "task=text-classification " in caught.value.hint
+
+
 def test_hugging_face_clients_nest_their_inputs() -> None:
     asked = {"inputs": {"question": "who?", "context": "me"}, "parameters": {"top_k": 2}}
     assert check("question-answering", asked, {}) == (

@@ -7,8 +7,10 @@ screen     the terminal
 client     finding a node and calling it
 here       the node that runs with the same home folder
 inputs     words of the command line as a task's payload
+examples   a command to copy for each task
+program    this very program, as the user can call it
 render     results, drawn
-up, run, models, config, usage, doctor   one command each
+up, run, models, tasks, config, usage, doctor   one command each
 """
 
 import sys

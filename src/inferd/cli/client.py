@@ -5,6 +5,7 @@ command opens a node in its own process and calls that, with everything but a li
 """
 
 import os
+import re
 import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ import httpx2
 import msgspec
 
 from inferd.cli import here, screen
-from inferd.cli.failure import Failure
+from inferd.cli.failure import Failure, Misuse
 from inferd.cli.settings import TOKEN_NAME, Where, read
 from inferd.node.home import Running
 
@@ -24,9 +25,11 @@ _ANSWER_SECONDS = 600.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _IN_OUR_WORDS = {
     "send `Authorization: Bearer <secret>` with": f"set {TOKEN_NAME} to",
+    "GET /models lists the tasks": "`inferd tasks` lists the tasks",
     "leave out use_remote=false": "leave out --local",
     "leave out use_remote": "leave out --remote",
 }
+_DESCRIBED = re.compile(r"GET /run\?task=([a-z0-9-]+) describes")
 T = TypeVar("T")
 
 _TOLD_KEYS = ("reason", "message", "error", "detail")
@@ -132,7 +135,7 @@ async def open_client(where: Where, *, local: bool = False) -> AsyncGenerator[Cl
 async def _over_http(url: str, token: str) -> AsyncGenerator[Client]:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Failure(f"{url} is no URL of a node", hint="write http://HOST:PORT")
+        raise Misuse(f"{url} is no URL of a node", hint="write http://HOST:PORT")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if token and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         screen.note(f"note: the secret for {url} travels unencrypted: use https")
@@ -219,6 +222,8 @@ def refusal(answer: httpx2.Response, name: str) -> Failure:
 
 def _here(hint: str) -> str:
     """Say a node's hint in the command line's words."""
+    if described := _DESCRIBED.match(hint):
+        return f"`inferd tasks {described[1]}` describes every field"
     for theirs, ours in _IN_OUR_WORDS.items():
         hint = hint.replace(theirs, ours)
     return hint

@@ -5,13 +5,21 @@ from collections.abc import Sequence
 
 
 class Failure(Exception):
-    """Ends the command with status 1."""
+    """Ends the command with its status: it was understood, and didn't go well."""
+
+    status = 1
 
     def __init__(self, message: str, *, hint: str = "", request_id: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.request_id = request_id
+
+
+class Misuse(Failure):
+    """The command itself can't be understood: nothing was asked of anybody."""
+
+    status = 2
 
 
 def tell(failure: Failure) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from inferd.cli.failure import Failure, did_you_mean
-from inferd.core.tasks import Field, FieldKind, Task
+from inferd.cli.examples import command, main_field
+from inferd.cli.failure import Failure, Misuse, did_you_mean
+from inferd.core.errors import UnsupportedTask
+from inferd.core.tasks import TASKS, Field, FieldKind, Task, missing_files, task_named
 
 _TEXTS = (FieldKind.TEXT, FieldKind.STRING)
 _LISTS = (FieldKind.STRINGS, FieldKind.TEXTS)
@@ -24,11 +26,27 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     data: bytes
 
 
+def task_called(name: str) -> Task:
+    """Return the task of that name or alias.
+
+    Raises:
+        Misuse: There is none.
+    """
+    try:
+        return task_named(name)
+    except UnsupportedTask as error:
+        hint = error.hint if error.hint.startswith("did") else ""
+        raise Misuse(
+            error.message,
+            hint=hint or did_you_mean(name, list(TASKS), "`inferd tasks` lists the tasks"),
+        ) from error
+
+
 def payload_of(task: Task, text: Sequence[str], inputs: Iterable[str]) -> dict[str, object]:
     """Return the payload that the words mean.
 
     Raises:
-        Failure: A word names no field, or its value can't be read.
+        Misuse: A word names no field, its value can't be read, or a field that it needs is missing.
     """
     given: list[tuple[Field, str]] = []
     if text:
@@ -37,13 +55,17 @@ def payload_of(task: Task, text: Sequence[str], inputs: Iterable[str]) -> dict[s
         name, equals, value = word.partition("=")
         field = find(task.inputs, name) if equals else None
         if field is None and equals and (typo := _typo(task, name)):
-            raise Failure(f"{task.spelling} has no input called {name}", hint=typo)
+            raise Misuse(f"{task.name} has no input called {name}", hint=typo)
         given.append((field, value) if field else (_main(task), word))
     if _awaits_stdin(task, [field for field, _ in given]):
         given.insert(0, (_main(task), _STDIN))
     payload: dict[str, object] = {}
     for field, word in given:
-        _add(payload, field, value_of(field, read(word)))
+        if text := read(word):
+            _add(payload, field, value_of(field, text))
+    _check_complete(
+        task, [each.name for each in task.inputs if each.required and each.name not in payload]
+    )
     return payload
 
 
@@ -51,13 +73,13 @@ def parameters_of(task: Task, words: Iterable[str]) -> dict[str, object]:
     """Return the parameters that `k=v` words mean; names the task doesn't know are passed on.
 
     Raises:
-        Failure: A word isn't `k=v`, or its value can't be read.
+        Misuse: A word isn't `k=v`, or its value can't be read.
     """
     parameters: dict[str, object] = {}
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
-            raise Failure(f"--param {word} has no value", hint="write --param name=value")
+            raise Misuse(f"--param {word} has no value", hint="write --param name=value")
         field = find(task.parameters, name)
         if field is None:
             parameters[name] = _json_or_text(read(text))
@@ -70,14 +92,15 @@ def files_of(task: Task, words: Iterable[str]) -> list[Part]:
     """Return the files that `key=path` words mean; a path alone is the task's own file.
 
     Raises:
-        Failure: A file can't be read, or the task takes none.
+        Misuse: The task takes none, or one that it needs is missing.
+        Failure: A file can't be read.
     """
     parts: list[Part] = []
     for word in words:
         name, equals, rest = word.partition("=")
         if not equals or "/" in name:
             if not task.files:
-                raise Failure(f"{task.spelling} takes no file")
+                raise Misuse(f"{task.name} takes no file", hint=f"for instance: {command(task)}")
             name, rest = task.files[0].name, word
         path = Path(rest).expanduser()
         try:
@@ -86,6 +109,7 @@ def files_of(task: Task, words: Iterable[str]) -> list[Part]:
             raise Failure(f"{path} can't be read: {error.strerror}") from error
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         parts.append(Part(field=name, name=path.name, content_type=kind, data=data))
+    _check_complete(task, missing_files(task, {part.field for part in parts}))
     return parts
 
 
@@ -103,7 +127,7 @@ def value_of(field: Field, text: str) -> object:
     """Read a value as the field wants it.
 
     Raises:
-        Failure: It isn't such a value.
+        Misuse: It isn't such a value.
     """
     if field.kind in _TEXTS:
         return text
@@ -119,7 +143,7 @@ def value_of(field: Field, text: str) -> object:
     except msgspec.DecodeError as error:
         expected = f"a JSON value ({field.kind.value})"
         example = msgspec.json.encode(field.example).decode() if field.example else ""
-        raise Failure(
+        raise Misuse(
             f"{field.name} must be {expected}, and {_short(text)} isn't one",
             hint=f"for instance {example}" if example else "",
         ) from error
@@ -127,10 +151,20 @@ def value_of(field: Field, text: str) -> object:
 
 def _main(task: Task) -> Field:
     """Return the field that plain text goes to."""
-    if not task.inputs:
+    field = main_field(task)
+    if field is None:
         names = " and ".join(f"--file {file.name}=PATH" for file in task.files)
-        raise Failure(f"{task.spelling} takes no text", hint=f"it takes {names}" if names else "")
-    return next((field for field in task.inputs if field.required), task.inputs[0])
+        raise Misuse(f"{task.name} takes no text", hint=f"it takes {names}" if names else "")
+    return field
+
+
+def _check_complete(task: Task, missing: Sequence[str]) -> None:
+    if missing:
+        verb = "it is" if len(missing) == 1 else "they are"
+        raise Misuse(
+            f"{task.name} needs {' and '.join(missing)}: {verb} missing",
+            hint=f"for instance: {command(task)}",
+        )
 
 
 def _awaits_stdin(task: Task, given: Sequence[Field]) -> bool:

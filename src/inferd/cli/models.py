@@ -9,10 +9,9 @@ from cyclopts import Parameter
 
 from inferd.cli import screen
 from inferd.cli.client import Client, open_client
-from inferd.cli.failure import Failure, did_you_mean
+from inferd.cli.failure import did_you_mean
+from inferd.cli.inputs import task_called
 from inferd.cli.settings import SWITCH, WHERE, Where
-from inferd.core.errors import UnsupportedTask
-from inferd.core.tasks import TASKS, task_named
 from inferd.gateway.catalogue import Placement
 from inferd.gateway.gateway import Explanation
 
@@ -57,7 +56,7 @@ def models(
         where: Which node.
     """
     if task:
-        task = _task_name(task)
+        task = task_called(task).name
     if why:
         asyncio.run(_why(why, task, json, where))
     else:
@@ -78,7 +77,7 @@ async def _list(task: str, remote: bool, json: bool, where: Where) -> None:
 
     table = grid("model", "tasks", "runs")
     for model in found:
-        places = "\n".join(_placed(place) for place in model.runs)
+        places = "; ".join(_placed(place) for place in model.runs)
         tasks_shown = "\n".join(model.tasks)
         table.add_row(*(Text(screen.printable(text)) for text in (model.id, tasks_shown, places)))
     screen.show(table)
@@ -157,11 +156,3 @@ def _show_reasons(found: Iterable[Explanation]) -> None:
 
 def _without(reason: str, task: str) -> str:
     return reason.replace(task, "…")
-
-
-def _task_name(name: str) -> str:
-    try:
-        return task_named(name).name
-    except UnsupportedTask as error:
-        hint = did_you_mean(name, list(TASKS), "GET /models lists the tasks")
-        raise Failure(error.message, hint=hint) from error

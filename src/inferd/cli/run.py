@@ -8,12 +8,10 @@ from cyclopts import Parameter
 
 from inferd.cli.asking import Question, ask, ask_for_stream
 from inferd.cli.client import open_client
-from inferd.cli.failure import Failure, did_you_mean
-from inferd.cli.inputs import files_of, parameters_of, payload_of
+from inferd.cli.failure import Misuse, did_you_mean
+from inferd.cli.inputs import files_of, parameters_of, payload_of, task_called
 from inferd.cli.settings import LIST, SWITCH, WHERE, Where
-from inferd.core.errors import UnsupportedTask
 from inferd.core.request import parse_tiers
-from inferd.core.tasks import Task, task_named
 
 _OPTIONS = (
     "--model", "--input", "--file", "--param", "--tier", "--remote", "--local", "--stream",
@@ -70,18 +68,18 @@ def run(
     """Run a task, on the running node or, where none runs, in this process.
 
     Args:
-        task: The task's name, as `inferd models` lists them.
+        task: The task's name, as `inferd tasks` lists them.
         text: The main input; `-` reads standard input.
         asked: What is asked.
         shown: How the answer is shown.
         where: Which node.
     """
-    known = _task(task)
+    known = task_called(task)
     for word in text:
         # Else a misspelt option would be taken for words.
         if word.startswith("-") and word != "-" and " " not in word:
             hint = did_you_mean(word, _OPTIONS, "give text that begins with a hyphen to --input")
-            raise Failure(f"there is no option {word}", hint=hint)
+            raise Misuse(f"there is no option {word}", hint=hint)
     question = Question(
         task=known,
         model=asked.model,
@@ -102,22 +100,14 @@ async def _answered(question: Question, shown: Shown, where: Where) -> None:
             await ask(client, question, json=shown.json, output=shown.output)
 
 
-def _task(name: str) -> Task:
-    try:
-        return task_named(name)
-    except UnsupportedTask as error:
-        hint = error.hint if error.hint.startswith("did") else "`inferd models` lists the tasks"
-        raise Failure(error.message, hint=hint) from error
-
-
 def _tier(text: str) -> str:
     try:
         return text if not text or parse_tiers(text) else ""
     except ValueError as error:
-        raise Failure(f"--tier: {error}") from error
+        raise Misuse(f"--tier: {error}") from error
 
 
 def _place(asked: Asked) -> bool | None:
     if asked.remote and asked.local:
-        raise Failure("--remote and --local contradict each other", hint="give one of them")
+        raise Misuse("--remote and --local contradict each other", hint="give one of them")
     return True if asked.remote else False if asked.local else None

@@ -53,6 +53,11 @@ def printable(text: str) -> str:
     return "".join(char for char in text if char.isprintable() or char in _KEPT)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things: `1 model`, `2 models`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 @contextmanager
 def working(what: str, *, quiet: bool = False) -> Generator[None]:
     """Show that something is being waited for, where somebody watches."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inferd.cli.failure import Failure
+from inferd.cli.failure import Failure, Misuse
 from inferd.config.keys import all_keys
 from inferd.config.load import Loaded, load, preset_names
 from inferd.config.problems import ConfigError
@@ -52,7 +52,7 @@ class Source:
         for text in self.set:
             key, equals, value = text.partition("=")
             if not equals:
-                raise Failure(f"--set {text} has no value", hint="write --set section.key=value")
+                raise Misuse(f"--set {text} has no value", hint="write --set section.key=value")
             yield key.strip(), value
 
 

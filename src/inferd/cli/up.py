@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from inferd.cli.failure import Failure
+from inferd.cli.program import program
 from inferd.cli.settings import SETTINGS, Settings, read
 from inferd.config.load import Loaded
 
@@ -38,7 +39,7 @@ def banner(url: str, loaded: Loaded) -> str:
         f"inferd serves at {url}",
         f"  try    curl {url}/v1/embeddings{auth} -H 'Content-Type: application/json' "
         """-d '{"model": "minilm", "input": "Hello"}'""",
-        f"  or     inferd run sentiment-analysis 'What a fine day'{home}",
+        f"  or     {program()} run sentiment-analysis 'What a fine day'{home}",
         f"  state  {_short(config.server.home)}",
         f"  remote {_remote(loaded)}",
     ]

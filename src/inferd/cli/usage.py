@@ -12,7 +12,7 @@ import msgspec
 from cyclopts import Parameter
 
 from inferd.cli import screen
-from inferd.cli.failure import Failure, did_you_mean
+from inferd.cli.failure import Failure, Misuse, did_you_mean
 from inferd.cli.settings import SOURCE, SWITCH, Source, read
 from inferd.core.records import Row
 from inferd.node.home import Home
@@ -23,12 +23,16 @@ T = TypeVar("T")
 
 _AGO = re.compile(r"(\d+)([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_BY = (
+    f"Group by some of {', '.join(GROUPS)}. What is added up: tokens where a model counts them, "
+    "units elsewhere: texts, rows or images."
+)
 _SUMS = ("requests", "failed", "input_tokens", "output_tokens", "units", "seconds")
 
 
 def usage(
     *,
-    by: Annotated[str, Parameter(name=["--by", "-b"])] = "principal,model",
+    by: Annotated[str, Parameter(name=["--by", "-b"], help=_BY)] = "principal,model",
     since: Annotated[str, Parameter(show_default=False)] = "",
     latest: Annotated[int | None, Parameter(name=["--latest", "-n"])] = None,
     json: Annotated[bool, SWITCH] = False,
@@ -38,7 +42,7 @@ def usage(
     """Show who used what, from the ledger; the node may be down.
 
     Args:
-        by: Group by some of principal, model, task, backend, node, source, outcome, day.
+        by: What to group by.
         since: Only from then on: 7d, 12h, or a date like 2026-01-31.
         latest: Instead, show this many of the newest requests.
         json: Print JSON.
@@ -77,9 +81,9 @@ def _groups(text: str) -> tuple[str, ...]:
     for name in names:
         if name not in GROUPS:
             hint = did_you_mean(name, GROUPS, f"group by some of {', '.join(GROUPS)}")
-            raise Failure(f"usage isn't kept by {name}", hint=hint)
+            raise Misuse(f"usage isn't kept by {name}", hint=hint)
     if not names:
-        raise Failure("--by names nothing", hint=f"group by some of {', '.join(GROUPS)}")
+        raise Misuse("--by names nothing", hint=f"group by some of {', '.join(GROUPS)}")
     return names
 
 
@@ -92,7 +96,7 @@ def _start(text: str) -> float:
     try:
         return datetime.fromisoformat(text).astimezone().timestamp()
     except (ValueError, OverflowError, OSError) as error:
-        raise Failure(f"--since {text} is no time", hint="write 7d, 12h or 2026-01-31") from error
+        raise Misuse(f"--since {text} is no time", hint="write 7d, 12h or 2026-01-31") from error
 
 
 def _summed(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 from inferd.cli import screen
-from inferd.cli.doctor import machine, node, remotes
+from inferd.cli.doctor import backends, machine, node, remotes
 from inferd.cli.doctor.check import Check, Level, fail, warn
 from inferd.cli.settings import SETTINGS, SWITCH, Settings, try_read
 from inferd.config.load import Loaded
@@ -16,7 +16,7 @@ _SIGNS = {Level.OK: ("ok  ", "green"), Level.WARN: ("warn", "yellow"), Level.FAI
 
 
 def doctor(*, json: Annotated[bool, SWITCH] = False, settings: Settings = SETTINGS) -> None:
-    """Check this machine, the node and its remotes; each finding comes with its fix.
+    """Check this machine, the node, its backends and its remotes; each finding comes with its fix.
 
     Args:
         json: Print JSON.
@@ -53,13 +53,16 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
     for check in await node.listener(loaded.config):
         yield check
     yield await node.embedding(loaded.config)
+    for check in await backends.examine(loaded.config):
+        yield check
     for check in await remotes.examine(loaded.config):
         yield check
 
 
 def _configuration(loaded: Loaded) -> Sequence[Check]:
     named = str(loaded.path) if loaded.path else "no inferd.toml"
-    found = [Check(what="configuration", found=f"{named}, {len(loaded.sources)} settings made")]
+    made = screen.counted(len(loaded.sources), "setting")
+    found = [Check(what="configuration", found=f"{named}, {made} made")]
     for warning in loaded.warnings:
         fact, _, fix = warning.rpartition(": ")
         found.append(warn("configuration", fact or warning, fix if fact else ""))

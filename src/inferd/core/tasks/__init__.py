@@ -1,7 +1,8 @@
 """What each task takes and gives: the one home of field names, forms and checks.
 
 `model` says what a task is, `parameters`, `text`, `vision` and `audio` list them, `registry`
-finds them by name, `check` reads a payload by them, `forms` describes them to people and tools.
+finds them by name, `check` reads a payload by them (`spelling` knows a mistyped name),
+`forms` describes them to people and tools.
 """
 
 from inferd.core.tasks.check import check, missing_files, unused_files

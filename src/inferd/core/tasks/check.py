@@ -6,6 +6,7 @@ from inferd.core.errors import InvalidRequest
 from inferd.core.tasks.messages import decode_messages
 from inferd.core.tasks.model import Field, FieldKind, Task
 from inferd.core.tasks.registry import task_named
+from inferd.core.tasks.spelling import check_spelling
 from inferd.core.tasks.values import READERS, check_finite, wrong
 
 
@@ -19,7 +20,8 @@ def check(
 
     Raises:
         UnsupportedTask: There is no such task.
-        InvalidRequest: A field is missing or wrong; `details["param"]` names it.
+        InvalidRequest: A field is missing or wrong, or a parameter's name is misspelt;
+            `details["param"]` names it.
     """
     known = task_named(task) if isinstance(task, str) else task
     given = _flat(payload, extra)
@@ -30,6 +32,7 @@ def check(
     parameters = _take(known.parameters, given)
     for name, value in given.items():
         if value is not None:
+            check_spelling(known, name)
             check_finite(name, value)
             parameters[name] = value
     return inputs, parameters
@@ -89,7 +92,7 @@ def _read(field: Field, value: object) -> object:
 def _missing(task: Task, field: Field) -> InvalidRequest:
     also = f" (or {', '.join(field.aliases)})" if field.aliases else ""
     return InvalidRequest(
-        f"{task.spelling} needs {field.name}{also}, and it is missing",
-        hint=f"GET /run?task={task.spelling} describes every field",
+        f"{task.name} needs {field.name}{also}, and it is missing",
+        hint=f"GET /run?task={task.name} describes every field",
         details={"param": field.name},
     )
