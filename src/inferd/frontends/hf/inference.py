@@ -57,7 +57,7 @@ def _request(
     missing = missing_files(task, {file.field for file in files})
     if missing:
         raise InvalidRequest(
-            f"{task.spelling} needs {' and '.join(missing)}, sent as a part of the form",
+            f"{task.name} needs {' and '.join(missing)}, sent as a part of the form",
             details={"param": missing[0]},
         )
     wants_events = "text/event-stream" in exchange.headers.get("accept", "")
