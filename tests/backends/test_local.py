@@ -19,6 +19,7 @@ from inferd.core.errors import (
     BackendOverloaded,
     BackendUnavailable,
     InvalidRequest,
+    PayloadTooLarge,
 )
 from inferd.core.request import InferenceRequest, Tier
 from inferd.core.result import Result
@@ -151,6 +152,9 @@ async def test_models_say_what_people_ask_about_them(backend: Backend) -> None:
     assert offered.tasks == TASKS
     assert offered.find("feature-extraction", "minilm") == catalogue.MINILM.id
     assert offered.models[0].detail["dimension"] == 384
+    assert offered.models[0].detail["max_tokens_per_request"] == 200_000
+    assert offered.models[0].detail["max_labels_per_request"] == 1000
+    assert offered.models[1].detail["max_rows_per_request"] == 100_000
     assert all(model.detail["licence"] for model in offered.models)
     assert (backend.tier, backend.is_node) == (Tier.LOCAL, False)
 
@@ -207,6 +211,81 @@ async def test_a_fault_of_the_runtime_is_no_traceback(
         with pytest.raises(BackendFailed, match="the node's log says why"):
             await broken.infer(asked("feature-extraction", {"inputs": "a"}))
     assert "local failed" in caplog.text
+
+
+LONG = "The keeper wrote down the weather. " * 20_000
+"""A minute of one core."""
+
+LONG_WORK = [
+    asked("feature-extraction", {"inputs": LONG}),
+    asked("feature-extraction", {"inputs": [LONG[:4000]] * 150}),
+    asked("sentence-similarity", {"sentence": "a", "sentences": [LONG[:300]] * 2000}),
+    asked("text-ranking", {"query": "a", "texts": [LONG[:300]] * 2000}),
+    asked("zero-shot-classification",
+          {"prompt": LONG, "candidate_labels": [f"label {number}" for number in range(1000)]}),
+    asked("sentiment-analysis", {"prompt": LONG}),
+    asked("question-answering", {"question": "Who wrote?", "context": LONG[:400_000]}),
+    asked("chat", {"messages": LONG}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("long", LONG_WORK, ids=lambda request: request.task)
+async def test_long_work_holds_nobody_up_and_ends_once_nobody_wants_it(
+    long: InferenceRequest,
+) -> None:
+    async with asyncio.timeout(BOUND), Device(1) as device:
+        backend = LocalBackend(Settings(name="local"), Options(), device, HandClock())
+        calls = [asyncio.ensure_future(backend.infer(long)) for _ in range(2)]
+        await asyncio.wait(calls, timeout=0.1)
+        short = await result_of(backend, asked("feature-extraction", {"inputs": "x"}))
+        assert short.embeddings is not None
+        assert not any(call.done() for call in calls)
+        calls[0].cancel()
+        await asyncio.wait([calls[0]])
+        calls[1].cancel()
+        await asyncio.wait(calls)
+        await device.run(pow, 2, 2)
+        assert (device.running, device.queued) == (0, 0)
+
+
+async def test_leaving_ends_long_work() -> None:
+    async with asyncio.timeout(BOUND):
+        async with Device(2) as device:
+            backend = LocalBackend(Settings(name="local"), Options(), device, HandClock())
+            calls = [asyncio.ensure_future(backend.infer(LONG_WORK[0])) for _ in range(3)]
+            await asyncio.wait(calls, timeout=0.1)
+        await asyncio.wait(calls)
+        assert all(isinstance(call.exception(), BackendUnavailable) for call in calls)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        asked("feature-extraction", {"inputs": ["a"] * 2001}),
+        asked("feature-extraction", {"inputs": LONG * 2}),
+        asked("feature-extraction", {"inputs": [LONG] * 2}),
+    ],
+)
+async def test_more_than_one_request_may_ask_is_too_large(
+    backend: Backend, request_: InferenceRequest
+) -> None:
+    with pytest.raises(PayloadTooLarge) as refusal:
+        await backend.infer(request_)
+    assert refusal.value.hint
+
+
+async def test_a_value_error_of_the_runtime_is_not_the_callers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in catalogue.DOCS.files:
+        (tmp_path / name).symlink_to(weights.built_folder() / name)
+    (tmp_path / weights.PASSAGE_VECTORS).unlink()
+    (tmp_path / weights.PASSAGE_VECTORS).write_bytes(b"[]")
+    settings = Settings(name="local", options={"folder": str(tmp_path)})
+    async with open_kind("local", settings, node=NODE, clock=HandClock()) as broken:
+        with pytest.raises(BackendFailed):
+            await broken.infer(asked("chat", {"messages": "What is inferd?"}))
+    assert "ValueError" in caplog.text
 
 
 def test_nothing_heavy_is_imported_before_the_first_request() -> None:

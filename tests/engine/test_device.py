@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -161,6 +161,80 @@ async def test_closing_fails_who_waits_and_joins_who_runs() -> None:
     await device.close()
 
 
+class Walk:
+    """Steps without an end, until they are told to; it says which it has begun."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.begun = asyncio.Event()
+        self.enough = threading.Event()
+        self.gone = asyncio.Event()
+
+    def steps(self) -> Generator[None, None, str]:
+        try:
+            while not self.enough.is_set():
+                self._loop.call_soon_threadsafe(self.begun.set)
+                yield
+        finally:
+            self._loop.call_soon_threadsafe(self.gone.set)
+        return "arrived"
+
+
+async def test_work_in_steps_returns_what_it_comes_to_or_raises() -> None:
+    def fails() -> Generator[None, None, int]:
+        yield
+        return 1 // 0
+
+    async with Device(1) as device:
+        walk = Walk()
+        walk.enough.set()
+        assert await device.run_steps(walk.steps()) == "arrived"
+        with pytest.raises(ZeroDivisionError):
+            await device.run_steps(fails())
+        assert (device.running, device.queued) == (0, 0)
+
+
+async def test_work_in_steps_gives_way_to_whoever_waits() -> None:
+    async with asyncio.timeout(5), Device(1) as device, asyncio.TaskGroup() as tasks:
+        walks = [Walk(), Walk()]
+        long = [tasks.create_task(device.run_steps(walk.steps())) for walk in walks]
+        for walk in walks:
+            await walk.begun.wait()
+        assert await device.run(pow, 2, 2) == 4
+        assert not any(each.done() for each in long)
+        walks[0].enough.set()
+        assert await long[0] == "arrived"
+        walks[1].enough.set()
+
+
+@pytest.mark.parametrize("others", [0, 2])
+async def test_work_in_steps_ends_with_its_step_once_nobody_wants_it(others: int) -> None:
+    async with asyncio.timeout(5), Device(1) as device, asyncio.TaskGroup() as tasks:
+        walks = [Walk() for _ in range(1 + others)]
+        long = [tasks.create_task(device.run_steps(walk.steps())) for walk in walks]
+        for walk in walks:
+            await walk.begun.wait()
+        for each in long:
+            each.cancel()
+        await asyncio.wait(long)
+        assert await device.run(pow, 2, 2) == 4
+        for walk in walks:
+            await walk.gone.wait()
+        assert (device.running, device.queued) == (0, 0)
+
+
+async def test_closing_waits_for_no_more_than_a_step() -> None:
+    async with asyncio.timeout(5):
+        device = Device(1)
+        walks = [Walk(), Walk()]
+        long = [asyncio.ensure_future(device.run_steps(walk.steps())) for walk in walks]
+        for walk in walks:
+            await walk.begun.wait()
+        await device.close()
+        await asyncio.wait(long)
+    assert all(isinstance(each.exception(), DeviceClosed) for each in long)
+
+
 async def test_its_state_can_be_read() -> None:
     async with Device(3, name="gpu0") as device:
         assert repr(device) == "<Device gpu0 [3 threads: 0 running, 0 queued]>"
@@ -178,7 +252,7 @@ async def test_what_waits_is_done_together_each_with_its_share() -> None:
         return doubled(things)
 
     async with Device(2) as device, asyncio.TaskGroup() as tasks:
-        together = Together(device, noted, most=3)
+        together = Together(device, noted, most=3, most_size=100)
         gates = [Gate(), Gate()]
         for gate in gates:
             tasks.create_task(device.run(gate.wait))
@@ -193,6 +267,24 @@ async def test_what_waits_is_done_together_each_with_its_share() -> None:
     assert calls == [[0, 1, 2], [3, 4, 5], [6], [7]]
 
 
+async def test_no_more_is_done_together_than_a_thread_may_be_held_for() -> None:
+    calls: list[int] = []
+
+    def counted(things: Sequence[int]) -> list[int]:
+        calls.append(len(things))
+        return doubled(things)
+
+    async with Device(1) as device, asyncio.TaskGroup() as tasks:
+        together, gate = Together(device, counted, most=8, most_size=100), Gate()
+        tasks.create_task(device.run(gate.wait))
+        await gate.begun.wait()
+        for number in range(4):
+            tasks.create_task(together.run(number, size=40))
+        await turn()
+        gate.opened.set()
+    assert calls == [2, 2]
+
+
 async def test_only_what_is_about_as_large_is_done_together() -> None:
     calls: list[list[str]] = []
 
@@ -201,7 +293,7 @@ async def test_only_what_is_about_as_large_is_done_together() -> None:
         return [len(thing) for thing in things]
 
     async with Device(1) as device, asyncio.TaskGroup() as tasks:
-        together = Together(device, lengths, most=8)
+        together = Together(device, lengths, most=8, most_size=100)
         gate = Gate()
         tasks.create_task(device.run(gate.wait))
         await gate.begun.wait()
@@ -215,7 +307,7 @@ async def test_only_what_is_about_as_large_is_done_together() -> None:
 
 async def test_a_call_that_leaves_takes_none_of_its_mates_along() -> None:
     async with Device(1) as device, asyncio.TaskGroup() as tasks:
-        together, gate = Together(device, doubled, most=8), Gate()
+        together, gate = Together(device, doubled, most=8, most_size=100), Gate()
         tasks.create_task(device.run(gate.wait))
         await gate.begun.wait()
         results = [tasks.create_task(together.run(number, size=1)) for number in range(3)]
@@ -235,7 +327,7 @@ async def test_a_call_that_leaves_while_all_run_is_dropped_alone() -> None:
         return doubled(things)
 
     async with Device(1) as device, asyncio.TaskGroup() as tasks:
-        together, first = Together(device, waits, most=8), Gate()
+        together, first = Together(device, waits, most=8, most_size=100), Gate()
         tasks.create_task(device.run(first.wait))
         await first.begun.wait()
         results = [tasks.create_task(together.run(number, size=1)) for number in range(3)]
@@ -255,7 +347,7 @@ def parts(things: Sequence[int]) -> list[int]:
 
 async def test_each_learns_its_own_error() -> None:
     async with Device(1) as device:
-        together = Together(device, parts, most=8)
+        together = Together(device, parts, most=8, most_size=100)
         gate = Gate()
         held = asyncio.ensure_future(device.run(gate.wait))
         await gate.begun.wait()

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inferd.core.errors import InvalidRequest
 from inferd.engine.embedded import docs_chat
 from inferd.engine.embedded.docs_chat import DocsChat
 from inferd.engine.embedded.minilm import MiniLM
 from inferd.engine.embedded.passages import Passage, split
+from inferd.engine.embedded.steps import finish
 from inferd.engine.embedded.weights import ModelDataMissing
 
 KEYS = """# Keys
@@ -90,7 +92,7 @@ def quoted(text: str) -> list[str]:
 def test_a_question_is_answered_by_quoting_its_source(
     chat: DocsChat, question: str, source: str
 ) -> None:
-    answer = chat.answer(asked(question))
+    answer = finish(chat.answer(asked(question)))
     assert answer.sources[0] == source
     assert answer.text.startswith("I quote inferd's documentation; I don't generate text.")
     assert f"— {source}" in answer.text
@@ -101,7 +103,7 @@ def test_a_question_is_answered_by_quoting_its_source(
 
 @pytest.mark.parametrize("question", OFF_TOPIC)
 def test_other_questions_are_declined_with_what_to_do(chat: DocsChat, question: str) -> None:
-    answer = chat.answer(asked(question))
+    answer = finish(chat.answer(asked(question)))
     assert answer.sources == ()
     assert not quoted(answer.text)
     assert "[[backends]]" in answer.text
@@ -115,11 +117,11 @@ def test_the_last_thing_the_user_said_is_what_counts(chat: DocsChat) -> None:
         {"role": "assistant", "content": "I can't say."},
         {"role": "user", "content": [{"type": "text", "text": "How do I revoke a key?"}]},
     ]
-    assert chat.answer(talk).sources[0] == "docs/keys.md § Keys"
+    assert finish(chat.answer(talk)).sources[0] == "docs/keys.md § Keys"
 
 
 def test_the_pieces_of_a_stream_make_up_the_text(chat: DocsChat, minilm: MiniLM) -> None:
-    answer = chat.answer(asked("How do I revoke a key?"))
+    answer = finish(chat.answer(asked("How do I revoke a key?")))
     pieces = list(answer.pieces())
     assert len(pieces) > 40
     assert "".join(pieces) == answer.text
@@ -128,30 +130,30 @@ def test_the_pieces_of_a_stream_make_up_the_text(chat: DocsChat, minilm: MiniLM)
 
 
 def test_without_a_question_there_is_no_answer(chat: DocsChat) -> None:
-    with pytest.raises(ValueError, match="nothing from the user"):
-        chat.answer([{"role": "system", "content": "Be brief."}])
-    with pytest.raises(ValueError, match="the last user message is empty"):
-        chat.answer(asked(" "))
-    with pytest.raises(ValueError, match="must be a text, not NoneType"):
-        chat.answer([{"role": "user"}])
+    with pytest.raises(InvalidRequest, match="nothing from the user"):
+        finish(chat.answer([{"role": "system", "content": "Be brief."}]))
+    with pytest.raises(InvalidRequest, match="the last user message is empty"):
+        finish(chat.answer(asked(" ")))
+    with pytest.raises(InvalidRequest, match="must be a text, not NoneType"):
+        finish(chat.answer([{"role": "user"}]))
 
 
 def test_an_empty_index_declines(tmp_path: Path, minilm: MiniLM) -> None:
     docs_chat.write_index(tmp_path, [], np.empty((0, 384), np.float32))
-    assert DocsChat(tmp_path, minilm).answer(asked("What is inferd?")).sources == ()
+    assert finish(DocsChat(tmp_path, minilm).answer(asked("What is inferd?"))).sources == ()
 
 
 def test_a_missing_index_says_what_to_run(tmp_path: Path, minilm: MiniLM) -> None:
     chat = DocsChat(tmp_path, minilm)
     assert not chat.is_present
     with pytest.raises(ModelDataMissing, match="make setup"):
-        chat.answer(asked("What is inferd?"))
+        finish(chat.answer(asked("What is inferd?")))
 
 
 def test_the_built_index_quotes_the_repository_s_files(data: Path, minilm: MiniLM) -> None:
     chat = DocsChat(data, minilm)
     assert chat.is_present
-    assert chat.answer(asked("What is the capital of France?")).sources == ()
+    assert finish(chat.answer(asked("What is the capital of France?"))).sources == ()
 
 
 def test_passages_are_slices_of_their_file(passages: list[Passage]) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inferd.core.errors import PayloadTooLarge
+from inferd.engine.embedded import ceilings
 from inferd.engine.embedded.catalogue import DIMENSION, WINDOW
-from inferd.engine.embedded.minilm import OVERLAP, MiniLM, windows_of
+from inferd.engine.embedded.minilm import BATCH, OVERLAP, MiniLM, windows_of
+from inferd.engine.embedded.steps import finish
 from inferd.engine.embedded.weights import ModelDataMissing
 
 HERE = Path(__file__).parent
@@ -103,6 +106,25 @@ def test_a_long_text_is_the_weighted_mean_of_its_windows(minilm: MiniLM) -> None
 def test_tokens_are_counted(minilm: MiniLM) -> None:
     assert minilm.count_tokens("hello world") == 2
     assert minilm.read(["hello world", "hello"]).tokens == 2 + 2 + 1 + 2
+
+
+def test_it_reads_in_steps_of_a_batch(minilm: MiniLM) -> None:
+    windows = len(windows_of(range(minilm.count_tokens(LONG))))
+    assert len([*minilm.reading([LONG])]) == 1 + -(-windows // 2)
+    assert len([*minilm.reading(["short text"] * 64)]) == 64 + 64 // BATCH
+
+
+def test_more_tokens_than_a_request_may_have_are_refused_early(minilm: MiniLM) -> None:
+    texts = ["a b " * 60_000, "c d " * 50_000]
+    steps = minilm.reading(texts)
+    with pytest.raises(PayloadTooLarge, match="200,000 tokens") as refusal:
+        finish(steps)
+    assert "several" in refusal.value.hint
+
+
+def test_far_too_many_characters_are_refused_unread(tmp_path: Path) -> None:
+    with pytest.raises(PayloadTooLarge):
+        MiniLM(tmp_path).embed(["a" * ceilings.CHARACTERS, "b"])
 
 
 def test_it_loads_when_first_used_and_can_be_let_go(data: Path) -> None:

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferd.engine.embedded import question_answering, spans
+from inferd.core.errors import InvalidRequest, PayloadTooLarge
+from inferd.engine.embedded import ceilings, question_answering, spans
 from inferd.engine.embedded.minilm import MiniLM
 from inferd.engine.embedded.sentences import sentences
+from inferd.engine.embedded.steps import finish
 
 EXAMPLES = Path(__file__).parent / "qa_examples.json"
 CONTEXT = "The bridge was opened in 1932. It was designed by John Bradfield."
@@ -19,7 +21,9 @@ def test_most_answers_contain_what_was_asked_for(minilm: MiniLM) -> None:
     right = total = 0
     for example in json.loads(EXAMPLES.read_text(encoding="utf-8")):
         for question, expected in example["qas"]:
-            (answer,) = question_answering.answer(minilm, question, example["context"]).result
+            (answer,) = finish(
+                question_answering.answer(minilm, question, example["context"])
+            ).result
             right += expected.lower() in answer["answer"].lower()
             total += 1
     assert total >= 40
@@ -27,7 +31,7 @@ def test_most_answers_contain_what_was_asked_for(minilm: MiniLM) -> None:
 
 
 def test_an_answer_stands_where_it_says(minilm: MiniLM) -> None:
-    found, tokens = question_answering.answer(minilm, "Who designed it?", CONTEXT)
+    found, tokens = finish(question_answering.answer(minilm, "Who designed it?", CONTEXT))
     (answer,) = found
     assert answer["answer"] == "John Bradfield"
     assert CONTEXT[answer["start"] : answer["end"]] == "John Bradfield"
@@ -36,7 +40,9 @@ def test_an_answer_stands_where_it_says(minilm: MiniLM) -> None:
 
 
 def test_more_answers_come_best_first(minilm: MiniLM) -> None:
-    answers = question_answering.answer(minilm, "When was it opened?", CONTEXT, top_k=3).result
+    answers = finish(
+        question_answering.answer(minilm, "When was it opened?", CONTEXT, top_k=3)
+    ).result
     assert len(answers) == 3
     scores = [answer["score"] for answer in answers]
     assert scores == sorted(scores, reverse=True)
@@ -46,13 +52,13 @@ def test_more_answers_come_best_first(minilm: MiniLM) -> None:
 def test_a_fact_deep_in_a_long_context_is_found(minilm: MiniLM) -> None:
     filler = "The committee met and talked about the weather. " * 40
     context = f"{filler}The vault is opened by a key that Martha Finch keeps. {filler}"
-    (answer,) = question_answering.answer(minilm, "Who keeps the key?", context).result
+    (answer,) = finish(question_answering.answer(minilm, "Who keeps the key?", context)).result
     assert answer["answer"] == "Martha Finch"
     assert context[answer["start"] : answer["end"]] == "Martha Finch"
 
 
 def test_even_a_context_without_words_has_an_answer(minilm: MiniLM) -> None:
-    (answer,) = question_answering.answer(minilm, "Who?", " ... ").result
+    (answer,) = finish(question_answering.answer(minilm, "Who?", " ... ")).result
     assert answer["answer"] == "..."
     assert (answer["start"], answer["end"]) == (1, 4)
 
@@ -62,13 +68,13 @@ def test_even_a_context_without_words_has_an_answer(minilm: MiniLM) -> None:
     [("", "a", "question is empty"), ("a", " ", "context is empty")],
 )
 def test_empty_input_is_named(minilm: MiniLM, question: str, context: str, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        question_answering.answer(minilm, question, context)
+    with pytest.raises(InvalidRequest, match=words):
+        finish(question_answering.answer(minilm, question, context))
 
 
 def test_no_answers_can_not_be_asked_for(minilm: MiniLM) -> None:
-    with pytest.raises(ValueError, match="top_k must be at least 1"):
-        question_answering.answer(minilm, "a", "b", top_k=0)
+    with pytest.raises(InvalidRequest, match="top_k must be at least 1"):
+        finish(question_answering.answer(minilm, "a", "b", top_k=0))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +111,7 @@ def test_candidates_lie_within_any_sentence(text: str, kind: spans.Kind) -> None
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=400))
 def test_sentences_are_slices_and_leave_out_only_spaces(text: str) -> None:
-    found = sentences(text)
+    found = [*sentences(text)]
     assert all(text[part.start : part.end] == part.text for part in found)
     kept = "".join("".join(part.text.split()) for part in found)
     assert kept == "".join(text.split())
@@ -118,3 +124,25 @@ def test_abbreviations_do_not_end_sentences_and_long_ones_are_cut() -> None:
         "Why?",
     ]
     assert [len(part.text.split()) for part in sentences("word " * 130)] == [60, 60, 10]
+
+
+@pytest.mark.parametrize("unit", ["A. ", " ", "\n ", "a-", '." ', "e.g. "])
+def test_sentences_take_no_longer_than_their_text_is_long(unit: str) -> None:
+    # From each place on to the end, this would take minutes.
+    for sentence in sentences(f"a{unit * 100_000}b"):
+        assert sentence.end - sentence.start < 200_000
+
+
+def test_a_long_word_does_not_make_a_sentence_endless() -> None:
+    found = [*sentences("a-" * 10_000)]
+    assert max(len(part.text) for part in found) == 60 * 40
+    assert "".join(part.text for part in found) == "a-" * 10_000
+
+
+def test_too_much_for_one_request_is_refused(minilm: MiniLM) -> None:
+    with pytest.raises(PayloadTooLarge, match="question has 8,001 characters"):
+        finish(question_answering.answer(minilm, "a" * 8001, "b"))
+    with pytest.raises(PayloadTooLarge, match="context holds more than 20,000 sentences"):
+        finish(question_answering.answer(minilm, "a", "b! " * (ceilings.SENTENCES + 1)))
+    with pytest.raises(PayloadTooLarge):
+        finish(question_answering.answer(minilm, "a", "b" * (ceilings.CHARACTERS + 1)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from inferd.engine.embedded import weights
-from inferd.engine.embedded.wordpiece import WordPiece, read_vocabulary
+from inferd.engine.embedded.wordpiece import WordPiece, parts, read_vocabulary
 
 SAMPLES = [
     "The quick brown fox jumps over the lazy dog.",
@@ -130,3 +130,17 @@ def test_words_longer_than_a_hundred_characters_are_unknown(ours: WordPiece) -> 
 
 def test_surrogates_are_dropped_not_an_error(ours: WordPiece) -> None:
     assert ours.encode("a\ud800b") == ours.encode("ab")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(), st.integers(1, 9))
+def test_the_parts_tokens_are_the_texts(ours: WordPiece, text: str, size: int) -> None:
+    for whole in (text, *SAMPLES):
+        cut = [*parts(whole, size)]
+        assert "".join(cut) == whole
+        assert [token for part in cut for token in ours.encode(part)] == ours.encode(whole)
+
+
+def test_a_long_text_has_several_parts() -> None:
+    assert len([*parts("a word " * 10_000)]) == 5
+    assert [*parts("short text")] == ["short text"]

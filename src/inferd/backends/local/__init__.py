@@ -18,7 +18,6 @@ from inferd.core.errors import (
     BackendFailed,
     BackendTimeout,
     BackendUnavailable,
-    InvalidRequest,
     NodeError,
     UnsupportedTask,
 )
@@ -45,7 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 @asynccontextmanager
 async def open_backend(settings: Settings, *, node: str, clock: Clock) -> AsyncGenerator[Backend]:
-    """Lend the embedded models; leaving waits for the threads that still compute."""
+    """Lend the embedded models; leaving waits for what the threads are at."""
     options = read_options(settings, Options)
     async with Device(options.threads or None, queue_limit=options.queue) as device:
         yield LocalBackend(settings, options, device, clock)
@@ -103,8 +102,6 @@ class LocalBackend:
             return await work
         except NodeError:
             raise
-        except ValueError as error:
-            raise InvalidRequest(str(error)) from error
         except asyncio.CancelledError:
             raise
         except Exception as error:  # a runtime's own errors have no common class

@@ -13,6 +13,7 @@ from inferd.core.result import Chunk, Embeddings, Finish, TextDelta, Usage, Valu
 from inferd.core.tasks import encode_message
 from inferd.engine.embedded import (
     catalogue,
+    ceilings,
     question_answering,
     ranking,
     similarity,
@@ -24,13 +25,11 @@ from inferd.engine.embedded.docs_chat import DocsChat
 from inferd.engine.embedded.minilm import BATCH, MiniLM
 from inferd.engine.embedded.outcome import Embedded
 from inferd.engine.embedded.sentiment import Sentiment
-from inferd.engine.embedded.tabular import Iris, check_rows
-
-_AT_ONCE = 64
-"""Texts a thread reads before others, and a cancel, have their turn."""
+from inferd.engine.embedded.steps import Steps
+from inferd.engine.embedded.tabular import Iris
 
 _SHORT = 2000
-"""Characters of a text that may be read together with other callers'."""
+"""Bytes of a text that may be read together with other callers'."""
 
 _SILENT = frozenset({"stream_options", "user", "metadata", "store", "n"})
 """What clients send along that changes nothing about the answer."""
@@ -51,11 +50,11 @@ class Abilities:
         self._folder = folder
         self._device = device
         self._minilm = MiniLM(folder)
-        self._short_texts = Together(device, self._minilm.read_each, most=BATCH)
+        self._short_texts = Together(device, self._minilm.read_each, most=BATCH, most_size=_SHORT)
         self._sentiment = Sentiment(folder, self._minilm)
         self._docs = DocsChat(folder, self._minilm)
         self._iris = Iris(folder)
-        self._tasks: Mapping[str, Callable[[InferenceRequest], Done]] = {
+        self._tasks: Mapping[str, Callable[[InferenceRequest], Steps[Done]]] = {
             "chat": self._chat,
             "question-answering": self._question_answering,
             "sentence-similarity": self._similarity,
@@ -70,14 +69,15 @@ class Abilities:
 
         Raises:
             ModelNotFound: No embedded model of that name does the task.
-            ValueError: The input can't be meant.
+            InvalidRequest: The input can't be meant.
+            PayloadTooLarge: It is more than one request may ask for.
             Exception: Whatever a runtime makes of a failure.
         """
         model = _model_for(request.task, request.model)
         if request.task == "feature-extraction":
             done = await self._embeddings(request)
         else:
-            done = await self._device.run(self._tasks[request.task], request)
+            done = await self._device.run_steps(self._tasks[request.task](request))
         finish = Finish(reason=done.finish.reason, usage=done.finish.usage, model=model)
         return done._replace(finish=finish)
 
@@ -94,28 +94,29 @@ class Abilities:
         left.take("truncate", None)
         prompt = request.inputs["prompt"]
         texts = [prompt] if isinstance(prompt, str) else [*_strings(prompt)]
+        ceilings.check_count(len(texts), ceilings.TEXTS, "inputs", "texts")
         read = await self._read(texts)
-        data = b"".join(np.ascontiguousarray(part.vectors, "<f4").tobytes() for part in read)
+        data = np.ascontiguousarray(read.vectors, "<f4").tobytes()
         return left.done(
             (Embeddings(data=data, dimension=DIMENSION),),
-            tokens=sum(part.tokens for part in read),
+            tokens=read.tokens,
             units=len(texts),
             why="vectors are of length one, and long texts are read in windows",
         )
 
-    async def _read(self, texts: list[str]) -> list[Embedded]:
+    async def _read(self, texts: list[str]) -> Embedded:
         if len(texts) == 1 and len(texts[0]) <= _SHORT:
-            return [await self._short_texts.run(texts[0], size=len(texts[0]))]
-        return [
-            await self._device.run(self._minilm.read, texts[start : start + _AT_ONCE])
-            for start in range(0, len(texts), _AT_ONCE)
-        ]
+            # A byte is a token at most: the size bounds the work, whatever the language.
+            size = len(texts[0].encode(errors="replace"))
+            if size <= _SHORT:
+                return await self._short_texts.run(texts[0], size=size)
+        return await self._device.run_steps(self._minilm.reading(texts))
 
-    def _chat(self, request: InferenceRequest) -> Done:
+    def _chat(self, request: InferenceRequest) -> Steps[Done]:
         left = _Parameters(request)
         messages = request.inputs["messages"]
         turns = [encode_message(turn) for turn in _list(messages) if isinstance(turn, Message)]
-        said = self._docs.answer(turns)
+        said = yield from self._docs.answer(turns)
         texts = said.pieces() if request.stream else (said.text,)
         return left.done(
             tuple(TextDelta(text) for text in texts),
@@ -124,16 +125,17 @@ class Abilities:
             why="inferd-docs quotes, it doesn't sample",
         )
 
-    def _similarity(self, request: InferenceRequest) -> Done:
+    def _similarity(self, request: InferenceRequest) -> Steps[Done]:
         left = _Parameters(request)
         sentences = _strings(request.inputs["sentences"])
-        scores = similarity.compare(self._minilm, _text(request, "source_sentence"), sentences)
+        source = _text(request, "source_sentence")
+        scores = yield from similarity.compare(self._minilm, source, sentences)
         return left.done((Value(scores.result),), tokens=scores.input_tokens, units=len(sentences))
 
-    def _ranking(self, request: InferenceRequest) -> Done:
+    def _ranking(self, request: InferenceRequest) -> Steps[Done]:
         left = _Parameters(request)
         texts = _strings(request.inputs["texts"])
-        ranked = ranking.rank(
+        ranked = yield from ranking.rank(
             self._minilm,
             _text(request, "query"),
             texts,
@@ -142,10 +144,10 @@ class Abilities:
         )
         return left.done((Value(ranked.result),), tokens=ranked.input_tokens, units=len(texts))
 
-    def _zero_shot(self, request: InferenceRequest) -> Done:
+    def _zero_shot(self, request: InferenceRequest) -> Steps[Done]:
         left = _Parameters(request)
         template = left.take("hypothesis_template", zero_shot.TEMPLATE)
-        found = zero_shot.classify(
+        found = yield from zero_shot.classify(
             self._minilm,
             [_text(request, "prompt")],
             _strings(request.inputs["candidate_labels"]),
@@ -154,20 +156,20 @@ class Abilities:
         )
         return left.done((Value(found.result[0]),), tokens=found.input_tokens)
 
-    def _sentiment_of(self, request: InferenceRequest) -> Done:
+    def _sentiment_of(self, request: InferenceRequest) -> Steps[Done]:
         left = _Parameters(request)
         if left.take("function_to_apply", "softmax") != "softmax":
             left.ignore("function_to_apply")
         top_k = _count(left.take("top_k", None))
-        found = self._sentiment.classify([_text(request, "prompt")], top_k=top_k)
+        found = yield from self._sentiment.classify([_text(request, "prompt")], top_k=top_k)
         return left.done(
             (Value(found.result[0]),), tokens=found.input_tokens, why="it is always softmax"
         )
 
-    def _question_answering(self, request: InferenceRequest) -> Done:
+    def _question_answering(self, request: InferenceRequest) -> Steps[Done]:
         left = _Parameters(request)
         top_k = _count(left.take("top_k", None))
-        found = question_answering.answer(
+        found = yield from question_answering.answer(
             self._minilm,
             _text(request, "qa_question"),
             _text(request, "qa_context"),
@@ -180,8 +182,9 @@ class Abilities:
             why="it reads the whole context, and always answers",
         )
 
-    def _tabular(self, request: InferenceRequest) -> Done:
+    def _tabular(self, request: InferenceRequest) -> Steps[Done]:
         left = _Parameters(request)
+        found = yield from self._iris.classify(request.inputs["features"])
         rows = [
             {
                 "label": row["label"],
@@ -189,7 +192,7 @@ class Abilities:
                 "score": row["probabilities"][row["class_id"]],
                 "probabilities": row["probabilities"],
             }
-            for row in self._iris.classify(check_rows(request.inputs["features"]))
+            for row in found
         ]
         return left.done((Value(rows),), units=len(rows))
 
@@ -239,7 +242,7 @@ def _model_for(task: str, name: str) -> str:
 def _text(request: InferenceRequest, name: str) -> str:
     value = request.inputs[name]
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be one text")
+        raise InvalidRequest(f"{name} must be one text")
     return value
 
 

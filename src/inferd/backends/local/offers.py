@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from inferd.core.backend import Model
-from inferd.engine.embedded import catalogue, weights
+from inferd.engine.embedded import catalogue, ceilings, weights
 
 TASKS = frozenset(task for model in catalogue.MODELS for task in model.tasks)
 
@@ -23,6 +23,9 @@ def _offer(model: catalogue.EmbeddedModel) -> Model:
     }
     if model.max_tokens:
         detail["max_tokens"] = model.max_tokens
+        detail["max_tokens_per_request"] = ceilings.TOKENS
+    for unit, most in model.most.items():
+        detail[f"max_{unit}_per_request"] = most
     if model.dimension:
         detail["dimension"] = model.dimension
     return Model(id=model.id, tasks=frozenset(model.tasks), aliases=model.aliases, detail=detail)

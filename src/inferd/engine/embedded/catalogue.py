@@ -1,8 +1,10 @@
 """The models that come with inferd, as data."""
 
+from collections.abc import Mapping
+
 import msgspec
 
-from inferd.engine.embedded import weights
+from inferd.engine.embedded import ceilings, weights
 
 DIMENSION = 384
 WINDOW = 256
@@ -12,7 +14,8 @@ class EmbeddedModel(msgspec.Struct, frozen=True, kw_only=True):
     """A model that needs no download, and what people ask about it.
 
     `max_tokens` is what it reads at once; longer texts are read in windows, not cut. Zero means
-    that it doesn't read text. `files` must be present for it to run.
+    that it doesn't read text. `files` must be present for it to run. `most` is what one request may
+    hold, by unit.
     """
 
     id: str
@@ -24,6 +27,7 @@ class EmbeddedModel(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int = 0
     dimension: int = 0
     size_bytes: int
+    most: Mapping[str, int] = {}
 
 
 MINILM = EmbeddedModel(
@@ -43,6 +47,7 @@ MINILM = EmbeddedModel(
     max_tokens=WINDOW,
     dimension=DIMENSION,
     size_bytes=24_700_000,
+    most={"texts": ceilings.TEXTS, "labels": ceilings.LABELS},
 )
 
 IRIS = EmbeddedModel(
@@ -52,6 +57,7 @@ IRIS = EmbeddedModel(
     licence="Apache-2.0",
     about="Fisher's irises by sepal and petal: a logistic regression for numeric input.",
     size_bytes=1_000,
+    most={"rows": ceilings.ROWS},
 )
 
 DOCS = EmbeddedModel(

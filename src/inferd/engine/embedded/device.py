@@ -1,8 +1,9 @@
 """A bounded set of threads for work that would hold up the event loop.
 
 At most as many calls run as there are threads; the rest wait their turn, up to a limit. A call
-that is cancelled while it waits is forgotten; one that already runs keeps its thread until it
-returns, and its result is dropped.
+that is cancelled while it waits is forgotten. Work in steps gives its thread to who waits longest
+after each step, and waits again behind the others; cancelled, it ends with the step that runs. A
+call in one piece keeps its thread until it returns.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import Generic, NamedTuple, ParamSpec, Self, TypeVar
 
 from inferd.core.errors import BackendOverloaded, BackendUnavailable
+from inferd.engine.embedded.steps import Steps, keep
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -94,12 +96,44 @@ class Device:
         await self.serve(_Place(work))
         return outcome.get()
 
+    async def run_steps(self, steps: Steps[T]) -> T:
+        """Take the steps in threads, in turn with other calls, and return what they come to.
+
+        Raises what `run` does; closing ends it after the step that runs.
+        """
+        outcome = _Outcome[T]()
+        kept = keep(steps, outcome.results)
+        try:
+            await self.serve(_Place(lambda place: self._advance(kept, outcome, place)))
+        except BaseException:
+            # Where a thread is at it, that thread sees that the caller has left.
+            with suppress(ValueError):
+                kept.close()
+            raise
+        return outcome.get()
+
+    def _advance(
+        self, steps: Steps[None], outcome: "_Outcome[T]", place: "_Place"
+    ) -> Sequence["_Place"]:
+        """Take steps until they end or another call waits; return the place if they ended."""
+        try:
+            for _ in steps:
+                if place.left or self.is_closed:
+                    steps.close()
+                    raise _closed()
+                if self._places:
+                    return ()
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is the caller's
+            outcome.error = error
+        return (place,)
+
     async def serve(self, place: "_Place") -> None:
         """Wait until a thread has done what the place is for. Raises what `run` does."""
         self._enter(place)
         try:
             await place.done
         except asyncio.CancelledError:
+            place.left = True
             self.claim([place])
             raise
 
@@ -113,11 +147,12 @@ class Device:
         return found
 
     async def close(self) -> None:
-        """Refuse new calls, fail those that wait, and join the threads of those that run."""
+        """Refuse new calls, fail those that wait, and join the threads, each after its step."""
         with self._changed:
             self.is_closed = True
             self._changed.notify_all()
-        for place in self.claim([*self._places]):
+            waiting = self.claim([*self._places])
+        for place in waiting:
             if not place.done.done():
                 place.done.set_exception(_closed())
         if self._started:
@@ -150,6 +185,9 @@ class Device:
             done = place.work(place)
             with self._changed:
                 self._running -= 1
+                if not done and not place.left:
+                    place.waits = True
+                    self._places.append(place)
             # The loop may be gone if nobody waited for us; then nobody needs to know.
             with suppress(RuntimeError):
                 place.loop.call_soon_threadsafe(_tell, done)
@@ -174,11 +212,18 @@ class Together(Generic[A, R]):
     """
 
     def __init__(
-        self, device: Device, function: Callable[[Sequence[A]], Sequence[R]], *, most: int
+        self,
+        device: Device,
+        function: Callable[[Sequence[A]], Sequence[R]],
+        *,
+        most: int,
+        most_size: int,
     ) -> None:
+        """`most` things of `most_size` in sum are done together: a thread isn't held for long."""
         self._device = device
         self._function = function
         self._most = most
+        self._most_size = most_size
         self._guests: dict[_Place, _Guest[A, R]] = {}
 
     async def run(self, thing: A, *, size: int) -> R:
@@ -197,8 +242,9 @@ class Together(Generic[A, R]):
         waiting = {each: other for each, other in self._guests.copy().items() if each.waits}
         # The other threads get their share, or they would wait while this one works.
         share = math.ceil((1 + len(waiting)) / self._device.threads)
+        most = min(self._most, share, self._most_size // max(1, guest.size))
         alike = [each for each, other in waiting.items() if other.is_like(guest)]
-        mates = self._device.claim(alike, max(0, min(self._most, share) - 1))
+        mates = self._device.claim(alike, max(0, most - 1))
         guests = [guest, *(waiting[each] for each in mates)]
         results = _Outcome[Sequence[R]]()
         results.keep(partial(self._function, [each.thing for each in guests]))
@@ -223,41 +269,45 @@ class _Guest(NamedTuple, Generic[A, R]):
 
 
 class _Place:
-    """A place in the queue, then in a thread. `work` is given it, and returns all it did."""
+    """A place in the queue, then in a thread.
 
-    __slots__ = ("done", "loop", "waits", "work")
+    `work` is given it, and returns all it did; none, if it is to have another turn.
+    """
+
+    __slots__ = ("done", "left", "loop", "waits", "work")
 
     def __init__(self, work: Callable[["_Place"], Sequence["_Place"]]) -> None:
         self.work = work
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
         self.waits = False
+        self.left = False
 
 
 class _Outcome(Generic[T]):
     """What a call came to. A thread writes it before the loop is told."""
 
     def __init__(self) -> None:
-        self._results: list[T] = []
-        self._error: BaseException | None = None
+        self.results: list[T] = []
+        self.error: BaseException | None = None
 
     def keep(self, function: Callable[[], T]) -> None:
         """Call, and keep what comes of it."""
         try:
-            self._results.append(function())
+            self.results.append(function())
         except BaseException as error:  # noqa: BLE001  whatever it is, it is the caller's
-            self._error = error
+            self.error = error
 
     @property
     def failed(self) -> bool:
         """Whether there is an error."""
-        return self._error is not None
+        return self.error is not None
 
     def get(self) -> T:
         """Return the result, or raise the error."""
-        if self._error is not None:
-            raise self._error
-        return self._results[0]
+        if self.error is not None:
+            raise self.error
+        return self.results[0]
 
 
 def _tell(places: Sequence[_Place]) -> None:

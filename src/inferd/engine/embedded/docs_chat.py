@@ -16,10 +16,13 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from inferd.core.errors import InvalidRequest
 from inferd.engine.embedded import checks, lexical, weights
 from inferd.engine.embedded.minilm import MiniLM
 from inferd.engine.embedded.outcome import Vectors
 from inferd.engine.embedded.passages import Passage
+from inferd.engine.embedded.steps import Steps
+from inferd.engine.embedded.wordpiece import parts
 
 QUOTED = 3
 RELEVANT = 0.4
@@ -92,17 +95,18 @@ class DocsChat:
             self._folder, weights.PASSAGES, weights.PASSAGE_VECTORS
         )
 
-    def answer(self, messages: Sequence[Mapping[str, object]]) -> DocsAnswer:
+    def answer(self, messages: Sequence[Mapping[str, object]]) -> Steps[DocsAnswer]:
         """Answer the last thing that the user said.
 
         Raises:
-            ValueError: Nobody has asked anything.
+            InvalidRequest: Nobody has asked anything.
+            PayloadTooLarge: The question is too long.
             ModelDataMissing: Set-up has not built the index.
         """
         question = last_question(messages)
         index = self._ready()
-        vectors, tokens = self._model.read([question])
-        found = _find(index, question, vectors[0])
+        vectors, tokens = yield from self._model.reading([question])
+        found = _find(index, (yield from _stems(question)), vectors[0])
         text = PREAMBLE + "\n\n".join(map(quote, found)) + "\n" if found else DECLINED
         sources = tuple(_place(passage) for passage in found)
         return DocsAnswer(text, sources, tokens, self._model.count_tokens(text))
@@ -121,7 +125,7 @@ def last_question(messages: Sequence[Mapping[str, object]]) -> str:
     for message in reversed(messages):
         if message.get("role") == "user":
             return checks.text(_text_of(message.get("content")), "the last user message")
-    raise ValueError("messages hold nothing from the user")
+    raise InvalidRequest("messages hold nothing from the user")
 
 
 def _text_of(content: object) -> object:
@@ -141,11 +145,18 @@ def _place(passage: Passage) -> str:
     return f"{passage.source} § {passage.heading}" if passage.heading else passage.source
 
 
-def _find(index: _Index, question: str, vector: Vectors) -> list[Passage]:
+def _stems(question: str) -> Steps[frozenset[str]]:
+    found: frozenset[str] = frozenset()
+    for part in parts(question):
+        found |= lexical.content_stems(part)
+        yield
+    return found
+
+
+def _find(index: _Index, wanted: frozenset[str], vector: Vectors) -> list[Passage]:
     """Return the passages worth quoting, the best first."""
     if not index.passages:
         return []
-    wanted = lexical.content_stems(question)
     # A word that no passage has is as rare as one can be.
     weight = {stem: index.rarity.get(stem, math.log(1 + len(index.passages))) for stem in wanted}
     total = sum(weight.values()) or 1.0

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from inferd.engine.embedded import weights
+from inferd.engine.embedded import ceilings, weights
 from inferd.engine.embedded.catalogue import DIMENSION, WINDOW
 from inferd.engine.embedded.outcome import Embedded, Vectors
-from inferd.engine.embedded.wordpiece import WordPiece, read_vocabulary
+from inferd.engine.embedded.steps import Steps, finish
+from inferd.engine.embedded.wordpiece import WordPiece, parts, read_vocabulary
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -72,22 +73,31 @@ class MiniLM:
         """Return a row for each text.
 
         Raises:
+            PayloadTooLarge: The texts have more tokens than one request may.
             ModelDataMissing: Set-up has not built it.
         """
         return self.read(texts).vectors
 
     def read(self, texts: Sequence[str]) -> Embedded:
         """Return a row for each text, and how many tokens were read for them."""
+        return finish(self.reading(texts))
+
+    def reading(self, texts: Sequence[str]) -> Steps[Embedded]:
+        """Read in steps: each is a batch, or a part of a text to tokenise.
+
+        Raises:
+            PayloadTooLarge: The texts have more tokens than one request may.
+        """
+        ceilings.check_characters(map(len, texts))
         loaded = self._ready()
-        encode = loaded.words.encode
-        if len(texts) == 1:
-            ids = encode(texts[0])
-            if len(ids) <= WINDOW - 2:
-                framed = loaded.words.frame(ids)
-                return Embedded(_run(loaded.session, [framed]), len(framed))
-        windows = [windows_of(encode(text)) for text in texts]
+        windows: list[list[Sequence[int]]] = []
+        left = ceilings.TOKENS
+        for text in texts:
+            ids = yield from _tokenise(loaded.words, text, left)
+            left -= len(ids)
+            windows.append(windows_of(ids))
         flat = [loaded.words.frame(window) for group in windows for window in group]
-        vectors = _run_batches(loaded.session, flat)
+        vectors = yield from _run_batches(loaded.session, flat)
         tokens = sum(map(len, flat))
         if len(flat) == len(texts):
             return Embedded(vectors, tokens)
@@ -99,7 +109,7 @@ class MiniLM:
         framed = [loaded.words.frame(loaded.words.encode(text)) for text in texts]
         if max(map(len, framed)) > WINDOW:
             return [self.read([text]) for text in texts]
-        vectors = _run_batches(loaded.session, framed)
+        vectors = finish(_run_batches(loaded.session, framed))
         return [Embedded(vectors[row : row + 1], len(tokens)) for row, tokens in enumerate(framed)]
 
     def count_tokens(self, text: str) -> int:
@@ -136,6 +146,16 @@ def open_session(model: Path) -> "InferenceSession":
     )
 
 
+def _tokenise(words: WordPiece, text: str, most: int) -> Steps[list[int]]:
+    ids: list[int] = []
+    for part in parts(text):
+        ids += words.encode(part)
+        if len(ids) > most:
+            raise ceilings.too_many_tokens()
+        yield
+    return ids
+
+
 def windows_of(ids: Sequence[int]) -> list[Sequence[int]]:
     """Cut tokens into what the model reads at once; the last window is a full one too."""
     size = WINDOW - 2
@@ -161,7 +181,7 @@ def _run(session: "InferenceSession", batch: Sequence[Sequence[int]]) -> Vectors
     return np.asarray(vectors, np.float32)
 
 
-def _run_batches(session: "InferenceSession", windows: Sequence[Sequence[int]]) -> Vectors:
+def _run_batches(session: "InferenceSession", windows: Sequence[Sequence[int]]) -> Steps[Vectors]:
     """Run the windows with neighbours of like length, and put the rows back in order."""
     order = sorted(range(len(windows)), key=lambda index: len(windows[index]))
     rows = np.empty((len(windows), DIMENSION), np.float32)
@@ -173,6 +193,7 @@ def _run_batches(session: "InferenceSession", windows: Sequence[Sequence[int]]) 
             chosen.pop()
         rows[chosen] = _run(session, [windows[index] for index in chosen])
         begin += len(chosen)
+        yield
     return rows
 
 

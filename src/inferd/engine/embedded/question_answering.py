@@ -11,10 +11,12 @@ from typing import NamedTuple, TypedDict
 
 import numpy as np
 
-from inferd.engine.embedded import checks, lexical, spans
+from inferd.core.errors import InvalidRequest
+from inferd.engine.embedded import ceilings, checks, lexical, spans
 from inferd.engine.embedded.minilm import MiniLM
 from inferd.engine.embedded.outcome import Outcome
 from inferd.engine.embedded.sentences import Sentence, sentences
+from inferd.engine.embedded.steps import Steps
 
 SENTENCES_READ = 3
 SPANS_READ = 16
@@ -39,30 +41,38 @@ class _Candidate(NamedTuple):
     score: float
 
 
-def answer(model: MiniLM, question: str, context: str, *, top_k: int = 1) -> Outcome[list[Answer]]:
+def answer(
+    model: MiniLM, question: str, context: str, *, top_k: int = 1
+) -> Steps[Outcome[list[Answer]]]:
     """Return the likeliest spans, the best first: at most `top_k`, at least one.
 
     Raises:
-        ValueError: The question or the context is empty, or `top_k` is less than one.
+        InvalidRequest: The question or the context is empty, or `top_k` is less than one.
+        PayloadTooLarge: The question or the context is too long.
     """
     asked = checks.text(question, "question")
-    parts = sentences(checks.text(context, "context"))
+    if len(asked) > ceilings.QUESTION:
+        raise ceilings.question_too_long(len(asked))
     if top_k < 1:
-        raise ValueError(f"top_k must be at least 1, not {top_k}")
-    vectors, tokens = model.read([asked, *(part.text for part in parts)])
+        raise InvalidRequest(f"top_k must be at least 1, not {top_k}")
+    parts = yield from _sentences(checks.text(context, "context"))
+    vectors, tokens = yield from model.reading([asked, *(part.text for part in parts)])
     known = lexical.content_stems(asked)
-    nearness = [
-        float(cosine) + 0.5 * lexical.shared(known, lexical.content_stems(part.text))
-        for cosine, part in zip(vectors[1:] @ vectors[0], parts, strict=True)
-    ]
+    nearness: list[float] = []
+    for cosine, part in zip(vectors[1:] @ vectors[0], parts, strict=True):
+        stems = lexical.content_stems(part.text)
+        nearness.append(float(cosine) + 0.5 * lexical.shared(known, stems))
+        yield
     best = sorted(range(len(parts)), key=lambda index: -nearness[index])[:SENTENCES_READ]
-    found = [
-        candidate for index in best for candidate in _propose(asked, parts, index, nearness[index])
-    ]
+    found: list[_Candidate] = []
+    for index in best:
+        found += yield from _propose(asked, parts, index, nearness[index])
     if not found:
         found = [_Candidate(best[0], 0, len(parts[best[0]].text), nearness[best[0]])]
     found = sorted(found, key=lambda candidate: -candidate.score)[:SPANS_READ]
-    filled, more = model.read([f"{asked} {_text(parts, candidate)}" for candidate in found])
+    filled, more = yield from model.reading(
+        [f"{asked} {_text(parts, candidate)}" for candidate in found]
+    )
     scores = [
         candidate.score + CLOSENESS * float(vector @ vectors[1 + candidate.sentence])
         for candidate, vector in zip(found, filled, strict=True)
@@ -70,7 +80,19 @@ def answer(model: MiniLM, question: str, context: str, *, top_k: int = 1) -> Out
     return Outcome(_best(parts, found, scores, top_k), tokens + more)
 
 
-def _propose(question: str, parts: list[Sentence], index: int, nearness: float) -> list[_Candidate]:
+def _sentences(context: str) -> Steps[list[Sentence]]:
+    ceilings.check_characters([len(context)])
+    found: list[Sentence] = []
+    for sentence in sentences(context):
+        found.append(sentence)
+        ceilings.check_count(len(found), ceilings.SENTENCES, "context", "sentences")
+        yield
+    return found
+
+
+def _propose(
+    question: str, parts: list[Sentence], index: int, nearness: float
+) -> Steps[list[_Candidate]]:
     """Score the spans of one sentence by what can be seen without reading them."""
     sentence = parts[index].text
     known = lexical.content_stems(question)
@@ -84,6 +106,7 @@ def _propose(question: str, parts: list[Sentence], index: int, nearness: float) 
         length = max(0, len(said) - 12) * 0.02
         score = nearness + 0.6 * span.weight + 0.3 * proximity - 0.3 * repeated - length
         proposed.append(_Candidate(index, span.start, span.end, score))
+        yield
     return proposed
 
 

@@ -2,9 +2,11 @@
 
 from typing import NotRequired, TypedDict
 
+from inferd.core.errors import InvalidRequest
 from inferd.engine.embedded import checks
 from inferd.engine.embedded.minilm import MiniLM
 from inferd.engine.embedded.outcome import Outcome
+from inferd.engine.embedded.steps import Steps
 
 
 class Ranked(TypedDict):
@@ -22,17 +24,18 @@ def rank(
     *,
     top_n: int | None = None,
     return_text: bool = False,
-) -> Outcome[list[Ranked]]:
+) -> Steps[Outcome[list[Ranked]]]:
     """Return the texts, the best first.
 
     Raises:
-        ValueError: A text is missing or empty, or `top_n` is less than one.
+        InvalidRequest: A text is missing or empty, or `top_n` is less than one.
+        PayloadTooLarge: There are too many, or too long ones.
     """
     wanted = checks.text(query, "query")
     offered = checks.texts(texts, "texts")
     if top_n is not None and top_n < 1:
-        raise ValueError(f"top_n must be at least 1, not {top_n}")
-    vectors, tokens = model.read([wanted, *offered])
+        raise InvalidRequest(f"top_n must be at least 1, not {top_n}")
+    vectors, tokens = yield from model.reading([wanted, *offered])
     cosines = [float(cosine) for cosine in vectors[1:] @ vectors[0]]
     order = sorted(range(len(offered)), key=lambda index: -cosines[index])[:top_n]
     ranked: list[Ranked] = [{"index": index, "score": cosines[index]} for index in order]

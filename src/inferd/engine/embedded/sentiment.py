@@ -11,9 +11,11 @@ from typing import NamedTuple, TypedDict
 import msgspec
 import numpy as np
 
+from inferd.core.errors import InvalidRequest
 from inferd.engine.embedded import checks, weights
 from inferd.engine.embedded.minilm import MiniLM
 from inferd.engine.embedded.outcome import Outcome, Vectors
+from inferd.engine.embedded.steps import Steps
 
 
 class LabelScore(TypedDict):
@@ -51,18 +53,19 @@ class Sentiment:
 
     def classify(
         self, texts: list[str], *, top_k: int | None = None
-    ) -> Outcome[list[list[LabelScore]]]:
+    ) -> Steps[Outcome[list[list[LabelScore]]]]:
         """Return every label with its score for each text, the likeliest first.
 
         Raises:
-            ValueError: A text is missing or empty, or `top_k` is less than one.
+            InvalidRequest: A text is missing or empty, or `top_k` is less than one.
+            PayloadTooLarge: There are too many, or too long ones.
             ModelDataMissing: Set-up has not built it.
         """
         checked = checks.texts(texts, "inputs")
         if top_k is not None and top_k < 1:
-            raise ValueError(f"top_k must be at least 1, not {top_k}")
+            raise InvalidRequest(f"top_k must be at least 1, not {top_k}")
         head = self._ready()
-        vectors, tokens = self._model.read(checked)
+        vectors, tokens = yield from self._model.reading(checked)
         scores = vectors @ head.weights + head.bias
         raised = np.exp(scores - scores.max(axis=1, keepdims=True))
         shares = raised / raised.sum(axis=1, keepdims=True)

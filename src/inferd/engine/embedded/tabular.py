@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 import numpy as np
 
-from inferd.engine.embedded import weights
+from inferd.core.errors import InvalidRequest
+from inferd.engine.embedded import ceilings, weights
 from inferd.engine.embedded.minilm import open_session
+from inferd.engine.embedded.steps import Steps
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 LABELS = ("setosa", "versicolor", "virginica")
+
+_AT_ONCE = 512
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class ClassScore(TypedDict):
@@ -73,22 +78,21 @@ class Iris:
         with self._lock:
             self._loaded = None
 
-    def classify(self, rows: Sequence[Sequence[float]]) -> list[Classified]:
+    def classify(self, rows: object) -> Steps[list[Classified]]:
         """Classify each row: its four measurements in the order of `FEATURES`.
 
         Raises:
-            ValueError: A row is not four finite numbers.
+            InvalidRequest: A row is not four finite numbers.
+            PayloadTooLarge: There are too many.
             ModelDataMissing: Set-up has not built it.
         """
-        values = check_rows(rows)
-        session, labels = self._ready()
-        chosen, shares = session.run(
-            ["label", "probabilities"], {"features": np.array(values, np.float32)}
-        )
-        return [
-            _classified(labels, int(index), [float(share) for share in row])
-            for index, row in zip(np.asarray(chosen), np.asarray(shares), strict=True)
-        ]
+        values = yield from _checked(rows)
+        loaded = self._ready()
+        found: list[Classified] = []
+        for start in range(0, len(values), _AT_ONCE):
+            found += _run(loaded, values[start : start + _AT_ONCE])
+            yield
+        return found
 
     def _ready(self) -> _Loaded:
         loaded = self._loaded
@@ -99,32 +103,44 @@ class Iris:
         return loaded
 
 
-def check_rows(rows: object) -> list[list[float]]:
-    """Return the rows as floats.
+def _run(loaded: _Loaded, values: list[list[float]]) -> list[Classified]:
+    chosen, shares = loaded.session.run(
+        ["label", "probabilities"], {"features": np.array(values, np.float32)}
+    )
+    return [
+        _classified(loaded.labels, int(index), [float(share) for share in row])
+        for index, row in zip(np.asarray(chosen), np.asarray(shares), strict=True)
+    ]
 
-    Raises:
-        ValueError: One is not four finite numbers; the message says what is expected.
-    """
+
+def _checked(rows: object) -> Steps[list[list[float]]]:
+    """Return the rows as floats; the message of a refusal says what is expected."""
     if isinstance(rows, str) or not isinstance(rows, Sequence) or not rows:
-        raise ValueError(f"inputs must be a list of rows; a row is {_expected()}")
-    return [_check_row(row, index) for index, row in enumerate(rows)]
+        raise InvalidRequest(f"inputs must be a list of rows; a row is {_expected()}")
+    ceilings.check_count(len(rows), ceilings.ROWS, "inputs", "rows")
+    checked: list[list[float]] = []
+    for index, row in enumerate(rows):
+        checked.append(_check_row(row, index))
+        if index % _AT_ONCE == 0:
+            yield
+    return checked
 
 
 def _check_row(row: object, index: int) -> list[float]:
     if isinstance(row, str) or not isinstance(row, Sequence):
-        raise ValueError(f"row {index} is not a list; a row is {_expected()}")
+        raise InvalidRequest(f"row {index} is not a list; a row is {_expected()}")
     if len(row) != len(FEATURES):
-        raise ValueError(f"row {index} has {len(row)} numbers; a row is {_expected()}")
+        raise InvalidRequest(f"row {index} has {len(row)} numbers; a row is {_expected()}")
     return [_check_number(value, index, name) for name, value in zip(FEATURES, row, strict=True)]
 
 
 def _check_number(value: object, index: int, name: str) -> float:
     # A bool is an int to Python, and no measurement to anyone.
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} in row {index} is not a number; a row is {_expected()}")
+        raise InvalidRequest(f"{name} in row {index} is not a number; a row is {_expected()}")
     # The model reads 32-bit floats: what overflows there is not finite either.
-    if not abs(value) <= float(np.finfo(np.float32).max):
-        raise ValueError(f"{name} in row {index} is not finite; a row is {_expected()}")
+    if not abs(value) <= _LARGEST:
+        raise InvalidRequest(f"{name} in row {index} is not finite; a row is {_expected()}")
     return float(value)
 
 

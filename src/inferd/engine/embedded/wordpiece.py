@@ -4,13 +4,18 @@ Two differences are deliberate. A text can't spell a special token: `[SEP]` in i
 ordinary characters. And nothing is cut off: how long is too long is the model's business.
 """
 
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from inferd.engine.embedded import unicode8
 
 LONGEST_WORD = 100
 """Words of more characters are one unknown token, as in BERT."""
+
+_PART = 16_384
+_SEAM = re.compile(r"[\t\n\r !-/:-@\[-`{-~\u3400-\u4dbf\u4e00-\u9fff]")
+"""Characters before which a word ends whatever stands around them."""
 
 _CACHED_WORDS = 20_000
 _CACHED_CHARACTERS = 16_384
@@ -145,6 +150,15 @@ class WordPiece:
             else:
                 yield -1
                 return
+
+
+def parts(text: str, size: int = _PART) -> Iterator[str]:
+    """Cut a long text where words end: the parts' tokens, one after another, are the text's."""
+    begin = 0
+    while len(text) - begin > size and (seam := _SEAM.search(text, begin + size)):
+        yield text[begin : seam.start()]
+        begin = seam.start()
+    yield text[begin:] if begin else text
 
 
 def read_vocabulary(lines: Iterable[str]) -> dict[str, int]:

@@ -9,9 +9,11 @@ from typing import TypedDict
 
 import numpy as np
 
-from inferd.engine.embedded import checks
+from inferd.core.errors import InvalidRequest
+from inferd.engine.embedded import ceilings, checks
 from inferd.engine.embedded.minilm import MiniLM
 from inferd.engine.embedded.outcome import Outcome, Vectors
+from inferd.engine.embedded.steps import Steps
 
 TEMPLATE = "This example is {}."
 TEMPERATURE = 0.05
@@ -36,18 +38,21 @@ def classify(
     *,
     hypothesis_template: str = TEMPLATE,
     multi_label: bool = False,
-) -> Outcome[list[Classified]]:
+) -> Steps[Outcome[list[Classified]]]:
     """Score the labels for each text: sharing one between them, or each on its own.
 
     Raises:
-        ValueError: No labels or texts, or a template with no place for the label.
+        InvalidRequest: No labels or texts, or a template with no place for the label.
+        PayloadTooLarge: There are too many, or too long ones.
     """
     sequences = checks.texts(texts, "inputs")
     labels = _labels(candidate_labels)
     if "{}" not in hypothesis_template:
-        raise ValueError("hypothesis_template must contain {} where the label goes")
+        raise InvalidRequest("hypothesis_template must contain {} where the label goes")
+    places = hypothesis_template.count("{}")
+    ceilings.check_characters(len(hypothesis_template) + places * len(each) for each in labels)
     hypotheses = [hypothesis_template.replace("{}", label) for label in labels]
-    vectors, tokens = model.read([*sequences, *hypotheses])
+    vectors, tokens = yield from model.reading([*sequences, *hypotheses])
     cosines = vectors[: len(sequences)] @ vectors[len(sequences) :].T
     scores = _independent(cosines) if multi_label else _shared(cosines)
     return Outcome(
@@ -57,8 +62,12 @@ def classify(
 
 
 def _labels(given: Sequence[str] | str) -> list[str]:
-    parts = [part.strip() for part in given.split(",")] if isinstance(given, str) else given
-    return list(dict.fromkeys(checks.texts(parts, "candidate_labels")))
+    if isinstance(given, str):
+        ceilings.check_characters([len(given)])
+        given = [part.strip() for part in given.split(",")]
+    return list(
+        dict.fromkeys(checks.texts(given, "candidate_labels", most=ceilings.LABELS, unit="labels"))
+    )
 
 
 def _shared(cosines: Vectors) -> Vectors:
