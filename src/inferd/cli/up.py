@@ -39,7 +39,7 @@ def banner(url: str, loaded: Loaded) -> str:
         f"inferd serves at {url}",
         f"  try    curl {url}/v1/embeddings{auth} -H 'Content-Type: application/json' "
         """-d '{"model": "minilm", "input": "Hello"}'""",
-        f"  or     {program()} run sentiment-analysis 'What a fine day'{home}",
+        f"  or     {program()} run sentiment-analysis 'The food was wonderful'{home}",
         f"  state  {_short(config.server.home)}",
         f"  remote {_remote(loaded)}",
     ]
