@@ -118,7 +118,21 @@ async def test_a_listed_page_s_preflight_is_answered_without_a_credential() -> N
 
 
 @pytest.mark.parametrize(
-    "header", ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP"]
+    "header",
+    [
+        "Forwarded",
+        "Via",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Real-IP",
+        "X-Original-Forwarded-For",
+        "X-Cluster-Client-IP",
+        "X-Envoy-External-Address",
+        "CF-Connecting-IP",
+        "True-Client-IP",
+        "Fastly-Client-IP",
+        "CDN-Loop",
+    ],
 )
 async def test_a_forwarded_request_is_never_the_local_owner_s(header: str) -> None:
     backend = FakeBackend(says(*HELLO))
@@ -146,6 +160,8 @@ def test_only_loopback_peers_asking_for_loopback_names_are_ambient() -> None:
     assert ambient("::1", "[::1]:8000")
     assert ambient("::ffff:127.0.0.1", "127.0.0.1")
     assert ambient("127.0.0.1", "localhost:1", (b"origin", b"http://localhost:1"))
+    for site, own in ((b"same-origin", True), (b"none", True), (b"cross-site", False)):
+        assert ambient("127.0.0.1", "localhost:1", (b"sec-fetch-site", site)) is own
     assert not ambient("192.168.0.7", "localhost:8000")
     assert not ambient("127.0.0.1", "node.lan:8000")
     assert not ambient("127.0.0.1", "localhost:1", (b"origin", b"http://localhost:2"))

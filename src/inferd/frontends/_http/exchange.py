@@ -8,11 +8,17 @@ import msgspec
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
-from inferd.core.errors import CallerLeft
+from inferd.core.errors import BackendUnavailable, CallerLeft
 from inferd.core.request import Principal
 from inferd.frontends._http.context import Context
 
 VISIT = "inferd.visit"
+STOPPING = "the node is stopping"
+"""The word with which the server cancels what still runs when the time to end is over."""
+
+_SHUTDOWNS = frozenset({STOPPING, "Task cancelled, timeout graceful shutdown exceeded"})
+"""The second is uvicorn's own, for who starts the app without our server."""
+
 _LONGEST_HEADER = 8192
 _PIECES_A_TURN = 32
 
@@ -99,14 +105,17 @@ class Exchange:
 
         Raises:
             CallerLeft: It has, before the response was complete.
+            BackendUnavailable: The node stops first.
         """
         self._answering = task = asyncio.current_task()
         try:
             await answer(self)
-        except asyncio.CancelledError:
-            if self._left and task is not None and not task.uncancel():
-                raise CallerLeft from None
-            raise
+        except asyncio.CancelledError as error:
+            if task is None or not (self._left or is_stopping(error)):
+                raise
+            while task.uncancel():
+                pass
+            raise (CallerLeft() if self._left else node_stopping()) from None
         finally:
             if self._watching is not None:
                 self._watching.cancel()
@@ -172,6 +181,16 @@ class Exchange:
     async def reply_json(self, value: object, *, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send `value` as JSON."""
         await self.reply(msgspec.json.encode(value), headers=headers)
+
+
+def is_stopping(error: asyncio.CancelledError) -> bool:
+    """Whether it was the server that cancelled, for want of time."""
+    return bool(error.args) and error.args[0] in _SHUTDOWNS
+
+
+def node_stopping() -> BackendUnavailable:
+    """Return what a caller is told then."""
+    return BackendUnavailable(STOPPING, hint="try again, or another node", retry_after=1)
 
 
 @types.coroutine

@@ -17,8 +17,13 @@ _FORWARDING = frozenset(
         b"via",
         b"x-real-ip",
         b"x-client-ip",
+        b"x-original-forwarded-for",
+        b"x-cluster-client-ip",
+        b"x-envoy-external-address",
         b"cf-connecting-ip",
         b"true-client-ip",
+        b"fastly-client-ip",
+        b"cdn-loop",
     }
 )
 
@@ -77,6 +82,8 @@ def is_ambient(scope: Scope, authority: str, settings: HttpSettings) -> bool:
         return False
     for name, value in scope["headers"]:
         if name in _FORWARDING or name.startswith(b"x-forwarded"):
+            return False
+        if name == b"sec-fetch-site" and value.strip().lower() == b"cross-site":
             return False
         if name == b"origin" and value.lower().partition(b"://")[2] != authority.encode():
             return False

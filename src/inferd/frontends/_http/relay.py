@@ -4,7 +4,9 @@ Failures escape the call, so that a cut stream isn't booked as a success. Before
 they become a status; after it an event, and a connection that ends without a clean end.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -14,12 +16,13 @@ from inferd.core.errors import BackendFailed, NodeError
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, Result
 from inferd.frontends._http.errors import Unexpected
-from inferd.frontends._http.exchange import Exchange
+from inferd.frontends._http.exchange import Exchange, is_stopping, node_stopping
 
 Headers = list[tuple[str, str]]
 
 _MOST_WARNINGS = 16
 _LONGEST_WARNING = 500
+_LAST_WORDS = 0.5
 _FRAMING = frozenset({b"connection", b"content-length", b"content-type", b"transfer-encoding"})
 _EVENTS: Headers = [("Content-Type", "text/event-stream"), ("X-Accel-Buffering", "no")]
 
@@ -134,14 +137,22 @@ async def _stream(
                 sent = data
         if answer.finish is None and not answer.wire:
             raise BackendFailed("the answer ended without saying that it was complete")
-    except Exception as error:
-        if events is not None:
-            told = error if isinstance(error, NodeError) else Unexpected()
+    except (Exception, asyncio.CancelledError) as error:
+        if events is not None and (told := _told(error)) is not None:
             # A half event, if one was passed on, must not swallow this one.
             gap = b"" if sent.endswith(b"\n") else b"\n\n"
-            await exchange.more(gap + events.error(told, exchange.request_id))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS):
+                    await exchange.more(gap + events.error(told, exchange.request_id))
         raise
     await exchange.finish(events.end if events is not None and not answer.wire else b"")
+
+
+def _told(error: Exception | asyncio.CancelledError) -> NodeError | None:
+    """Return what the caller is to know; nothing, if it has left."""
+    if isinstance(error, asyncio.CancelledError):
+        return node_stopping() if is_stopping(error) else None
+    return error if isinstance(error, NodeError) else Unexpected()
 
 
 def _provenance(answer: Answer) -> Headers:
