@@ -210,3 +210,12 @@ def test_no_file_whatever_ends_in_another_error(
     (folder / ".env").write_bytes(content)
     with suppress(ConfigError):
         load(environ={}, cwd=folder)
+
+
+def test_a_secret_in_an_addresses_query_is_not_shown(tmp_path: Path) -> None:
+    address = "http://node.example/?token=hunter22"
+    environ = {"REMOTE_INFERENCE_ENDPOINT": address, "HOME": str(tmp_path)}
+    with pytest.raises(ConfigError) as refused:
+        load(environ=environ, cwd=tmp_path)
+    assert "node.example" in str(refused.value)
+    assert "hunter22" not in str(refused.value)

@@ -50,9 +50,11 @@ def unknown(what: str, name: str, suggestion: str | None) -> str:
 
 
 def printable(value: object) -> str:
-    """A wrong value as an error may show it: short, and without what stands before an `@`."""
+    """A wrong value as an error may show it: short, without what a URL may hide a secret in."""
     if isinstance(value, str):
         before, at, after = value.rpartition("@")
         value = f"…@{after}" if at and before else value
+        address, query, _ = value.partition("?")
+        value = f"{address}?…" if query and "://" in address else value
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
