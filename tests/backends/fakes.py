@@ -46,6 +46,8 @@ class FakeUpstream:
                 await wire.gone()
             case "garbage":
                 await wire.answer(b'{"choices": [{"mess')
+            case "long":
+                await wire.answer(b'{"data": [' + b" " * (17 << 20) + b"]}")
             case "page":
                 page = b"<html>Sign in</html>"
                 await wire.answer(page, content_type="text/html; charset=utf-8")
@@ -64,7 +66,8 @@ class FakeUpstream:
         await wire.answer(json.dumps(error).encode(), status=status, headers={"retry-after": "7"})
 
     async def route(self, wire: Wire, request: Received) -> None:
-        raise NotImplementedError
+        """Answer as one sort of upstream does."""
+        await wire.answer(b'{"detail": "Not Found"}', status=404)
 
     async def whole(self, wire: Wire, body: object, content_type: str = JSON) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

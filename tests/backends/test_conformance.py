@@ -151,6 +151,12 @@ async def test_5_a_reason_that_quotes_our_credential_is_told_without_it(calling:
     assert "[hidden]" in str(failed.value)
 
 
+async def test_7_a_listing_without_measure_is_a_failure(calling: Subject) -> None:
+    upstream_of(calling).mode = "long"
+    with pytest.raises(BackendFailed, match="longer than 16 MiB"):
+        await calling.backend.capabilities()
+
+
 @pytest.mark.parametrize("mode", ["hang", "stall"])
 @pytest.mark.parametrize("stream", STREAMS)
 async def test_5_silence_is_a_timeout(calling: Subject, mode: str, stream: bool) -> None:

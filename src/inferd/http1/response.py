@@ -51,6 +51,8 @@ class Response:
         async for piece in self:
             size += len(piece)
             if size > limit:
+                # Whoever keeps the error must not keep what was read.
+                pieces.clear()
                 raise BackendFailed(f"the answer is longer than {limit >> 20} MiB")
             pieces.append(piece)
         return b"".join(pieces)

@@ -15,6 +15,7 @@ from inferd.wire.failures import failure
 EVENTS = "text/event-stream"
 JSON = "application/json"
 MAX_BYTES = 256 << 20
+_LISTING_BYTES = 16 << 20
 _ERROR_BYTES = 1 << 20
 _CONNECT = 10.0
 _FIRST_PAUSE = 0.1
@@ -114,14 +115,14 @@ class Upstream:
         raise refusal
 
     async def read(self, method: str, path: str) -> tuple[str, bytes]:
-        """Return a whole answer: its content type and its body.
+        """Return a listing: its content type and its body.
 
         Raises:
-            NodeError: There is none.
+            NodeError: There is none, or it is longer than any listing is.
         """
         response = await self.ask(method, path)
         try:
-            return response.header("content-type"), await response.read(MAX_BYTES)
+            return response.header("content-type"), await response.read(_LISTING_BYTES)
         finally:
             response.close()
 
