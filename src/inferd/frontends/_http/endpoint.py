@@ -44,3 +44,8 @@ def resource(
 ) -> Route:
     """Return a route; `is_open` lets anybody ask."""
     return Route(path, Endpoint(context, methods, is_open=is_open))
+
+
+def page(context: Context, path: str, methods: Mapping[str, Answerer]) -> Route:
+    """Return the route of a page for people: whoever isn't known is sent to sign in."""
+    return Route(path, Endpoint(context, methods))

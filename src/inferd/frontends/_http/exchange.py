@@ -1,6 +1,7 @@
 """One HTTP request being answered: who asks, what came, and the line back."""
 
 import asyncio
+import hmac
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
 
@@ -8,7 +9,7 @@ import msgspec
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
-from inferd.core.errors import BackendUnavailable, CallerLeft
+from inferd.core.errors import BackendUnavailable, CallerLeft, PermissionDenied
 from inferd.core.request import Principal
 from inferd.frontends._http.context import Context
 
@@ -45,6 +46,7 @@ class Exchange:
         "_send",
         "_watching",
         "context",
+        "csrf",
         "headers",
         "method",
         "parameters",
@@ -61,6 +63,7 @@ class Exchange:
         self.visit: Visit = scope[VISIT]
         self.context = context
         self.principal = principal
+        self.csrf = ""
         self.request_id = self.visit.request_id
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -80,6 +83,17 @@ class Exchange:
     def content_type(self) -> str:
         """The body's media type, in lower case and without its parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def check_csrf(self, value: str) -> None:
+        """Let a form through whose hidden field `csrf` is this session's token.
+
+        Raises:
+            PermissionDenied: It isn't: the form may be another site's.
+        """
+        if not self.csrf or not hmac.compare_digest(value.encode(), self.csrf.encode()):
+            raise PermissionDenied(
+                "the form isn't this session's", hint="reload the page and send it again"
+            )
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives; once.
