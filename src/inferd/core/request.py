@@ -6,6 +6,7 @@ from enum import IntEnum, StrEnum
 import msgspec
 
 from inferd.core.content import File
+from inferd.core.progress import Tell, unheard
 
 
 class Tier(IntEnum):
@@ -107,4 +108,8 @@ class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
     tiers: frozenset[Tier] | None = None
     deadline: float | None = None
     hops: tuple[str, ...] = ()
+    backend: str = ""
+    """The only backend of this node that may answer; empty is any. Another node never sees it."""
     raw: Raw | None = None
+    tell: Tell = unheard
+    """Where a backend says that it loads, that it runs. Called a few times, never per chunk."""

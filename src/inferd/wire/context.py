@@ -12,3 +12,4 @@ class Context(TypedDict, total=False):
     tiers: frozenset[Tier] | None
     deadline: float | None
     hops: tuple[str, ...]
+    backend: str
