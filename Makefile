@@ -23,12 +23,13 @@ test: setup-dev ## Run the tests: 3 minutes at most, no network; ARGS="-k name" 
 test-all: setup-dev ## Run every test, those too that need npm, apt or other environments.
 	@$(BIN)/pytest $(ARGS)
 
-check: setup-dev ## Format, lint, types, import contracts, generated documents.
+check: setup-dev ## Format, lint, types, import contracts, generated documents, vendored files.
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python scripts/docs.py --check
+	@$(BIN)/python scripts/vendor.py --check
 
 fix: setup-dev ## Mend what the linter can, and format.
 	@$(BIN)/ruff check --fix

@@ -16,7 +16,8 @@ from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends.admin import routes as admin
 from inferd.frontends.hf import routes as hf
 from inferd.frontends.openai import routes as openai
-from inferd.frontends.pages import routes as pages
+from inferd.frontends.reference import routes as reference
+from inferd.frontends.web import routes as web
 from inferd.gateway.admission.credentials import Credentials
 from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.policy import Policy, Rule
@@ -116,7 +117,8 @@ async def open_node(
     )
     usage = admin.Usage(groups=("principal", "model", "day"), totals=_totals)
     spoken = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
-    app = build_app([*spoken, pages.frontend(context, spoken)], settings or HttpSettings())
+    shown = [*spoken, web.frontend(context)]
+    app = build_app([*shown, reference.frontend(context, shown)], settings or HttpSettings())
     # Named as TCP, or asyncio leaves Nagle's algorithm on, and every other answer waits 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))

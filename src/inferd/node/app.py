@@ -12,9 +12,11 @@ from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends.admin import routes as admin
 from inferd.frontends.hf import routes as hf
 from inferd.frontends.openai import routes as openai
-from inferd.frontends.pages import routes as pages
+from inferd.frontends.reference import routes as reference
+from inferd.frontends.web import routes as web
 from inferd.gateway.admission.credentials import Credentials
 from inferd.gateway.gateway import Gateway
+from inferd.node.machine import hardware
 from inferd.node.records import Records
 from inferd.storage.ledger import GROUPS
 
@@ -43,7 +45,10 @@ def build(
         started=clock.now(),
         version=__version__,
         name=server.name,
+        hardware=hardware(),
+        loopback_only=is_loopback(server.host),
     )
     usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
     apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
-    return build_app([*apis, pages.frontend(context, apis)], settings)
+    apis.append(web.frontend(context))
+    return build_app([*apis, reference.frontend(context, apis)], settings)

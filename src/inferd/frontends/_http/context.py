@@ -27,6 +27,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     name: str = ""
     device: str = "cpu"
+    hardware: str = ""
+    """The machine in words, for people."""
+    loopback_only: bool = True
 
 
 class Frontend(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,1 +1,0 @@
-"""What the node says about itself: the page at / and /openapi.json."""

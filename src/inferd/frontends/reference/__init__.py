@@ -1,0 +1,1 @@
+"""What the node says about its APIs, to tools: /openapi.json."""

@@ -1,0 +1,55 @@
+"""Every page, and the files they need."""
+
+from collections.abc import Mapping, Sequence
+
+from starlette.routing import Route
+
+from inferd.frontends._http.context import Context, Frontend
+from inferd.frontends._http.endpoint import page
+from inferd.frontends._http.exchange import Exchange
+from inferd.frontends.web import chat, compare, models, static, usage, welcome
+from inferd.frontends.web.shell import NAVIGATION, may, show
+
+_PAGES = {
+    "/": "Show the models, and where each would run",
+    "/welcome": "Show what a new node can do, and how to give it more",
+    "/chat": "Talk to a model",
+    "/compare": "Ask several models the same thing",
+    "/usage": "Show what was used, and where it ran",
+    "/more": "Show the pages that don't fit at a phone's foot",
+}
+
+PATHS: Mapping[str, object] = {
+    path: {
+        "get": {
+            "summary": summary,
+            "tags": ["Pages"],
+            "responses": {"200": {"description": "A page", "content": {"text/html": {}}}},
+        }
+    }
+    for path, summary in _PAGES.items()
+}
+
+
+def frontend(context: Context) -> Frontend:
+    """Return the pages."""
+    return Frontend(routes=routes(context), paths=PATHS)
+
+
+def routes(context: Context) -> Sequence[Route]:
+    """Return this frontend's routes, bound to the node."""
+    return [
+        page(context, "/", {"GET": models.show_models}),
+        page(context, "/welcome", {"GET": welcome.show_welcome}),
+        page(context, "/chat", {"GET": chat.show_chat}),
+        page(context, "/compare", {"GET": compare.show_compare}),
+        page(context, "/usage", {"GET": usage.show_usage}),
+        page(context, "/more", {"GET": _more}),
+        static.route(context),
+    ]
+
+
+async def _more(exchange: Exchange) -> None:
+    """Show the pages that don't fit at a phone's foot."""
+    links = [link for _, group in NAVIGATION for link in group if may(exchange, link.needs)]
+    await show(exchange, "more.html", page="more", title="More", more=links)

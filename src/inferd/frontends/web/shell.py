@@ -1,0 +1,130 @@
+"""Drawing a page: the template, what every page shows around it, and its headers."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from inferd.core.errors import PermissionDenied
+from inferd.core.request import Action
+from inferd.frontends._http.context import Context
+from inferd.frontends._http.exchange import Exchange
+from inferd.frontends.web.static import url_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A way to another page; `needs` is what its reader must be allowed."""
+
+    id: str
+    label: str
+    href: str
+    icon: str
+    needs: Action = Action.LIST
+
+
+NAVIGATION: Sequence[tuple[str, Sequence[Link]]] = (
+    (
+        "Use",
+        (
+            Link("models", "Models", "/", "grid"),
+            Link("chat", "Chat", "/chat", "chat", Action.INFER),
+            Link("compare", "Compare", "/compare", "stack", Action.INFER),
+        ),
+    ),
+    ("Account", (Link("usage", "Usage", "/usage", "chart", Action.USAGE),)),
+)
+_MORE = Link("more", "More", "/more", "more")
+_AT_THE_FOOT = ("models", "chat", "compare", "usage")
+
+
+async def show(
+    exchange: Exchange, template: str, *, page: str, status: int = 200, **values: object
+) -> None:
+    """Answer with a page. `values` are the template's; `data` among them is for its script."""
+    html = await render(exchange, template, page=page, **values)
+    await exchange.reply(
+        html.encode(),
+        status=status,
+        content_type="text/html; charset=utf-8",
+        headers=[("Content-Security-Policy", POLICY)],
+    )
+
+
+async def render(exchange: Exchange, template: str, *, page: str, **values: object) -> str:
+    """Return a page's HTML."""
+    links = {link.id: link for _, group in NAVIGATION for link in group if _may(exchange, link)}
+    around: dict[str, object] = {
+        "page": page,
+        "csrf": exchange.csrf,
+        "static": url_of,
+        "node": node_facts(exchange.context),
+        "who": exchange.principal.id,
+        "signed_in": exchange.principal.id not in ("owner", "nobody"),
+        "nav": [
+            (name, shown)
+            for name, group in NAVIGATION
+            if (shown := [link for link in group if link.id in links])
+        ],
+        "tabs": [*(links[name] for name in _AT_THE_FOOT if name in links), _MORE],
+        "main_class": "",
+        "title": "inferd",
+    }
+    data = values.pop("data", {})
+    assert isinstance(data, Mapping)
+    shared = {
+        "node": {"name": exchange.context.name, "id": exchange.context.gateway.node},
+        "who": exchange.principal.id,
+        "pages": [msgspec.to_builtins(link) for link in links.values()],
+    }
+    values["data"] = shared | dict(data)
+    return environment().get_template(template).render({**around, **values})
+
+
+def node_facts(context: Context) -> dict[str, str]:
+    """Return what the page says of the node it is served by."""
+    reach = "Open to this machine only" if context.loopback_only else "Open to who has a key"
+    if context.loopback_only and not context.credentials.is_open:
+        reach = "This machine only, with a key"
+    return {
+        "name": context.name or context.gateway.node,
+        "id": context.gateway.node,
+        "version": context.version,
+        "hardware": context.hardware or context.device,
+        "reach": reach,
+    }
+
+
+def may(exchange: Exchange, action: Action) -> bool:
+    """Whether whoever looks at the page may do that on this node."""
+    try:
+        exchange.context.gateway.authorize(exchange.principal, action)
+    except PermissionDenied:
+        return False
+    return True
+
+
+def _may(exchange: Exchange, link: Link) -> bool:
+    return may(exchange, link.needs)
+
+
+@cache
+def environment() -> "Environment":
+    """Return the templates. Imported on first use: a node that only serves APIs needs none."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("inferd.frontends.web"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )

@@ -1,0 +1,39 @@
+// What every page does: knows whether the node is there, and comes back by itself.
+import { events } from "./api.js";
+import { age } from "./words.js";
+
+const line = document.querySelector("[data-offline]");
+const dots = document.querySelectorAll("[data-live]");
+let lostAt = 0;
+let ticking = 0;
+
+function showLost() {
+  if (!line) return;
+  line.hidden = false;
+  line.textContent = `Reconnecting, numbers are ${age((Date.now() - lostAt) / 1000)} old`;
+}
+
+function onState(live) {
+  for (const dot of dots) dot.classList.toggle("lost", !live);
+  if (live) {
+    const wasLost = lostAt > 0;
+    lostAt = 0;
+    clearInterval(ticking);
+    if (line) line.hidden = true;
+    if (wasLost) dispatchEvent(new CustomEvent("inferd:back"));
+  } else if (!lostAt) {
+    lostAt = Date.now();
+    showLost();
+    ticking = setInterval(showLost, 1000);
+    dispatchEvent(new CustomEvent("inferd:lost"));
+  }
+}
+
+// One line a page: everyone else listens to `inferd:event` on the window.
+let stop = null;
+function listen() {
+  if (document.hidden) { stop?.(); stop = null; return; }
+  stop ??= events(["status", "backend", "inference"], (topic, data) => dispatchEvent(new CustomEvent("inferd:event", { detail: { topic, data } })), onState);
+}
+document.addEventListener("visibilitychange", listen);
+listen();

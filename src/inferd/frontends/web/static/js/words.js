@@ -1,0 +1,33 @@
+// Figures and times as the page writes them (one vocabulary on every page).
+
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+
+/** 8400000 → "8.4M", 3100 → "3.1k"; nothing for null. */
+export const count = (n) => (n === null || n === undefined ? "" : compact.format(n).replace("K", "k"));
+
+/** 1537 → "1,537". */
+export const whole = (n) => Number(n).toLocaleString("en");
+
+/** Seconds → "24 ms", "1.24 s", "1 h 12 min". */
+export function duration(seconds) {
+  if (seconds < 0.9995) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
+  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+}
+
+/** Bytes → "7.3 GB", "412 kB". */
+export function bytes(n) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let unit = 0;
+  while (n >= 1000 && unit < units.length - 1) { n /= 1000; unit += 1; }
+  return `${n < 10 && unit ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
+}
+
+/** Seconds ago → "just now", "12 s", "4 min", "2 h". */
+export function age(seconds) {
+  if (seconds < 1) return "just now";
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return `${Math.floor(seconds / 3600)} h`;
+}
