@@ -45,6 +45,10 @@ async def test_a_task_s_models_say_where_they_run() -> None:
         "runs": [
             {"source": "local", "backend": "here", "tier": "local", "usable": True, "reason": ""}
         ],
+        "size_bytes": None,
+        "parameters": None,
+        "library": None,
+        "verdict": {"where": "local", "label": "Runs here", "reason": "", "more": 0},
     }
     assert (both[1]["likes"], both[1]["gated"], both[1]["runs"][0]["source"]) == (
         5, "manual", "remote",

@@ -1,14 +1,21 @@
-"""What can run where: every backend's models, as one list for one principal."""
+"""What can run where: every backend's models and a hub's, as one list for one principal."""
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import msgspec
 
 from inferd.core.backend import Model
-from inferd.core.request import Action, Principal
+from inferd.core.hub import HubModel
+from inferd.core.request import Action, Principal, Tier
+from inferd.engine.fit import Machine, judge, size_words
 from inferd.gateway.admission.policy import Policy
 from inferd.gateway.routing.pool import Member
 from inferd.gateway.routing.router import source_of
+
+_BY_CHAT = frozenset({"chat", "text-generation", "image-text-to-text"})
+"""What a provider does that the Hub says is `conversational`."""
+_HUGGINGFACE = "huggingface"
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,66 +28,239 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The badge of a model: its best place in words; `more` counts the other usable ones."""
+
+    where: Literal["local", "peer", "team", "cloud", "download", "no"] = "no"
+    label: str = "Can’t run yet"
+    reason: str = ""
+    more: int = 0
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A model, and everywhere it runs; the first place is the one asked first."""
+    """A model, and everywhere it runs; the first place is the one asked first.
+
+    `gated` is the Hub's word. None where nobody says.
+    """
 
     id: str
     tasks: tuple[str, ...]
     aliases: tuple[str, ...] = ()
     detail: Mapping[str, object] = {}
     places: tuple[Placement, ...] = ()
+    likes: int | None = None
+    downloads: int | None = None
+    trending_score: float | None = None
+    gated: str = "false"
+    size_bytes: int | None = None
+    parameters: int | None = None
+    library: str | None = None
+    verdict: Verdict = Verdict()
 
 
-def rows(
-    members: Iterable[Member], policy: Policy, principal: Principal, *, task: str, remote: bool
-) -> list[Row]:
-    """Return a row for each model that does `task` (any, when empty) and that policy shows."""
-    found: dict[str, Row] = {}
-    for member in sorted(members, key=_nearest):
-        if not remote and source_of(member) == "remote":
-            continue
-        for model in member.capabilities.models:
-            shown = _shown(member, model, policy, principal, task)
-            if shown:
-                found[model.id] = _with(found.get(model.id), model, member, shown)
-    return list(found.values())
+class Catalogue:
+    """The places as they stand now, as one principal may see them."""
+
+    def __init__(
+        self,
+        members: Iterable[Member],
+        policy: Policy,
+        principal: Principal,
+        *,
+        remote: bool = True,
+        machine: Machine | None = None,
+    ) -> None:
+        near = sorted(members, key=_nearest)
+        self._members = [each for each in near if remote or source_of(each) == "local"]
+        self._labels = {member.name: _label(member) for member in self._members}
+        self._policy = policy
+        self._principal = principal
+        self._machine = machine or Machine()
+
+    def own(self, task: str = "") -> dict[str, Row]:
+        """Return a row, by id, for each model that a backend lists for `task` (any, when empty)."""
+        found: dict[str, Row] = {}
+        for member in self._members:
+            for model in member.capabilities.models:
+                shown = self._shown(member, model, task)
+                if shown:
+                    found[model.id] = _with(found.get(model.id), model, member, shown)
+        return {name: self._judged(row) for name, row in found.items()}
+
+    def runs_hub_model(self, model: HubModel, task: str) -> bool:
+        """Whether a usable place would take a model that no backend lists."""
+        return any(place.usable for place in self._open_places(model, task))
+
+    def merged(self, model: HubModel, task: str, own: Row | None) -> Row | None:
+        """Return the row of a hub's model, with what is known here; None where policy hides it."""
+        places: tuple[Placement, ...] = own.places if own else ()
+        if own is None and not self._may_list(model.id, task, Tier.LOCAL):
+            return None
+        named = {place.backend for place in places}
+        places += tuple(
+            place for place in self._open_places(model, task) if place.backend not in named
+        )
+        facts: dict[str, object] = {
+            "likes": model.likes,
+            "downloads": model.downloads,
+            "trending_score": model.trending_score,
+            "parameters": model.parameters,
+            "library": model.library or None,
+        }
+        if own is not None:
+            told = {name: value for name, value in facts.items() if value is not None}
+            if own.size_bytes is None:
+                told["size_bytes"] = model.size_bytes
+            row = msgspec.structs.replace(own, places=places, gated=model.gated, **told)
+            return self._judged(row)
+        verdict = self._verdict(places) if places else None
+        return Row(
+            id=model.id,
+            tasks=(task,),
+            places=places,
+            likes=model.likes,
+            downloads=model.downloads,
+            trending_score=model.trending_score,
+            gated=model.gated,
+            size_bytes=model.size_bytes,
+            parameters=model.parameters,
+            library=model.library or None,
+            verdict=verdict if verdict and verdict.where != "no" else self._lacking(model, task),
+        )
+
+    def _may_list(self, model: str, task: str, tier: Tier) -> bool:
+        found = self._policy.find(self._principal, Action.LIST, model=model, task=task, tier=tier)
+        return found is not None
+
+    def _shown(self, member: Member, model: Model, task: str) -> frozenset[str]:
+        """Return the tasks for which this principal sees this model here."""
+        tier = member.backend.tier
+        tasks = model.tasks & member.only_tasks if member.only_tasks else model.tasks
+        if task:
+            tasks &= {task}
+        return frozenset(each for each in tasks if self._may_list(model.id, each, tier))
+
+    def _open_places(self, model: HubModel, task: str) -> Iterable[Placement]:
+        """Yield the places that would take the model though they don't list it."""
+        for member in self._members:
+            if task not in member.capabilities.open_tasks or not member.does(task):
+                continue
+            if member.backend.kind == _HUGGINGFACE:
+                if not _hosts(model, task):
+                    continue
+                reason = member.error
+            elif member.backend.is_node and not member.error and not _lists(member, task):
+                reason = f"{member.name} doesn’t say which models it has."
+            else:
+                continue
+            if self._may_list(model.id, task, member.backend.tier):
+                yield _place(member, reason)
+
+    def _judged(self, row: Row) -> Row:
+        return msgspec.structs.replace(row, verdict=self._verdict(row.places))
+
+    def _verdict(self, places: tuple[Placement, ...]) -> Verdict:
+        """Say which is the best of `places`, or why none will do."""
+        usable = [place for place in places if place.usable]
+        if not usable:
+            first = places[0]
+            return Verdict(reason=f"{first.backend} can’t be asked: {first.reason}")
+        best = usable[0]
+        label = self._labels[best.backend]
+        if best.reason:
+            label = f"May run on {best.backend}"
+        return Verdict(
+            where=_where(best.tier), label=label, reason=best.reason, more=len(usable) - 1
+        )
+
+    def _lacking(self, model: HubModel, task: str) -> Verdict:
+        """Say what it would take to run here, or elsewhere."""
+        fit = judge(model, task, self._machine)
+        if fit.fits:
+            size = f"a {size_words(model.size_bytes)}" if model.size_bytes else "a"
+            return Verdict(where="download", label=f"Runs here after {size} download")
+        return Verdict(reason=f"{fit.reason} {self._way_out(model, task)}")
+
+    def _way_out(self, model: HubModel, task: str) -> str:
+        for member in self._members:
+            if task in member.capabilities.open_tasks and member.backend.is_node:
+                if member.error:
+                    return f"{member.name} isn’t answering just now."
+                if _lists(member, task):
+                    return f"{member.name} doesn’t list it either."
+        if hosts := _hosts(model, task):
+            names = " and ".join(hosts[:2])
+            return f"Hosted by {names}: a backend of kind huggingface would reach it."
+        return "Another node that has it could run it."
 
 
 def _nearest(member: Member) -> tuple[int, int, bool]:
     return (member.priority, member.backend.tier, member.backend.is_node)
 
 
-def _shown(
-    member: Member, model: Model, policy: Policy, principal: Principal, task: str
-) -> frozenset[str]:
-    """Return the tasks for which this principal sees this model here."""
-    tier = member.backend.tier
-    tasks = model.tasks & member.only_tasks if member.only_tasks else model.tasks
-    if task:
-        tasks &= {task}
-    return frozenset(
-        each
-        for each in tasks
-        if policy.find(principal, Action.LIST, model=model.id, task=each, tier=tier) is not None
-    )
+def _label(member: Member) -> str:
+    if source_of(member) == "local":
+        return "Runs here"
+    if member.backend.kind == _HUGGINGFACE:
+        return "Via Hugging Face"
+    return f"{'Via' if member.backend.tier is Tier.CLOUD else 'On'} {member.name}"
 
 
-def _with(row: Row | None, model: Model, member: Member, tasks: frozenset[str]) -> Row:
-    place = Placement(
+def _where(tier: str) -> Literal["local", "peer", "team", "cloud"]:
+    match tier:
+        case "local" | "peer" | "team":
+            return tier
+        case _:
+            return "cloud"
+
+
+def _hosts(model: HubModel, task: str) -> list[str]:
+    """Return the providers that do `task` with the model now."""
+    return [
+        provider.name
+        for provider in model.providers
+        if provider.task == task or (provider.task == "conversational" and task in _BY_CHAT)
+    ]
+
+
+def _lists(member: Member, task: str) -> bool:
+    return any(task in model.tasks for model in member.capabilities.models)
+
+
+def _place(member: Member, reason: str) -> Placement:
+    return Placement(
         backend=member.name,
         source=source_of(member),
         tier=member.backend.tier.label,
         usable=not member.error,
-        reason=member.error,
+        reason=reason,
     )
-    if row is None:
-        return Row(
-            id=model.id,
-            tasks=tuple(sorted(tasks)),
-            aliases=model.aliases,
-            detail=model.detail,
-            places=(place,),
+
+
+def _with(row: Row | None, model: Model, member: Member, tasks: frozenset[str]) -> Row:
+    place = _place(member, member.error)
+    if row is not None:
+        return msgspec.structs.replace(
+            row, tasks=tuple(sorted(tasks.union(row.tasks))), places=(*row.places, place)
         )
-    return msgspec.structs.replace(
-        row, tasks=tuple(sorted(tasks.union(row.tasks))), places=(*row.places, place)
+    detail = model.detail
+    gated = detail.get("gated")
+    trending = detail.get("trendingScore")
+    return Row(
+        id=model.id,
+        tasks=tuple(sorted(tasks)),
+        aliases=model.aliases,
+        detail=detail,
+        places=(place,),
+        likes=_count(detail.get("likes")),
+        downloads=_count(detail.get("downloads")),
+        trending_score=trending if isinstance(trending, int | float) else None,
+        gated=str(gated).lower() if gated else "false",
+        size_bytes=_count(detail.get("size_bytes")),
+        parameters=_count(detail.get("parameters")),
+        library=library if isinstance(library := detail.get("library"), str) else None,
     )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -3,12 +3,17 @@
 import msgspec
 
 from inferd.core.errors import NodeError
+from inferd.core.hub import HubListing, HubQuery, Listing
 from inferd.core.request import Action, InferenceRequest, Principal, Tier
+from inferd.core.tasks import TASKS
+from inferd.engine.fit import Machine
 from inferd.gateway.admission.permission import Permission
+from inferd.gateway.browse import Page, Query, TaskCount, count, page
 from inferd.gateway.call import Call, Parts, check_hops
-from inferd.gateway.catalogue import Row, rows
+from inferd.gateway.catalogue import Catalogue, Row
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Candidate
+from inferd.gateway.routing.sight import check_asked_for
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,9 +34,18 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 class Gateway:
     """The one path every request takes."""
 
-    def __init__(self, parts: Parts, pool: Pool) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        pool: Pool,
+        *,
+        hub: HubListing | None = None,
+        machine: Machine | None = None,
+    ) -> None:
         self._parts = parts
         self.pool = pool
+        self._hub = hub
+        self._machine = machine or Machine()
 
     @property
     def node(self) -> str:
@@ -54,6 +68,8 @@ class Gateway:
         candidates, nobody = self._parts.router.explain(request, permit)
         try:
             check_hops(self._parts.node, request)
+            if request.backend:
+                check_asked_for(self.pool, self._parts.policy, request, principal)
         except NodeError as loop:
             nobody = loop
         return Explanation(
@@ -70,9 +86,53 @@ class Gateway:
         Raises:
             PermissionDenied: It may list nothing at all.
         """
-        self._parts.policy.authorize(principal, Action.LIST, tier=Tier.LOCAL)
-        return rows(self.pool, self._parts.policy, principal, task=task, remote=remote)
+        self.authorize(principal, Action.LIST)
+        return list(self._catalogue(principal, remote=remote).own(task).values())
+
+    def browse_known(self, principal: Principal, query: Query) -> Page:
+        """Return a page of models from what is known already; never waits.
+
+        Raises:
+            PermissionDenied: It may list nothing at all.
+            InvalidRequest: The cursor is none of ours.
+        """
+        self.authorize(principal, Action.LIST)
+        listing = self._known(query.of_hub) if query.hub else Listing()
+        return page(self._catalogue(principal, remote=query.remote), query, listing)
+
+    async def browse(self, principal: Principal, query: Query) -> Page:
+        """Return a page of models, asking the Hub where what is known of it is old.
+
+        It waits a bounded time. A Hub that fails is told of in the page; raises what
+        `browse_known` does.
+        """
+        self.authorize(principal, Action.LIST)
+        listing = Listing()
+        if self._hub is not None and query.hub:
+            listing = await self._hub.list(query.of_hub, query.want)
+        return page(self._catalogue(principal, remote=query.remote), query, listing)
+
+    def tasks(self, principal: Principal) -> list[TaskCount]:
+        """Count each task's models, from what is known already.
+
+        Raises:
+            PermissionDenied: It may list nothing at all.
+        """
+        self.authorize(principal, Action.LIST)
+        catalogue = self._catalogue(principal, remote=True)
+        return [
+            count(catalogue, name, task.label, task.category, self._known(HubQuery(task=name)))
+            for name, task in TASKS.items()
+        ]
 
     def authorize(self, principal: Principal, action: Action) -> None:
         """Raise PermissionDenied unless `principal` may do `action` on this node."""
         self._parts.policy.authorize(principal, action, tier=Tier.LOCAL)
+
+    def _known(self, query: HubQuery) -> Listing:
+        return Listing() if self._hub is None else self._hub.known(query)
+
+    def _catalogue(self, principal: Principal, *, remote: bool) -> Catalogue:
+        return Catalogue(
+            self.pool, self._parts.policy, principal, remote=remote, machine=self._machine
+        )

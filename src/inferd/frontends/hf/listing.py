@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from inferd.gateway.catalogue import Placement, Row
+from inferd.gateway.catalogue import Placement, Row, Verdict
 
 
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A model. The Hub's numbers are null where no backend tells them, and `gated` is "false"."""
+    """A model. What nobody tells is null, and `gated` is "false"."""
 
     id: str
     likes: int | None
@@ -17,22 +17,27 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     gated: str
     tasks: tuple[str, ...]
     runs: tuple[Placement, ...]
+    size_bytes: int | None
+    parameters: int | None
+    library: str | None
+    verdict: Verdict
 
 
 def rows(found: Iterable[Row]) -> list[ModelRow]:
     """Return the catalogue's rows as this API shows them."""
-    return [_row(row) for row in found]
-
-
-def _row(row: Row) -> ModelRow:
-    likes, downloads = row.detail.get("likes"), row.detail.get("downloads")
-    trending, gated = row.detail.get("trendingScore"), row.detail.get("gated")
-    return ModelRow(
-        id=row.id,
-        likes=likes if isinstance(likes, int) else None,
-        trendingScore=trending if isinstance(trending, int | float) else None,
-        downloads=downloads if isinstance(downloads, int) else None,
-        gated=str(gated).lower() if gated else "false",
-        tasks=row.tasks,
-        runs=row.places,
-    )
+    return [
+        ModelRow(
+            id=row.id,
+            likes=row.likes,
+            trendingScore=row.trending_score,
+            downloads=row.downloads,
+            gated=row.gated,
+            tasks=row.tasks,
+            runs=row.places,
+            size_bytes=row.size_bytes,
+            parameters=row.parameters,
+            library=row.library,
+            verdict=row.verdict,
+        )
+        for row in found
+    ]

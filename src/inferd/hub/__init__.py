@@ -1,0 +1,1 @@
+"""The Hugging Face Hub: what it lists, asked sparingly and remembered."""
