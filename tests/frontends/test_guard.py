@@ -249,7 +249,8 @@ async def test_every_response_says_how_it_must_not_be_used() -> None:
         for path in ("/", "/healthz", "/nothing"):
             answer = await node.client.get(path)
             assert answer.headers["x-content-type-options"] == "nosniff"
-            assert "default-src 'none'" in answer.headers["content-security-policy"]
+            assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+            assert "unsafe" not in answer.headers["content-security-policy"]
             assert "x-request-id" in answer.headers
 
 
