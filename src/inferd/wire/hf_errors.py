@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from inferd.core.errors import ErrorKind, InvalidRequest, NodeError
+from inferd.core.hub import HubFailure
 from inferd.core.tasks import supported_tasks
 
 _FACTS: dict[ErrorKind, str] = {
@@ -36,7 +37,7 @@ def encode_error(error: NodeError, request_id: str = "") -> dict[str, object]:
     """Return the reply's body: `error` is the fact, `reason` says it of this request.
 
     An unknown task and an unreadable spec keep the original's `detail`; an unknown task whose
-    models were to be listed, its `supported`.
+    models were to be listed, its `supported`; a Hub that fails, its `hf_api_failed`.
     """
     document: dict[str, object] = {
         "error": _FACTS[error.kind],
@@ -54,6 +55,8 @@ def encode_error(error: NodeError, request_id: str = "") -> dict[str, object]:
         return {"detail": detail, **document}
     if error.kind is ErrorKind.UNSUPPORTED_TASK and "supported" in error.details:
         return {**document, "error": error.message, "supported": error.details["supported"]}
+    if isinstance(error, HubFailure):
+        return {**document, "error": "hf_api_failed"}
     if isinstance(error, InvalidSpec):
         return {"detail": error.message, **document}
     return document
