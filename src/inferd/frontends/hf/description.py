@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from inferd.core.tasks import TASKS, json_schema
-from inferd.frontends.hf.listing import ModelRow
+from inferd.frontends.hf.listing import SORTS, ModelRow
+from inferd.gateway.browse import TaskCount
 
 _REFS = "#/components/schemas/{name}"
 _TEXT = {"type": "string"}
@@ -31,7 +32,7 @@ def paths() -> Mapping[str, object]:
 
 def schemas() -> Mapping[str, object]:
     """Return the schemas, with one for each task's payload."""
-    _, components = msgspec.json.schema_components([ModelRow], ref_template=_REFS)
+    _, components = msgspec.json.schema_components([ModelRow, TaskCount], ref_template=_REFS)
     payloads = {f"{name}-payload": json_schema(task) for name, task in TASKS.items()}
     return {**_SCHEMAS, **components, **payloads}
 
@@ -94,6 +95,12 @@ _MODELS: dict[str, object] = {
         _query("task", "List this task's models", _TEXT),
         _query("limit", "At most so many", {"type": "integer", "minimum": 1, "maximum": 1000}),
         _query("include_remote", "Models of other nodes and services too", _FLAG),
+        _query("include_hub", "Models that only the Hub lists too; true if left out", _FLAG),
+        _query("search", "Only names that hold every one of these words", _TEXT),
+        _query("gated", "Only gated models, or only others", _FLAG),
+        _query("runnable", "Only what a place that can be used runs now", _FLAG),
+        _query("sort", "Nearest first if left out", {"type": "string", "enum": list(SORTS)}),
+        _query("cursor", "From the Link header of the page before", _TEXT),
     ],
     "responses": _json(
         "The tasks, or the models",
@@ -101,7 +108,10 @@ _MODELS: dict[str, object] = {
             "oneOf": [
                 {
                     "type": "object",
-                    "properties": {"available_tasks": {"type": "array", "items": _TEXT}},
+                    "properties": {
+                        "available_tasks": {"type": "array", "items": _TEXT},
+                        "tasks": {"type": "array", "items": _ref("TaskCount")},
+                    },
                 },
                 {"type": "array", "items": _ref("ModelRow")},
             ]

@@ -2,9 +2,8 @@
 
 from starlette.routing import Route
 
-from inferd.core.errors import UnsupportedTask
 from inferd.core.request import Action, InferenceRequest
-from inferd.core.tasks import Task, check_name, form, supported_tasks, task_named
+from inferd.core.tasks import check_name, form, task_named
 from inferd.frontends._http.auth import is_known
 from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.directions import directions, place_of
@@ -13,10 +12,8 @@ from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.hf.description import paths, schemas
 from inferd.frontends.hf.inference import infer
-from inferd.frontends.hf.listing import rows
+from inferd.frontends.hf.listing import models
 from inferd.wire.hf_tasks import encode_error
-
-_MOST_ROWS = 1000
 
 
 def frontend(context: Context) -> Frontend:
@@ -62,20 +59,6 @@ async def source(exchange: Exchange) -> None:
     await exchange.reply(b"", headers=headers)
 
 
-async def models(exchange: Exchange) -> None:
-    """List the tasks, or the models of one task and where each runs."""
-    gateway = exchange.context.gateway
-    gateway.authorize(exchange.principal, Action.LIST)
-    name = exchange.query.get("task", "")
-    if not name:
-        await exchange.reply_json({"available_tasks": supported_tasks()})
-        return
-    limit = _limit(exchange.query.get("limit", str(_MOST_ROWS)))
-    remote = _flag(exchange.query.get("include_remote", "false"))
-    found = gateway.models(exchange.principal, task=_listed(name).name, remote=remote)
-    await exchange.reply_json(rows(found[:limit]))
-
-
 async def run(exchange: Exchange) -> None:
     """Describe a task's form."""
     exchange.context.gateway.authorize(exchange.principal, Action.LIST)
@@ -98,36 +81,3 @@ async def healthz(exchange: Exchange) -> None:
             "version": context.version,
         }
     await exchange.reply_json(health)
-
-
-def _listed(name: str) -> Task:
-    """Return a task; where there is none, the original's listing has words of its own."""
-    try:
-        return task_named(name)
-    except UnsupportedTask as error:
-        raise UnsupportedTask(
-            f"unsupported task {error.details['task']!r}",
-            hint=error.hint,
-            details={"supported": error.details["supported_tasks"]},
-        ) from error
-
-
-def _limit(text: str) -> int:
-    limit = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
-    if not 1 <= limit <= _MOST_ROWS:
-        raise HttpRefusal(
-            422, f"limit must be a whole number from 1 to {_MOST_ROWS}", details={"param": "limit"}
-        )
-    return limit
-
-
-def _flag(text: str) -> bool:
-    match text.strip().lower():
-        case "true" | "1":
-            return True
-        case "false" | "0":
-            return False
-        case _:
-            raise HttpRefusal(
-                422, "include_remote must be true or false", details={"param": "include_remote"}
-            )
