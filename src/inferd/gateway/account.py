@@ -1,13 +1,16 @@
 """What a call leaves behind: a backend's health, an audit line, a ledger row."""
 
 import asyncio
+from functools import partial
 
 from inferd.core.answer import Answer
 from inferd.core.clock import Clock
 from inferd.core.errors import CallerLeft, ErrorKind, NodeError
+from inferd.core.progress import Stage, Tell, unheard
 from inferd.core.records import Forward, Row
 from inferd.core.request import InferenceRequest, Principal
 from inferd.core.result import NO_USAGE
+from inferd.gateway.events import Events, Failure, InferenceEvent, Topic
 from inferd.gateway.routing.router import Target, source_of
 from inferd.gateway.usage import Recorder
 
@@ -15,13 +18,34 @@ _CLOSE = 0.01
 
 
 class Account:
-    """One request's books: attempts as they return, and the whole when it is settled."""
+    """One request's books: attempts as they return, and the whole when it is settled.
 
-    __slots__ = ("_began", "_clock", "_principal", "_recorder", "_request", "_started")
+    Whoever listens to the bus is told of each stage.
+    """
+
+    __slots__ = (
+        "_began",
+        "_clock",
+        "_events",
+        "_principal",
+        "_recorder",
+        "_request",
+        "_stage",
+        "_started",
+        "_target",
+    )
 
     def __init__(
-        self, recorder: Recorder, clock: Clock, request: InferenceRequest, principal: Principal
+        self,
+        recorder: Recorder,
+        clock: Clock,
+        request: InferenceRequest,
+        principal: Principal,
+        events: Events,
     ) -> None:
+        self._events = events
+        self._target: Target | None = None
+        self._stage: Stage | None = None
         self._recorder = recorder
         self._clock = clock
         self._request = request
@@ -31,7 +55,19 @@ class Account:
     def attempt(self, target: Target) -> None:
         """Note that a backend is asked."""
         self._began = self._clock.now()
+        self._target, self._stage = target, None
         target.member.took()
+        if self._events.is_heard:
+            self._say(target, Stage.ROUTED)
+
+    def tell(self, target: Target) -> Tell:
+        """Return what the backend that is asked says its stages to."""
+        return partial(self._say, target) if self._events.is_heard else unheard
+
+    def answered(self, target: Target) -> None:
+        """Note that an answer begins."""
+        if self._events.is_heard:
+            self._say(target, Stage.RUNNING)
 
     def returned(self, target: Target, answer: Answer | None, error: BaseException | None) -> None:
         """Tell the member how its request ended, and the audit log if words left for a node."""
@@ -83,6 +119,47 @@ class Account:
             outcome=_outcome(error),
         )
         self._recorder.settled(row)
+        self._target = None
+        if self._events.is_heard:
+            self._tell_end(target, row, error)
+
+    def _say(self, target: Target, stage: Stage, /, *, ahead: int = 0) -> None:
+        # A thread's word may come when the backend has already been given up.
+        if target is not self._target or stage is self._stage:
+            return
+        self._stage = stage
+        self._events.publish(
+            Topic.INFERENCE,
+            InferenceEvent(
+                request_id=self._request.id,
+                stage=stage.value,
+                principal=self._principal.id,
+                task=self._request.task,
+                model=target.model or self._request.model,
+                backend=target.member.name,
+                source=source_of(target.member),
+                tier=target.member.backend.tier.label,
+                seconds=round(self._clock.now() - self._started, 6),
+                ahead=ahead if stage is Stage.QUEUED else None,
+            ),
+        )
+
+    def _tell_end(self, target: Target | None, row: Row, error: BaseException | None) -> None:
+        self._events.publish(
+            Topic.INFERENCE,
+            InferenceEvent(
+                request_id=row.id,
+                stage=(Stage.FINISHED if error is None else Stage.FAILED).value,
+                principal=row.principal,
+                task=row.task,
+                model=row.model,
+                backend=row.backend,
+                source=row.source,
+                tier=target.member.backend.tier.label if target else "",
+                seconds=round(row.seconds, 6),
+                error=None if error is None else _failure(error),
+            ),
+        )
 
     def _is_late(self, now: float) -> bool:
         """Whether the caller's own deadline has passed: what ends then is nobody's fault."""
@@ -94,6 +171,19 @@ def _sent(answer: Answer | None, error: BaseException | None) -> int:
     if answer is not None:
         return answer.sent_bytes
     return error.sent_bytes if isinstance(error, NodeError) else 0
+
+
+def _failure(error: BaseException) -> Failure:
+    kind = _outcome(error)
+    if isinstance(error, NodeError):
+        return Failure(kind=kind, message=error.message, hint=error.hint)
+    if kind == ErrorKind.INTERNAL:
+        return Failure(
+            kind=kind,
+            message="the node failed on this request",
+            hint="give the request id to the node's owner: the log has the reason",
+        )
+    return Failure(kind=kind, message="the caller left")
 
 
 def _outcome(error: BaseException | None) -> str:

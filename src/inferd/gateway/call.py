@@ -22,6 +22,7 @@ from inferd.gateway.admission.limits import Hold, Limiter
 from inferd.gateway.admission.permission import Permission
 from inferd.gateway.admission.policy import Policy, Rule
 from inferd.gateway.routing.router import Router, Target, source_of
+from inferd.gateway.routing.sight import check_asked_for
 from inferd.gateway.usage import Recorder
 
 
@@ -67,7 +68,9 @@ class Call:
         self._parts = parts
         self._request = request
         self._principal = principal
-        self._account = Account(parts.recorder, parts.clock, request, principal)
+        self._account = Account(
+            parts.recorder, parts.clock, request, principal, parts.router.pool.events
+        )
         self._hold = Hold(None)
         self._rule: Rule | None = None
         self._target: Target | None = None
@@ -102,6 +105,8 @@ class Call:
     async def _first_to_answer(self) -> Answer:
         parts, request = self._parts, self._request
         check_hops(parts.node, request)
+        if request.backend:
+            check_asked_for(parts.router.pool, parts.policy, request, self._principal)
         permit = Permission(parts.policy, request, self._principal)
         failures: list[tuple[Target, NodeError]] = []
         for target in parts.router.targets(request, permit):
@@ -121,6 +126,7 @@ class Call:
                 # Its frames would keep whatever the failed attempt had read.
                 failures.append((target, error.with_traceback(None)))
                 continue
+            self._account.answered(target)
             answer.served = self._served(target, answer.served, failures)
             return answer
         raise _most_telling([error for _, error in failures])
@@ -142,7 +148,11 @@ class Call:
 
     async def _ask(self, target: Target) -> Answer:
         request = msgspec.structs.replace(
-            self._request, model=target.model, tiers=self._reach(target)
+            self._request,
+            model=target.model,
+            tiers=self._reach(target),
+            backend="",
+            tell=self._account.tell(target),
         )
         if request.deadline is None:
             return await target.member.backend.infer(request)

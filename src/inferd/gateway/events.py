@@ -136,6 +136,8 @@ class Events:
         self._subscriptions: Mapping[Topic, tuple[Subscription, ...]] = {}
         self._held: dict[str, int] = {}
         self._is_closed = False
+        self.is_heard = False
+        """Whether anybody listens to anything: looked at on every request."""
 
     def __repr__(self) -> str:
         return f"<Events {sum(self._held.values())} subscribers>"
@@ -199,3 +201,4 @@ class Events:
             if group:
                 found[topic] = group
         self._subscriptions = found
+        self.is_heard = bool(found)

@@ -1,4 +1,4 @@
-"""What the headers say of a request's way: where, how far, how long, through whom."""
+"""What the headers say of a request's way: where, on what, how far, how long, through whom."""
 
 import math
 import re
@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from inferd.core.clock import Clock
 from inferd.core.errors import InvalidRequest, LoopDetected
 from inferd.core.request import Place, Tier, parse_tiers
+from inferd.core.tasks import check_name
 from inferd.wire.context import Context
 
 _NODE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -31,6 +32,8 @@ def directions(headers: Headers, clock: Clock) -> Context:
         found["deadline"] = clock.now() + _seconds(text)
     if lines := headers.getlist("x-inference-hops"):
         found["hops"] = _hops(",".join(lines))
+    if text := _only(headers, "X-Inference-Backend"):
+        found["backend"] = check_name("X-Inference-Backend", text.strip())
     return found
 
 

@@ -38,6 +38,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     task: str = "text-generation"
     model: str = ""
     use_remote: bool | None = None
+    backend: str = ""
     tier: str = ""
 
 
@@ -125,7 +126,7 @@ def _request(body: bytes, request_id: str) -> InferenceRequest:
     except (msgspec.DecodeError, ValueError) as error:
         raise InvalidRequest(
             f"the question can't be read: {error}",
-            hint="send {task, model, use_remote?, tier?}",
+            hint="send {task, model, use_remote?, backend?, tier?}",
         ) from error
     places = {None: Place.ANY, True: Place.REMOTE, False: Place.LOCAL}
     return InferenceRequest(
@@ -134,4 +135,5 @@ def _request(body: bytes, request_id: str) -> InferenceRequest:
         model=check_name("model", question.model),
         place=places[question.use_remote],
         tiers=tiers,
+        backend=check_name("backend", question.backend),
     )

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from inferd.core.backend import Backend, Capabilities
 from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
+from inferd.core.request import Tier
+from inferd.gateway.events import BackendEvent, Events, QueueEvent, Topic
 
 logger = logging.getLogger(__name__)
 
@@ -14,6 +16,7 @@ _SMOOTHING = 0.2
 _FIRST_EJECTION = 1.0
 _LONGEST_EJECTION = 30.0
 _PROBE_TIMEOUT = 5.0
+_UNHEARD = Events()
 
 
 class Member:
@@ -34,12 +37,19 @@ class Member:
         self.failed = 0
         self.latency = 0.0
         self.ejected_until = 0.0
+        self.events = _UNHEARD
         self._failures_in_a_row = 0
 
     @property
     def name(self) -> str:
         """The operator's name for the backend."""
         return self.backend.name
+
+    @property
+    def source(self) -> str:
+        """`local` or `remote`: whether the words leave this machine."""
+        here = self.backend.tier is Tier.LOCAL and not self.backend.is_node
+        return "local" if here else "remote"
 
     def does(self, task: str) -> bool:
         """Whether it can be asked for `task` at all."""
@@ -55,6 +65,8 @@ class Member:
     def took(self) -> None:
         """Note a request given to it."""
         self.in_flight += 1
+        if self.events.is_heard:
+            self._tell(changed=self.in_flight == 1)
 
     def gave(self, seconds: float) -> None:
         """Note a request that ended well after `seconds`."""
@@ -62,13 +74,17 @@ class Member:
         self.served += 1
         self._failures_in_a_row = 0
         self.ejected_until = 0.0
-        self.error = ""
+        before, self.error = self.error, ""
         more = seconds - self.latency
         self.latency = seconds if more > 0 else self.latency + more * _SMOOTHING
+        if self.events.is_heard:
+            self._tell(changed=not self.in_flight or bool(before))
 
     def left(self) -> None:
         """Note a request that ended early and says nothing about its health."""
         self.in_flight -= 1
+        if self.events.is_heard:
+            self._tell(changed=not self.in_flight)
 
     def broke(self, reason: str, now: float, *, retry_after: float | None = None) -> None:
         """Note a request that it failed; set it aside for a while."""
@@ -78,18 +94,50 @@ class Member:
         pause = min(_LONGEST_EJECTION, _FIRST_EJECTION * 2**self._failures_in_a_row)
         self._failures_in_a_row += 1
         self.ejected_until = now + max(pause, retry_after or 0.0)
+        if self.events.is_heard:
+            self._tell(changed=True)
+
+    def found(self, error: str, before: str) -> None:
+        """Note what a look at it found: an error, or none. `before` it had that one."""
+        # A request that failed while we looked knows better than a look that went well.
+        if error or self.error == before:
+            self.error = error
+        if self.error != before and self.events.is_heard:
+            self.events.publish(Topic.BACKEND, self.state())
+
+    def state(self) -> BackendEvent:
+        """Return how it stands now."""
+        return BackendEvent(
+            name=self.name,
+            tier=self.backend.tier.label,
+            source=self.source,
+            usable=not self.error,
+            reason=self.error,
+            in_flight=self.in_flight,
+        )
+
+    def _tell(self, *, changed: bool) -> None:
+        if changed:
+            self.events.publish(Topic.BACKEND, self.state())
+        self.events.publish(Topic.QUEUE, QueueEvent(backend=self.name, in_flight=self.in_flight))
 
     def __repr__(self) -> str:
         return f"<Member {self.name} {self.in_flight} in flight, {self.failed} failed>"
 
 
 class Pool:
-    """The node's backends, and a loop that keeps asking them what they offer."""
+    """The node's backends, and a loop that keeps asking them what they offer.
+
+    `events` is the node's bus: what happens to them is told there.
+    """
 
     def __init__(self, members: Iterable[Member], clock: Clock, *, interval: float = 60.0) -> None:
         self._members = tuple(members)
         self._clock = clock
         self._interval = interval
+        self.events = Events()
+        for member in self._members:
+            member.events = self.events
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._members)
@@ -107,20 +155,21 @@ class Pool:
             await self._clock.sleep(self._interval)
 
     async def _ask(self, member: Member) -> None:
-        before, member.error = member.error, ""
+        before, error = member.error, ""
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
                 member.capabilities = await member.backend.capabilities()
         except TimeoutError:
-            member.error = f"said nothing within {_PROBE_TIMEOUT:g} s"
-        except NodeError as error:
-            member.error = error.message
+            error = f"said nothing within {_PROBE_TIMEOUT:g} s"
+        except NodeError as failure:
+            error = failure.message
         # One backend's fault must not end the asking of all the others.
         except Exception:
             logger.exception("backend %s failed when it was asked what it offers", member.name)
-            member.error = "it failed in a way it shouldn't; the log has it"
-        if member.error and member.error != before:
-            logger.warning("backend %s can't be asked: %s", member.name, member.error)
+            error = "it failed in a way it shouldn't; the log has it"
+        member.found(error, before)
+        if error and error != before:
+            logger.warning("backend %s can't be asked: %s", member.name, error)
 
     def __repr__(self) -> str:
         busy = sum(member.in_flight for member in self._members)

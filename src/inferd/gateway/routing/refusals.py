@@ -7,6 +7,7 @@ import msgspec
 
 from inferd.core.errors import (
     BackendUnavailable,
+    InvalidRequest,
     LoopDetected,
     ModelNotFound,
     NodeError,
@@ -20,6 +21,7 @@ from inferd.gateway.routing.pool import Member
 class Why(Enum):
     """The obstacle between a request and one backend."""
 
+    NOT_ASKED_FOR = auto()
     HERE_ONLY = auto()
     NODES_ONLY = auto()
     HOPS = auto()
@@ -39,6 +41,8 @@ class Refusal(msgspec.Struct, frozen=True):
 def reason_of(refusal: Refusal, request: InferenceRequest) -> str:
     """Say it in words, for whoever may ask for an explanation. The policy has its own."""
     match refusal.why:
+        case Why.NOT_ASKED_FOR:
+            return "not the one asked for"
         case Why.HERE_ONLY:
             return "the caller asked for this machine only"
         case Why.NODES_ONLY:
@@ -57,6 +61,8 @@ def reason_of(refusal: Refusal, request: InferenceRequest) -> str:
 
 def nobody(request: InferenceRequest, refusals: Sequence[Refusal]) -> NodeError:
     """Return what the caller is told: the obstacle nearest to an answer, and what to do."""
+    if request.backend:
+        return _asked_one_cannot(request, refusals)
     found = {refusal.why: refusal for refusal in reversed(refusals)}
     what = request.model or "any model"
     if Why.HOPS in found:
@@ -82,6 +88,46 @@ def nobody(request: InferenceRequest, refusals: Sequence[Refusal]) -> NodeError:
     if Why.HERE_ONLY in found and request.place is Place.LOCAL:
         hint = "leave out use_remote=false to let another node answer"
     return ModelNotFound(f"no backend here runs {what} for {request.task}", hint=hint)
+
+
+def no_such_backend(name: str, known: Sequence[str]) -> InvalidRequest:
+    """Return what a caller is told who asks for a backend that isn't there, or not for them."""
+    return InvalidRequest(
+        f"there is no backend called {name} here",
+        hint=f"the backends that you may ask for are {', '.join(known)}; leave it out for any"
+        if known
+        else "leave it out to let the node choose",
+        details={"param": "backend", "backends": list(known)},
+    )
+
+
+def _asked_one_cannot(request: InferenceRequest, refusals: Sequence[Refusal]) -> NodeError:
+    """Return why the only backend that was asked for doesn't answer."""
+    hint = "leave out the backend to let another answer"
+    for refusal in refusals:
+        reason = f"{request.backend}: {reason_of(refusal, request)}"
+        match refusal.why:
+            case Why.NOT_ASKED_FOR:
+                continue
+            case Why.HERE_ONLY | Why.NODES_ONLY:
+                return InvalidRequest(
+                    f"{request.backend} contradicts use_remote: {reason_of(refusal, request)}",
+                    hint="leave out one of the two",
+                    details={"param": "backend"},
+                )
+            case Why.HOPS:
+                return LoopDetected(reason, hint="shorten the chain, or raise remote.max_hops")
+            case Why.TIER:
+                return PermissionDenied(reason, hint="widen X-Inference-Tier")
+            case Why.POLICY:
+                return PermissionDenied(
+                    f"you may not use {refusal.model or 'it'} for {request.task} "
+                    f"on {request.backend}",
+                    hint="ask the node's owner for a rule",
+                )
+            case Why.LACKS:
+                return ModelNotFound(reason, hint=hint)
+    return ModelNotFound(f"there is no backend called {request.backend} here", hint=hint)
 
 
 def no_nodes() -> NotConfigured:

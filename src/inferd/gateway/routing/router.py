@@ -61,15 +61,14 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 def source_of(member: Member) -> str:
     """Return `local` or `remote`: whether the words leave this machine."""
-    here = member.backend.tier is Tier.LOCAL and not member.backend.is_node
-    return "local" if here else "remote"
+    return member.source
 
 
 class Router:
     """Plain decisions over the pool's live state."""
 
     def __init__(self, pool: Pool, rules: Rules, clock: Clock) -> None:
-        self._pool = pool
+        self.pool = pool
         self._rules = rules
         self._clock = clock
         self._turn = 0
@@ -103,7 +102,7 @@ class Router:
         return found, None if targets else self._error(request, refusals)
 
     def _error(self, request: InferenceRequest, refusals: list[Refusal]) -> NodeError:
-        if request.place is Place.REMOTE and not any(m.backend.is_node for m in self._pool):
+        if request.place is Place.REMOTE and not any(m.backend.is_node for m in self.pool):
             return no_nodes()
         return nobody(request, refusals)
 
@@ -113,8 +112,12 @@ class Router:
         """Sort every backend into those to ask, in order, and those refused, with the reason."""
         targets: list[Target] = []
         refusals: list[Refusal] = []
-        members = tuple(self._pool)
+        members = tuple(self.pool)
         has_nodes = any(member.backend.is_node for member in members)
+        if request.backend:
+            others = [member for member in members if member.name != request.backend]
+            refusals += [Refusal(member, Why.NOT_ASKED_FOR, request.model) for member in others]
+            members = tuple(member for member in members if member.name == request.backend)
         name = request.model or self._usual_model(request, members)
         for member in members:
             model = member.model_for(request.task, name)
@@ -147,11 +150,19 @@ class Router:
     def _prefers_nodes(self, request: InferenceRequest) -> bool:
         return request.place is Place.ANY and request.task in self._rules.prefer_remote
 
+    def _may_end_here(self, request: InferenceRequest) -> bool:
+        """Whether a request for another node may fall back: not where none is to be asked."""
+        return self._rules.fallback_local and not request.backend
+
     def _obstacle(self, member: Member, model: str | None, request: InferenceRequest) -> Why | None:
         backend, tiers = member.backend, request.tiers
         if request.place is Place.LOCAL and source_of(member) == "remote":
             return Why.HERE_ONLY
-        if request.place is Place.REMOTE and not backend.is_node and not self._rules.fallback_local:
+        if (
+            request.place is Place.REMOTE
+            and not backend.is_node
+            and not self._may_end_here(request)
+        ):
             return Why.NODES_ONLY
         if backend.is_node and len(request.hops) >= self._rules.max_hops:
             return Why.HOPS
