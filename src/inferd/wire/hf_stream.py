@@ -28,6 +28,16 @@ _REASONS = {
 _READ = {name: reason for reason, name in _REASONS.items()}
 
 
+def details_of(finish: Finish) -> dict[str, object]:
+    """Return how a text ended, as TGI tells it."""
+    return {
+        "finish_reason": _REASONS[finish.reason],
+        "generated_tokens": finish.usage.output_tokens,
+        "input_length": finish.usage.input_tokens,
+        "seed": None,
+    }
+
+
 class StreamEncoder:
     """Writes chunks as events; the last one repeats the whole text."""
 
@@ -83,12 +93,7 @@ class StreamEncoder:
                 "index": self._index + 1,
                 "token": {"id": 0, "text": "", "logprob": None, "special": True},
                 "generated_text": "".join(self._texts),
-                "details": {
-                    "finish_reason": _REASONS[finish.reason],
-                    "generated_tokens": finish.usage.output_tokens,
-                    "input_length": finish.usage.input_tokens,
-                    "seed": None,
-                },
+                "details": details_of(finish),
             }
         )
 

@@ -1,0 +1,256 @@
+"""What Hugging Face's own clients POST to a model's URL: read, and matched with tasks.
+
+Their JSON is `{inputs, parameters, options, stream}`, with a task's fields in `inputs` where it
+takes several, and a file in base64 as `inputs` or by its name.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Unpack
+
+import msgspec
+
+from inferd.core.content import BytesFile, File
+from inferd.core.errors import InvalidRequest
+from inferd.core.request import InferenceRequest
+from inferd.core.tasks import TASKS, Output, Task, check
+from inferd.core.tasks.values import wrong
+from inferd.wire import file_kinds, json
+from inferd.wire.context import Context
+
+_OURS = frozenset({"inputs", "parameters", "options", "stream", "model", "provider"})
+_DROPPED = frozenset({"details", "decoder_input_details", "model", "stream"})
+"""Parameters that say how to answer, or whom to ask; no backend's business."""
+
+
+class Packed(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that came inside the JSON."""
+
+    data: bytes
+    content_type: str
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A body, taken apart but not yet read as any task's."""
+
+    values: Mapping[str, object] = {}
+    """Fields by name; a lone text, list or number is under `inputs`."""
+    parameters: Mapping[str, object] = {}
+    files: Mapping[str, Packed] = {}
+    """By name; `inputs` where it had none."""
+    stream: bool = False
+    details: bool = False
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that something came under."""
+        return frozenset((*self.values, *self.parameters))
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """A body that is a file, and nothing beside it."""
+
+    content_type: str
+
+
+def decode(body: bytes) -> Asked:
+    """Read a JSON body.
+
+    Raises:
+        InvalidRequest: It isn't what these clients send; `details["param"]` names the field.
+    """
+    document = json.request_object(body)
+    parameters = _object(document, "parameters")
+    _object(document, "options")
+    values = {name: value for name, value in document.items() if name not in _OURS}
+    inputs = document.get("inputs")
+    if isinstance(inputs, dict):
+        values |= inputs
+    elif inputs is not None:
+        values["inputs"] = inputs
+    files = _files(values)
+    if files.keys() - {"inputs"}:
+        files.pop("inputs", None)
+    return Asked(
+        values=values,
+        parameters={
+            name: value
+            for name, value in parameters.items()
+            if name not in _DROPPED and value is not None
+        },
+        files=files,
+        stream=json.flag_of(document, "stream") or parameters.get("stream") is True,
+        details=parameters.get("details") is True,
+    )
+
+
+def decode_request(
+    task: Task,
+    asked: Asked,
+    *,
+    id: str,  # noqa: A002
+    model: str,
+    **context: Unpack[Context],
+) -> InferenceRequest:
+    """Read a body as `task`'s.
+
+    Raises:
+        InvalidRequest: A field or a file is missing or wrong; `details["param"]` names it.
+    """
+    file, spent = _file_for(task, asked)
+    values = {name: value for name, value in asked.values.items() if name != spent}
+    if task.name == "tabular-classification":
+        values = {name: _numbers(value) for name, value in values.items()}
+    inputs, parameters = check(task, {}, {**values, **asked.parameters})
+    return InferenceRequest(
+        id=id,
+        task=task.name,
+        model=model,
+        inputs=inputs,
+        files=() if file is None else (file,),
+        parameters=parameters,
+        stream=asked.stream and task.streams,
+        **context,
+    )
+
+
+def file_request(
+    task: Task,
+    file: File,
+    *,
+    id: str,  # noqa: A002
+    model: str,
+    **context: Unpack[Context],
+) -> InferenceRequest:
+    """Read a body that is a file as `task`'s.
+
+    Raises:
+        InvalidRequest: The task takes no such file, or something that must come beside it.
+    """
+    taken = next((each.name for each in task.files), "")
+    if taken not in file_kinds.fields_of(file.content_type):
+        wanted = f"takes a file of {taken}" if taken else "takes no file"
+        raise InvalidRequest(
+            f"{task.name} {wanted}, and {file.content_type} came",
+            hint="" if taken else 'send JSON: {"inputs": …}',
+            details={"param": "body"},
+        )
+    inputs, parameters = check(task, {}, {})
+    return InferenceRequest(
+        id=id,
+        task=task.name,
+        model=model,
+        inputs=inputs,
+        files=(file,),
+        parameters=parameters,
+        **context,
+    )
+
+
+def fitting(names: Iterable[str], came: Asked | Sent, accept: str) -> list[str]:
+    """Return those of the tasks `names` as which a body can be read, and best.
+
+    The best use the most of what came; among them, those that stream if a stream is wanted, and
+    those that give what `accept` says.
+    """
+    tasks = [TASKS[name] for name in names if name in TASKS]
+    if isinstance(came, Sent):
+        kinds = file_kinds.fields_of(came.content_type)
+        fit = [task for task in tasks if _takes_only(task, kinds)]
+    else:
+        scores = {task.name: _score(task, came) for task in tasks}
+        best = max(scores.values(), default=0)
+        fit = [task for task in tasks if best > 0 and scores[task.name] == best]
+        if came.stream:
+            fit = [task for task in fit if task.streams] or fit
+    for kind, output in (("image/", Output.IMAGE), ("audio/", Output.AUDIO)):
+        if accept.startswith(kind):
+            fit = [task for task in fit if task.output is output] or fit
+    return sorted(task.name for task in fit)
+
+
+def _object(document: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = document.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise wrong(name, "an object", value)
+    return value
+
+
+def _files(values: dict[str, object]) -> dict[str, Packed]:
+    """Take the files out of `values`."""
+    files: dict[str, Packed] = {}
+    for name in ("inputs", *file_kinds.FIELDS):
+        text = values.get(name)
+        if not isinstance(text, str) or (name == "inputs" and not file_kinds.looks_packed(text)):
+            continue
+        data, content_type = file_kinds.unpack(name, text)
+        files[name] = Packed(data=data, content_type=content_type)
+        del values[name]
+    return files
+
+
+def _file_for(task: Task, asked: Asked) -> tuple[BytesFile | None, str]:
+    """Return the task's file, and which of the values it was after all, if any."""
+    if not task.files:
+        if asked.files:
+            name = next(iter(asked.files))
+            raise InvalidRequest(
+                f"{task.name} takes no file, and {name} is one", details={"param": name}
+            )
+        return None, ""
+    [wanted, *_] = task.files
+    packed, spent = asked.files.get(wanted.name) or asked.files.get("inputs"), ""
+    text = asked.values.get("inputs")
+    if packed is None and isinstance(text, str) and wanted.required:
+        # It didn't look like a file: this says what is wrong with it.
+        data, content_type = file_kinds.unpack("inputs", text)
+        packed, spent = Packed(data=data, content_type=content_type), "inputs"
+    if packed is None:
+        if not wanted.required:
+            return None, ""
+        raise InvalidRequest(
+            f"{task.name} needs a file of {wanted.name}, and it is missing",
+            hint="send its bytes as the body, or in base64 as `inputs`",
+            details={"param": wanted.name},
+        )
+    if wanted.name not in file_kinds.fields_of(packed.content_type):
+        raise InvalidRequest(
+            f"{task.name} takes a file of {wanted.name}, and {packed.content_type} came",
+            details={"param": wanted.name},
+        )
+    return file_kinds.named(wanted.name, packed.data, packed.content_type), spent
+
+
+def _takes_only(task: Task, kinds: tuple[str, ...]) -> bool:
+    """Whether a file of one of `kinds` is all that the task needs."""
+    needs_more = any(field.required for field in task.inputs)
+    return not needs_more and any(file.name in kinds for file in task.files)
+
+
+def _score(task: Task, asked: Asked) -> int:
+    """Return how much of what came the task uses; 0 if it can't be read as this task."""
+    try:
+        request = decode_request(task, asked, id="", model="")
+    except InvalidRequest:
+        return 0
+    known = {
+        name for field in (*task.inputs, *task.parameters) for name in (field.name, *field.aliases)
+    }
+    return len(known & asked.names) + 2 * len(request.files)
+
+
+def _numbers(value: object) -> object:
+    """Return a table whose cells these clients send as texts, as numbers."""
+    match value:
+        case dict():
+            return {key: _numbers(each) for key, each in value.items()}
+        case list():
+            return [_numbers(each) for each in value]
+        case str():
+            try:
+                return float(value)
+            except ValueError:
+                return value
+        case _:
+            return value
