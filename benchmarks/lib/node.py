@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -38,15 +38,18 @@ def command(home: Path, port: int) -> list[str]:
 
 
 @contextmanager
-def running_node(folder: Path) -> Generator[RunningNode]:
-    """Start a node, lend it once it is healthy, and end it.
+def running_node(
+    folder: Path, environment: Mapping[str, str] | None = None
+) -> Generator[RunningNode]:
+    """Start a node, lend it once it is healthy, and end it; `environment` adds to a plain one.
 
     Raises:
         CannotRun: It doesn't start; with the end of what it said.
     """
     home, log, port = folder / "home", folder / "node.log", free_port()
     home.mkdir(parents=True, exist_ok=True)
-    with started(command(home, port), log, environment=plain_environment()) as process:
+    said = plain_environment() | dict(environment or {})
+    with started(command(home, port), log, environment=said) as process:
         healthy = wait_until(
             lambda: answers(f"http://127.0.0.1:{port}/healthz"),
             process,

@@ -1,0 +1,163 @@
+"""How soon the first page is drawn, how much it weighs, and how smoothly 1,000 models scroll.
+
+    python benchmarks/page.py [--quick] [--json]
+
+A real chromium, with nothing cached, in front of a real node on loopback. The models come from a
+stand-in of the Hub on loopback, through the node's own listing.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from playwright.sync_api import Browser, Page, sync_playwright
+from tests.hub.standin import running_hub
+
+from benchmarks.lib import figures, node, processes, report
+from benchmarks.lib.processes import CannotRun
+
+ROWS = 1000
+TASK = "text-generation"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+TARGETS = (("first_paint_ms", 300.0), ("page_kb", 250.0), ("frame_ms", 20.0))
+
+_PAINTED = """() => new Promise((resolve) => {
+  const seen = () => performance.getEntriesByName("first-contentful-paint")[0];
+  if (seen()) return resolve(seen().startTime);
+  new PerformanceObserver(() => seen() && resolve(seen().startTime)).observe({type: "paint"});
+})"""
+_RECORD = """() => {
+  window.frames_ = [];
+  let last = performance.now();
+  const tick = (now) => {
+    window.frames_.push(now - last);
+    last = now;
+    requestAnimationFrame(tick);
+  };
+  requestAnimationFrame(tick);
+}"""
+
+
+class Visit(NamedTuple):
+    """One first visit: the time to the first paint with content, and what was transferred."""
+
+    painted_ms: float
+    kilobytes: float
+    requests: int
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description="The first page, and scrolling the models.")
+    parser.add_argument("--quick", action="store_true", help="fewer visits")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    given = parser.parse_args(arguments)
+    processes.leave_on_sigterm()
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        print("not run: there is no chromium here (apt install chromium)")
+        return 0
+    visits: list[Visit] = []
+    frames: list[float] = []
+    failed: str | None = None
+    with (
+        tempfile.TemporaryDirectory(prefix="inferd-bench-") as folder,
+        running_hub(models=ROWS) as hub,
+        sync_playwright() as playwright,
+    ):
+        try:
+            with node.running_node(Path(folder), {"HF_ENDPOINT": hub.url}) as running:
+                browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+                times = 5 if given.quick else 15
+                visits.extend(visit(browser, running.url) for _ in range(times))
+                frames = scroll(browser, f"{running.url}/?task={TASK}")
+                browser.close()
+        except CannotRun as error:
+            failed = str(error)
+    print_report(visits, frames, failed, as_json=given.json)
+    return 0
+
+
+def visit(browser: Browser, url: str) -> Visit:
+    """Open the first page with an empty cache."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    sizes: list[float] = []
+    network = context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.on("Network.loadingFinished", lambda told: sizes.append(told["encodedDataLength"]))
+    page.goto(url, wait_until="load")
+    painted: float = page.evaluate(_PAINTED)
+    page.wait_for_timeout(300)
+    context.close()
+    return Visit(painted, sum(sizes) / 1000, len(sizes))
+
+
+def scroll(browser: Browser, url: str) -> list[float]:
+    """Scroll down through every model; return each frame's length in milliseconds."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(url, wait_until="load")
+    page.locator("table.tbl tbody tr").first.wait_for()
+    page.mouse.move(720, 600)
+    _to_the_end(page)
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(500)
+    page.evaluate(_RECORD)
+    for _ in range(150):
+        page.mouse.wheel(0, 400)
+        page.wait_for_timeout(16)
+    frames: list[float] = page.evaluate("window.frames_")
+    page.close()
+    return frames[2:]
+
+
+def _to_the_end(page: Page) -> None:
+    """Make the page load every model that it lists."""
+    height = 0
+    for _ in range(100):
+        page.mouse.wheel(0, 1_000_000)
+        page.wait_for_timeout(150)
+        now: int = page.evaluate("document.documentElement.scrollHeight")
+        if now == height:
+            return
+        height = now
+
+
+def print_report(
+    visits: Sequence[Visit], frames: Sequence[float], failed: str | None, *, as_json: bool
+) -> None:
+    """Print each figure beside its target: medians; of frames, the worst too."""
+    result: dict[str, report.Cell] = {
+        "first_paint_ms": figures.rounded(figures.median([v.painted_ms for v in visits])),
+        "first_paint_ms_max": figures.rounded(max((v.painted_ms for v in visits), default=None)),
+        "page_kb": figures.rounded(figures.median([v.kilobytes for v in visits])),
+        "page_requests": figures.median([float(v.requests) for v in visits]),
+        "frame_ms": figures.rounded(figures.median(frames)),
+        "frame_ms_p95": figures.rounded(figures.percentile(frames, 0.95) if frames else None),
+        "frame_ms_max": figures.rounded(max(frames, default=None)),
+        "frames": float(len(frames)),
+        "not_run": failed,
+    }
+    print(f"The first page, {len(visits)} visits, and {ROWS} models; {report.machine()}\n")
+    for name, target in TARGETS:
+        value = result[name]
+        assert not isinstance(value, str)
+        print(report.verdict(name, value, target, at_most=True))
+    print(
+        f"slowest paint {result['first_paint_ms_max']} ms, {result['page_requests']:.0f} requests; "
+        f"frames: p95 {result['frame_ms_p95']} ms, longest {result['frame_ms_max']} ms"
+        if not failed
+        else f"not run: {failed}"
+    )
+    if as_json:
+        report.print_json(result)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
