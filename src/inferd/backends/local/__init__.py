@@ -11,6 +11,7 @@ import msgspec
 
 from inferd.backends import Settings, read_options
 from inferd.backends.local.offers import TASKS, offers
+from inferd.backends.local.telling import Telling
 from inferd.core.answer import Answer, Served
 from inferd.core.backend import Backend, Capabilities
 from inferd.core.clock import Clock
@@ -21,6 +22,7 @@ from inferd.core.errors import (
     NodeError,
     UnsupportedTask,
 )
+from inferd.core.progress import Stage
 from inferd.core.request import InferenceRequest, Tier
 from inferd.core.result import Chunk
 from inferd.engine.embedded import weights
@@ -81,14 +83,17 @@ class LocalBackend:
             raise UnsupportedTask(f"{self.name} doesn't do {request.task}")
         if request.deadline is not None and request.deadline <= self._clock.now():
             raise BackendTimeout(f"no time was left to ask {self.name}")
-        abilities = await self._opened()
-        pieces, finish, warnings = await self._told(abilities.answer(request))
+        telling = Telling(request)
+        telling.waits_for(self._device)
+        abilities = await self._opened(telling)
+        pieces, finish, warnings = await self._told(abilities.answer(request, telling))
         return Answer(_each((*pieces, finish)), served=Served(warnings=warnings))
 
-    async def _opened(self) -> "Abilities":
-        return self._abilities or await self._told(self._device.run(self._open))
+    async def _opened(self, telling: Telling) -> "Abilities":
+        return self._abilities or await self._told(self._device.run(self._open, telling))
 
-    def _open(self) -> "Abilities":
+    def _open(self, telling: Telling) -> "Abilities":
+        telling.say(Stage.LOADING)
         # numpy costs 70 ms: it is imported here, in the device's thread, by the first who asks.
         from inferd.backends.local.abilities import Abilities
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inferd.backends.local.telling import Loadable, Telling
 from inferd.core.content import Message
 from inferd.core.errors import InvalidRequest, ModelNotFound
 from inferd.core.request import InferenceRequest
@@ -54,6 +55,11 @@ class Abilities:
         self._sentiment = Sentiment(folder, self._minilm)
         self._docs = DocsChat(folder, self._minilm)
         self._iris = Iris(folder)
+        self._parts: Mapping[str, Loadable] = {
+            "chat": self._docs,
+            "tabular-classification": self._iris,
+            "text-classification": self._sentiment,
+        }
         self._tasks: Mapping[str, Callable[[InferenceRequest], Steps[Done]]] = {
             "chat": self._chat,
             "question-answering": self._question_answering,
@@ -64,8 +70,8 @@ class Abilities:
             "zero-shot-classification": self._zero_shot,
         }
 
-    async def answer(self, request: InferenceRequest) -> Done:
-        """Answer in a thread.
+    async def answer(self, request: InferenceRequest, telling: Telling) -> Done:
+        """Answer in a thread, and say when it loads and when it runs.
 
         Raises:
             ModelNotFound: No embedded model of that name does the task.
@@ -75,13 +81,15 @@ class Abilities:
         """
         model = _model_for(request.task, request.model)
         if request.task == "feature-extraction":
-            done = await self._embeddings(request)
+            done = await self._embeddings(request, telling)
         else:
-            done = await self._device.run_steps(self._tasks[request.task](request))
+            parts = (self._parts.get(request.task, self._minilm),)
+            work = self._tasks[request.task](request)
+            done = await self._device.run_steps(telling.steps(parts, work))
         finish = Finish(reason=done.finish.reason, usage=done.finish.usage, model=model)
         return done._replace(finish=finish)
 
-    async def _embeddings(self, request: InferenceRequest) -> Done:
+    async def _embeddings(self, request: InferenceRequest, telling: Telling) -> Done:
         left = _Parameters(request)
         if left.take("dimensions", DIMENSION) != DIMENSION:
             raise InvalidRequest(
@@ -95,7 +103,7 @@ class Abilities:
         prompt = request.inputs["prompt"]
         texts = [prompt] if isinstance(prompt, str) else [*_strings(prompt)]
         ceilings.check_count(len(texts), ceilings.TEXTS, "inputs", "texts")
-        read = await self._read(texts)
+        read = await self._read(texts, telling)
         data = np.ascontiguousarray(read.vectors, "<f4").tobytes()
         return left.done(
             (Embeddings(data=data, dimension=DIMENSION),),
@@ -104,13 +112,16 @@ class Abilities:
             why="vectors are of length one, and long texts are read in windows",
         )
 
-    async def _read(self, texts: list[str]) -> Embedded:
+    async def _read(self, texts: list[str], telling: Telling) -> Embedded:
+        parts = (self._minilm,)
         if len(texts) == 1 and len(texts[0]) <= _SHORT:
             # A byte is a token at most: the size bounds the work, whatever the language.
             size = len(texts[0].encode(errors="replace"))
             if size <= _SHORT:
-                return await self._short_texts.run(texts[0], size=size)
-        return await self._device.run_steps(self._minilm.reading(texts))
+                if not self._minilm.is_loaded:
+                    await self._device.run(telling.load, parts)
+                return await self._short_texts.run(texts[0], size=size, begin=telling.running)
+        return await self._device.run_steps(telling.steps(parts, self._minilm.reading(texts)))
 
     def _chat(self, request: InferenceRequest) -> Steps[Done]:
         left = _Parameters(request)

@@ -204,6 +204,10 @@ class Device:
             return place
 
 
+def _nothing() -> None:
+    pass
+
+
 class Together(Generic[A, R]):
     """A function of several things, called at once for as many as wait that are alike.
 
@@ -226,9 +230,12 @@ class Together(Generic[A, R]):
         self._most_size = most_size
         self._guests: dict[_Place, _Guest[A, R]] = {}
 
-    async def run(self, thing: A, *, size: int) -> R:
-        """Return the result for one thing. Raises what `Device.run` does, and the function."""
-        guest = _Guest(thing, size, _Outcome[R]())
+    async def run(self, thing: A, *, size: int, begin: Callable[[], None] = _nothing) -> R:
+        """Return the result for one thing. Raises what `Device.run` does, and the function.
+
+        `begin` is called in the thread when its turn has come; it must not fail.
+        """
+        guest = _Guest(thing, size, _Outcome[R](), begin)
         place = _Place(partial(self._work, guest))
         self._guests[place] = guest
         try:
@@ -246,6 +253,8 @@ class Together(Generic[A, R]):
         alike = [each for each, other in waiting.items() if other.is_like(guest)]
         mates = self._device.claim(alike, max(0, most - 1))
         guests = [guest, *(waiting[each] for each in mates)]
+        for each in guests:
+            each.begin()
         results = _Outcome[Sequence[R]]()
         results.keep(partial(self._function, [each.thing for each in guests]))
         for number, each in enumerate(guests):
@@ -262,6 +271,7 @@ class _Guest(NamedTuple, Generic[A, R]):
     thing: A
     size: int
     outcome: "_Outcome[R]"
+    begin: Callable[[], None]
 
     def is_like(self, other: "_Guest[A, R]") -> bool:
         """Whether neither is more than a quarter larger."""

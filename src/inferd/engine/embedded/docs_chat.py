@@ -95,6 +95,20 @@ class DocsChat:
             self._folder, weights.PASSAGES, weights.PASSAGE_VECTORS
         )
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it is in memory, with the sentence model."""
+        return self._index is not None and self._model.is_loaded
+
+    def load(self) -> None:
+        """Read it into memory, and the sentence model, once.
+
+        Raises:
+            ModelDataMissing: Set-up has not built it.
+        """
+        self._ready()
+        self._model.load()
+
     def answer(self, messages: Sequence[Mapping[str, object]]) -> Steps[DocsAnswer]:
         """Answer the last thing that the user said.
 

@@ -51,6 +51,20 @@ class Sentiment:
         """Whether set-up has built it."""
         return self._model.is_present and weights.is_present(self._folder, weights.SENTIMENT)
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it is in memory, with the sentence model."""
+        return self._head is not None and self._model.is_loaded
+
+    def load(self) -> None:
+        """Read it into memory, and the sentence model, once.
+
+        Raises:
+            ModelDataMissing: Set-up has not built it.
+        """
+        self._ready()
+        self._model.load()
+
     def classify(
         self, texts: list[str], *, top_k: int | None = None
     ) -> Steps[Outcome[list[list[LabelScore]]]]:
