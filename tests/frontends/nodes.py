@@ -10,15 +10,17 @@ import httpx2
 import uvicorn
 from starlette.types import ASGIApp
 
+from inferd.core.clock import Clock
 from inferd.frontends._http.app import build_app
 from inferd.frontends._http.context import Context
+from inferd.frontends._http.sessions import Sessions
 from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends.admin import routes as admin
 from inferd.frontends.hf import routes as hf
 from inferd.frontends.openai import routes as openai
 from inferd.frontends.reference import routes as reference
 from inferd.frontends.web import routes as web
-from inferd.gateway.admission.credentials import Credentials
+from inferd.gateway.admission.credentials import Credentials, Login
 from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.policy import Policy, Rule
 from inferd.gateway.call import Parts
@@ -31,6 +33,7 @@ from tests.frontends.fakes import FakeBackend, Ledger
 PATIENCE = 10
 T = TypeVar("T")
 OWNER_TOKEN = "the-owner's-own-token"
+SESSION_KEY = b"a key for tests only"
 
 
 class Wire:
@@ -90,12 +93,14 @@ async def _totals(by: tuple[str, ...], since: float) -> list[object]:
 async def open_node(
     *backends: FakeBackend,
     secrets: Sequence[str] = (),
+    login: Login | None = None,
+    clock: Clock | None = None,
     rules: Sequence[Rule] = (),
     settings: HttpSettings | None = None,
     routing: Rules | None = None,
 ) -> AsyncGenerator[Node]:
     """Run a node over `backends`."""
-    clock, ledger = SystemClock(), Ledger()
+    clock, ledger = clock or SystemClock(), Ledger()
     pool = Pool([Member(backend, priority=0) for backend in backends], clock)
     await pool.refresh()
     parts = Parts(
@@ -109,7 +114,8 @@ async def open_node(
     gateway = Gateway(parts, pool)
     context = Context(
         gateway=gateway,
-        credentials=Credentials(secrets, owner_token=OWNER_TOKEN),
+        credentials=Credentials(secrets, owner_token=OWNER_TOKEN, login=login),
+        sessions=Sessions(SESSION_KEY, node="node-a", clock=clock),
         clock=clock,
         started=clock.now(),
         version="1.2.3",

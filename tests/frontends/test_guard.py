@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from inferd.frontends._http.origins import is_ambient, is_loopback
+from inferd.frontends._http.origins import Site, is_local, is_loopback, site_of
 from inferd.frontends._http.settings import HttpSettings
 from tests.frontends.fakes import HELLO, FakeBackend, says
 from tests.frontends.nodes import OWNER_TOKEN, Node, open_node
@@ -73,12 +73,13 @@ async def test_a_foreign_page_is_refused_with_a_reason() -> None:
     assert backend.requests == []
 
 
-async def test_the_node_s_own_pages_need_nothing() -> None:
-    async with open_node(FakeBackend(says(*HELLO))) as node:
-        answer = await node.client.post(
-            "/v1/chat/completions", json=CHAT, headers={"Origin": f"http://{node.host}"}
-        )
-    assert answer.status_code == 200
+async def test_the_node_s_own_pages_need_their_session() -> None:
+    backend = FakeBackend(says(*HELLO))
+    async with open_node(backend) as node:
+        own = {"Origin": f"http://{node.host}"}
+        answer = await node.client.post("/v1/chat/completions", json=CHAT, headers=own)
+    assert answer.status_code == 401
+    assert backend.requests == []
 
 
 async def test_a_listed_page_may_ask_with_a_credential_and_read_the_answer() -> None:
@@ -151,22 +152,45 @@ async def test_a_trusted_proxy_s_connections_are_never_the_local_owner_s() -> No
         assert (await node.client.get("/models")).status_code == 401
 
 
-def test_only_loopback_peers_asking_for_loopback_names_are_ambient() -> None:
-    def ambient(peer: str | None, authority: str, *headers: tuple[bytes, bytes]) -> bool:
-        scope = {"client": (peer, 1) if peer else None, "headers": list(headers)}
-        return is_ambient(scope, authority, HttpSettings())
+def test_only_loopback_peers_asking_for_loopback_names_are_local() -> None:
+    def local(peer: str | None, authority: str) -> bool:
+        scope = {"client": (peer, 1) if peer else None, "headers": []}
+        return is_local(scope, authority, HttpSettings())
 
-    assert ambient("127.0.0.1", "localhost:8000")
-    assert ambient("::1", "[::1]:8000")
-    assert ambient("::ffff:127.0.0.1", "127.0.0.1")
-    assert ambient("127.0.0.1", "localhost:1", (b"origin", b"http://localhost:1"))
-    for site, own in ((b"same-origin", True), (b"none", True), (b"cross-site", False)):
-        assert ambient("127.0.0.1", "localhost:1", (b"sec-fetch-site", site)) is own
-    assert not ambient("192.168.0.7", "localhost:8000")
-    assert not ambient("127.0.0.1", "node.lan:8000")
-    assert not ambient("127.0.0.1", "localhost:1", (b"origin", b"http://localhost:2"))
-    assert not ambient(None, "localhost")
+    assert local("127.0.0.1", "localhost:8000")
+    assert local("::1", "[::1]:8000")
+    assert local("::ffff:127.0.0.1", "127.0.0.1")
+    assert not local("192.168.0.7", "localhost:8000")
+    assert not local("127.0.0.1", "node.lan:8000")
+    assert not local(None, "localhost")
     assert not is_loopback("0.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("headers", "site"),
+    [
+        ([], Site.PROGRAM),
+        ([("sec-fetch-site", "same-origin")], Site.OWN),
+        ([("sec-fetch-site", "none")], Site.TYPED),
+        ([("sec-fetch-site", "same-site")], Site.FOREIGN),
+        ([("sec-fetch-site", "cross-site")], Site.FOREIGN),
+        ([("sec-fetch-site", "whatever")], Site.FOREIGN),
+        ([("sec-fetch-site", "same-origin"), ("sec-fetch-site", "none")], Site.FOREIGN),
+        ([("origin", "http://localhost:1")], Site.OWN),
+        ([("origin", "https://LOCALHOST:1")], Site.OWN),
+        ([("origin", "http://localhost:2")], Site.FOREIGN),
+        ([("origin", "null")], Site.FOREIGN),
+        ([("origin", "http://localhost:1"), ("origin", "http://x")], Site.FOREIGN),
+        ([("sec-fetch-site", "same-origin"), ("origin", "http://x")], Site.FOREIGN),
+        ([("sec-fetch-site", "same-site"), ("origin", "http://localhost:1")], Site.FOREIGN),
+        ([("origin", "http://localhost:1"), ("sec-fetch-site", "none")], Site.TYPED),
+    ],
+)
+def test_what_a_browser_says_of_the_page_that_asks(
+    headers: list[tuple[str, str]], site: Site
+) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers]
+    assert site_of({"headers": raw}, "localhost:1") is site
 
 
 async def test_with_a_secret_set_every_caller_must_show_one() -> None:

@@ -33,7 +33,7 @@ class Server(Section):
     host: Annotated[
         Text,
         setting(
-            "The address to listen on. Anything but loopback needs a secret.",
+            "The address to listen on. Anything but loopback needs a secret or a login.",
             env=("INFERD_HOST", "HF_SERVER_HOST"),
             flag="--host",
         ),
@@ -95,16 +95,14 @@ class Auth(Section):
         setting(
             "The user name for the browser.",
             env=("INFERENCE_LOGIN_USER",),
-            awaits="the login page",
             example='"me"',
         ),
     ] = None
     login_password: Annotated[
         Secret | None,
         setting(
-            "The password for the browser.",
+            "The password for the browser, or its argon2 hash (`$argon2id$…`).",
             env=("INFERENCE_LOGIN_PASSWORD",),
-            awaits="the login page",
             example='"file:password"',
         ),
     ] = None
@@ -116,4 +114,22 @@ class Auth(Section):
                 "auth.login_user (INFERENCE_LOGIN_USER) and auth.login_password "
                 "(INFERENCE_LOGIN_PASSWORD) go together: set both or neither"
             )
+        if self.login_password is not None:
+            _check_hash(self.login_password.get_secret_value())
         return self
+
+
+def _check_hash(password: str) -> None:
+    """Refuse a hash that no password could ever match."""
+    if not password.startswith("$argon2"):
+        return
+    from argon2 import extract_parameters
+    from argon2.exceptions import InvalidHashError
+
+    try:
+        extract_parameters(password)
+    except (InvalidHashError, ValueError):
+        raise ValueError(
+            "auth.login_password begins like an argon2 hash and isn't a whole one: a shell may "
+            "have taken its dollar signs for variables"
+        ) from None

@@ -8,6 +8,7 @@ from inferd.core.clock import Clock
 from inferd.core.hosts import is_loopback
 from inferd.frontends._http.app import build_app
 from inferd.frontends._http.context import Context
+from inferd.frontends._http.sessions import Sessions
 from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends.admin import routes as admin
 from inferd.frontends.hf import routes as hf
@@ -25,6 +26,7 @@ def build(
     config: NodeConfig,
     gateway: Gateway,
     credentials: Credentials,
+    sessions: Sessions,
     records: Records,
     clock: Clock,
 ) -> ASGIApp:
@@ -41,6 +43,7 @@ def build(
     context = Context(
         gateway=gateway,
         credentials=credentials,
+        sessions=sessions,
         clock=clock,
         started=clock.now(),
         version=__version__,

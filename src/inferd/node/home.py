@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+_SHORTEST_KEY = 64
+
 
 class CannotStart(Exception):
     """The node can't run as it is set up: the fact, and what to do."""
@@ -59,16 +61,25 @@ class Home:
     def node_id(self) -> str:
         """Return this node's id, made on its first run."""
         file = self.path / "node.id"
-        if not file.exists():
-            # Several workers may start at once: the first one's id is everybody's.
-            draft = _draft(file, f"node-{secrets.token_hex(8)}")
-            with suppress(FileExistsError):
-                os.link(draft, file)
-            draft.unlink()
-        node_id = file.read_text(encoding="utf-8").strip()
+        node_id = _first(file, f"node-{secrets.token_hex(8)}")
         if not node_id:
             raise CannotStart(f"{file} is empty", "delete it: the node makes itself a new id")
         return node_id
+
+    def session_key(self) -> bytes:
+        """Return the key that sessions are signed with, made on the first run.
+
+        Raises:
+            CannotStart: It has been cut short.
+        """
+        file = self.path / "session.key"
+        text = _first(file, secrets.token_hex(32))
+        if len(text) < _SHORTEST_KEY:
+            raise CannotStart(
+                f"{file} is too short to sign sessions with",
+                "delete it: the node makes itself a new one, and people sign in again",
+            )
+        return text.encode()
 
     @contextmanager
     def claimed(self) -> Generator[None]:
@@ -109,6 +120,17 @@ class Home:
             return msgspec.json.decode(self._running.read_bytes(), type=Running)
         except (OSError, msgspec.DecodeError):
             return None
+
+
+def _first(file: Path, text: str) -> str:
+    """Return what stands in a file, which is `text` if nobody has made it yet."""
+    if not file.exists():
+        # Several workers may start at once: what the first one writes is everybody's.
+        draft = _draft(file, text)
+        with suppress(FileExistsError):
+            os.link(draft, file)
+        draft.unlink()
+    return file.read_text(encoding="utf-8").strip()
 
 
 def _write(file: Path, text: str) -> None:

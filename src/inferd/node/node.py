@@ -13,7 +13,8 @@ from inferd.config.schema import NodeConfig
 from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
 from inferd.core.request import OWNER, Principal, Tier
-from inferd.gateway.admission.credentials import Credentials
+from inferd.frontends._http.sessions import Sessions
+from inferd.gateway.admission.credentials import Credentials, Login
 from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.policy import Policy
 from inferd.gateway.call import Parts
@@ -33,7 +34,12 @@ class Node:
     """Everything but a listener. `owner_token` makes whoever shows it the local owner."""
 
     def __init__(
-        self, config: NodeConfig, gateway: Gateway, records: Records, clock: Clock
+        self,
+        config: NodeConfig,
+        gateway: Gateway,
+        sessions: Sessions,
+        records: Records,
+        clock: Clock,
     ) -> None:
         self.id = gateway.node
         self.config = config
@@ -41,7 +47,7 @@ class Node:
         self.records = records
         self.owner_token = secrets.token_urlsafe(32)
         credentials = _credentials(config, self.owner_token)
-        self.app: ASGIApp = build(config, gateway, credentials, records, clock)
+        self.app: ASGIApp = build(config, gateway, credentials, sessions, records, clock)
 
 
 @asynccontextmanager
@@ -72,7 +78,8 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
             recorder=records,
             clock=clock,
         )
-        node = Node(config, Gateway(parts, pool), records, clock)
+        sessions = Sessions(home.session_key(), node=home.node_id(), clock=clock)
+        node = Node(config, Gateway(parts, pool), sessions, records, clock)
         await stack.enter_async_context(running(pool=pool.run(), records=records.run()))
         yield node
 
@@ -88,7 +95,15 @@ def _credentials(config: NodeConfig, owner_token: str) -> Credentials:
         [secret.get_secret_value() for secret in config.auth.shared_secrets],
         owner_token=owner_token,
         owner=Principal(id=OWNER.id, tiers=tiers),
+        login=_login(config),
     )
+
+
+def _login(config: NodeConfig) -> Login | None:
+    name, password = config.auth.login_user, config.auth.login_password
+    if name is None or password is None:
+        return None
+    return Login(name=name, password=password.get_secret_value())
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
+from inferd.frontends._http.sessions import Sessions
 from inferd.gateway.admission.credentials import Credentials
 from inferd.gateway.gateway import Gateway
 
@@ -22,6 +23,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
     gateway: Gateway
     credentials: Credentials
+    sessions: Sessions
     clock: Clock
     started: float
     version: str

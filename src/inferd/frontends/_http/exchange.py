@@ -12,6 +12,8 @@ from starlette.types import Message, Receive, Scope, Send
 from inferd.core.errors import BackendUnavailable, CallerLeft, PermissionDenied
 from inferd.core.request import Principal
 from inferd.frontends._http.context import Context
+from inferd.frontends._http.origins import Site
+from inferd.frontends._http.settings import HttpSettings
 
 VISIT = "inferd.visit"
 STOPPING = "the node is stopping"
@@ -25,12 +27,27 @@ _PIECES_A_TURN = 32
 
 
 class Visit(msgspec.Struct):
-    """What the guard found out about a request, left in its ASGI scope."""
+    """What the guard found out about a request, left in its ASGI scope.
+
+    `is_local`: it came over loopback, without a detour.
+    """
 
     request_id: str
-    ambient: bool
+    settings: HttpSettings
+    authority: str = ""
+    site: Site = Site.FOREIGN
+    is_local: bool = False
+    is_secure: bool = False
     reached_gateway: bool = False
     """Whether its end is the gateway's to record."""
+
+    @property
+    def cookie(self) -> str:
+        """The session's name: hosts share their cookies between ports, so it says which."""
+        name, _, port = self.authority.rpartition(":")
+        if not name or not port.isdigit():
+            port = "443" if self.is_secure else "80"
+        return f"{'__Host-' if self.is_secure else ''}inferd-{port}"
 
 
 class Exchange:
@@ -39,6 +56,7 @@ class Exchange:
     __slots__ = (
         "_answering",
         "_complete",
+        "_cookies",
         "_finished",
         "_left",
         "_pieces_sent",
@@ -48,22 +66,28 @@ class Exchange:
         "context",
         "csrf",
         "headers",
+        "is_forgeable",
+        "is_signed_in",
         "method",
         "parameters",
         "path",
         "principal",
         "query",
         "request_id",
+        "scope",
         "visit",
     )
 
     def __init__(
         self, context: Context, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        self.scope = scope
         self.visit: Visit = scope[VISIT]
         self.context = context
         self.principal = principal
         self.csrf = ""
+        self.is_forgeable = True
+        self.is_signed_in = False
         self.request_id = self.visit.request_id
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -73,6 +97,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._complete = False
+        self._cookies: list[str] = []
         self._answering: asyncio.Task[object] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._left = False
@@ -87,13 +112,22 @@ class Exchange:
     def check_csrf(self, value: str) -> None:
         """Let a form through whose hidden field `csrf` is this session's token.
 
+        A bearer token needs none: no other site can make a browser send it.
+
         Raises:
             PermissionDenied: It isn't: the form may be another site's.
         """
-        if not self.csrf or not hmac.compare_digest(value.encode(), self.csrf.encode()):
+        shown = value.encode(errors="replace")
+        is_ours = bool(self.csrf) and hmac.compare_digest(shown, self.csrf.encode())
+        if self.is_forgeable and not is_ours:
             raise PermissionDenied(
                 "the form isn't this session's", hint="reload the page and send it again"
             )
+        self.is_forgeable = False
+
+    def set_cookie(self, line: str) -> None:
+        """Send that `Set-Cookie` with the response."""
+        self._cookies.append(line)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives; once.
@@ -157,6 +191,8 @@ class Exchange:
 
     async def begin(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         """Send the status line and `headers`, made safe to send."""
+        if self._cookies:
+            headers = [*headers, *(("Set-Cookie", line) for line in self._cookies)]
         await self._send(
             {
                 "type": "http.response.start",

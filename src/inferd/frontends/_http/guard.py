@@ -14,7 +14,7 @@ from inferd.frontends._http.access import log_refusal
 from inferd.frontends._http.context import EncodeError
 from inferd.frontends._http.errors import Unexpected, headers_of, status_of
 from inferd.frontends._http.exchange import VISIT, Visit, header_value
-from inferd.frontends._http.origins import authority_of, is_ambient, origin_of
+from inferd.frontends._http.origins import authority_of, is_local, is_secure, origin_of, site_of
 from inferd.frontends._http.settings import HttpSettings
 
 logger = logging.getLogger(__name__)
@@ -75,15 +75,17 @@ class Guard:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
         line = _Line(scope, receive, send, request_id, self._settings.max_body_bytes)
-        visit = Visit(request_id, ambient=False)
+        visit = Visit(request_id, self._settings)
         scope[VISIT] = visit
         try:
-            authority = authority_of(scope, self._settings)
+            authority = visit.authority = authority_of(scope, self._settings)
             line.allow(origin_of(scope, authority, self._settings))
             if await line.answered_preflight():
                 return
             line.check_length()
-            visit.ambient = is_ambient(scope, authority, self._settings)
+            visit.site = site_of(scope, authority)
+            visit.is_local = is_local(scope, authority, self._settings)
+            visit.is_secure = is_secure(scope, self._settings)
             await self._app(scope, line.receive, line.send)
         except CallerLeft:
             self._log(scope, visit, 0, "aborted")

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from enum import Enum
 from functools import lru_cache
 
 from starlette.types import Scope
@@ -75,20 +76,91 @@ def origin_of(scope: Scope, authority: str, settings: HttpSettings) -> str:
     )
 
 
-def is_ambient(scope: Scope, authority: str, settings: HttpSettings) -> bool:
+class Site(Enum):
+    """Who made a browser send this request, if it was one."""
+
+    PROGRAM = "program"
+    """No browser that says so."""
+    OWN = "own"
+    """A page of this node."""
+    TYPED = "typed"
+    """The user, by the address bar or a bookmark."""
+    FOREIGN = "foreign"
+    """Another page: on another site, or on another port of this host."""
+
+
+_SITES = {b"same-origin": Site.OWN, b"none": Site.TYPED}
+
+
+def site_of(scope: Scope, authority: str) -> Site:
+    """Return where the request comes from, by `Origin` and by what browsers alone can set."""
+    own = authority.encode()
+    origins = [value for name, value in scope["headers"] if name == b"origin"]
+    if any(origin.lower().partition(b"://")[2] != own for origin in origins):
+        return Site.FOREIGN
+    said = [value for name, value in scope["headers"] if name == b"sec-fetch-site"]
+    if said:
+        known = _SITES.get(said[0].strip().lower(), Site.FOREIGN)
+        return known if len(said) == 1 else Site.FOREIGN
+    return Site.OWN if origins else Site.PROGRAM
+
+
+def is_navigation(scope: Scope) -> bool:
+    """Whether a browser asks for a page to show it by itself, in a tab and in no frame."""
+    wanted = {b"sec-fetch-mode": b"navigate", b"sec-fetch-dest": b"document"}
+    shown = [(name, value) for name, value in scope["headers"] if name in wanted]
+    return len(shown) == len(wanted) and dict(shown) == wanted
+
+
+def is_local(scope: Scope, authority: str, settings: HttpSettings) -> bool:
     """Whether this connection may be the local owner's own: nothing speaks for a detour."""
     client = scope.get("client")
     if client is None or _is_proxy(client[0], settings.trusted_proxies):
         return False
-    for name, value in scope["headers"]:
+    for name, _ in scope["headers"]:
         if name in _FORWARDING or name.startswith(b"x-forwarded"):
-            return False
-        if name == b"sec-fetch-site" and value.strip().lower() == b"cross-site":
-            return False
-        if name == b"origin" and value.lower().partition(b"://")[2] != authority.encode():
             return False
     name = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
     return is_loopback(name.rstrip(".")) and is_loopback(client[0])
+
+
+def is_secure(scope: Scope, settings: HttpSettings) -> bool:
+    """Whether the browser speaks TLS, to us or to a proxy that is trusted to say so."""
+    if scope.get("scheme") == "https":
+        return True
+    client = scope.get("client")
+    if client is None or not _is_proxy(client[0], settings.trusted_proxies):
+        return False
+    shown = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"]
+    return len(shown) == 1 and shown[0].strip().lower() == b"https"
+
+
+def client_of(scope: Scope, settings: HttpSettings) -> str:
+    """Return the address that tries to sign in are counted by: of IPv6, the network of 64 bits.
+
+    Behind a trusted proxy, it is the nearest address in `X-Forwarded-For` that isn't one.
+    """
+    client = scope.get("client")
+    address = client[0] if client else ""
+    if _is_proxy(address, settings.trusted_proxies):
+        lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        for hop in reversed(b",".join(lines).decode("latin-1").split(",")):
+            if hop.strip() and not _is_proxy(hop.strip(), settings.trusted_proxies):
+                address = hop.strip()
+                break
+    return _network(address)
+
+
+@lru_cache(maxsize=1024)
+def _network(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "somewhere"
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    mapped = parsed.ipv4_mapped
+    return str(mapped or ipaddress.ip_network((parsed, 64), strict=False))
 
 
 @lru_cache(maxsize=1024)

@@ -4,8 +4,20 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
+import msgspec
+
 from inferd.core.errors import Unauthenticated
 from inferd.core.request import OWNER, Principal
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """A name and its password, which may be an argon2 hash (`$argon2id$…`)."""
+
+    name: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Login(name={self.name!r})"
 
 
 class Credentials:
@@ -13,11 +25,16 @@ class Credentials:
 
     `owner_token` is the node's own, for the command line of whoever can read its home folder.
     A caller without a credential is the local owner only where `ambient` says that the
-    connection allows it and no shared secret is set.
+    connection allows it, and neither a shared secret nor a login is set.
     """
 
     def __init__(
-        self, shared_secrets: Iterable[str], *, owner_token: str, owner: Principal = OWNER
+        self,
+        shared_secrets: Iterable[str],
+        *,
+        owner_token: str,
+        owner: Principal = OWNER,
+        login: Login | None = None,
     ) -> None:
         self._owner = owner
         self._principals = {
@@ -25,7 +42,13 @@ class Credentials:
             for secret in shared_secrets
         }
         self._owner_token = _digest(owner_token.encode())
-        self.is_open = not self._principals
+        self.login = login
+        self.is_open = not self._principals and login is None
+        self._standing = {who.id: (who, digest) for digest, who in self._principals.items()}
+        self._standing[owner.id] = (owner, self._owner_token)
+        if login is not None:
+            user = Principal(id=f"user:{login.name}")
+            self._standing[user.id] = (user, _digest(f"{login.name}\0{login.password}".encode()))
 
     def identify(self, authorization: bytes | None, *, ambient: bool) -> Principal:
         """Return who shows this `Authorization` value.
@@ -38,7 +61,8 @@ class Credentials:
                 return self._owner
             raise Unauthenticated(
                 "a credential is required",
-                hint="send `Authorization: Bearer <secret>` with one of the node's shared secrets",
+                hint="send `Authorization: Bearer <secret>` with one of the node's shared secrets, "
+                "or sign in at /login",
             )
         scheme, _, token = authorization.partition(b" ")
         if scheme.lower() != b"bearer" or not token.strip():
@@ -46,16 +70,7 @@ class Credentials:
                 "the Authorization header isn't a bearer token",
                 hint="send `Authorization: Bearer <secret>`",
             )
-        return self._bearer(_digest(token.strip()), ambient=ambient)
-
-    def _bearer(self, shown: bytes, *, ambient: bool) -> Principal:
-        if hmac.compare_digest(shown, self._owner_token):
-            return self._owner
-        # Every secret is compared, so that time tells nothing about which one was near.
-        found: Principal | None = None
-        for digest, principal in self._principals.items():
-            if hmac.compare_digest(shown, digest):
-                found = principal
+        found = self.holder(token.strip())
         if found is not None:
             return found
         # Clients that insist on sending some key are common; on an open loopback node it is moot.
@@ -65,6 +80,23 @@ class Credentials:
             "the credential is not known here",
             hint="check the token against the node's INFERENCE_SHARED_SECRET",
         )
+
+    def holder(self, key: bytes) -> Principal | None:
+        """Return whose key that is, if anybody's."""
+        shown = _digest(key)
+        # Every secret is compared, so that time tells nothing about which one was near.
+        found = self._owner if hmac.compare_digest(shown, self._owner_token) else None
+        for digest, principal in self._principals.items():
+            if hmac.compare_digest(shown, digest):
+                found = principal
+        return found
+
+    def standing(self, principal_id: str) -> tuple[Principal, bytes] | None:
+        """Return who that is, and a digest of the credential it stands on as of now.
+
+        What was granted on another digest is void: the credential has been changed since.
+        """
+        return self._standing.get(principal_id)
 
 
 def _digest(secret: bytes) -> bytes:

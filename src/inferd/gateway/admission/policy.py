@@ -64,6 +64,11 @@ _SECRET_RULE = Rule(
     actions=(Action.INFER, Action.LIST),
     name="built in: a shared secret may list and infer",
 )
+_USER_RULE = Rule(
+    principal="user:*",
+    actions=(Action.INFER, Action.LIST, Action.USAGE),
+    name="built in: who signs in may list, infer and see usage",
+)
 
 
 class Policy:
@@ -71,10 +76,13 @@ class Policy:
 
     def __init__(self, rules: Sequence[Rule] = ()) -> None:
         named = tuple(rules)
-        # Setting a secret is the operator's grant; writing any rule about secrets replaces it.
-        about_secrets = any(rule.principal.startswith("secret") for rule in named)
-        defaults = (_OWNER_RULE,) if about_secrets else (_OWNER_RULE, _SECRET_RULE)
-        self._rules = (*named, *defaults)
+        # Setting a secret or a login is the operator's grant; any rule about them replaces it.
+        granted = [
+            rule
+            for rule, about in ((_SECRET_RULE, "secret"), (_USER_RULE, "user"))
+            if not any(each.principal.startswith(about) for each in named)
+        ]
+        self._rules = (*named, _OWNER_RULE, *granted)
         self._of: dict[str, tuple[Rule, ...]] = {}
 
     def find(

@@ -1,0 +1,66 @@
+"""How often a secret may be guessed."""
+
+import math
+from collections import OrderedDict
+
+import msgspec
+
+from inferd.core.clock import Clock
+from inferd.core.errors import RateLimited
+
+EACH = 5
+"""Tries that one client has at first; it gets one more every minute."""
+TOGETHER = 60
+_SECONDS_EACH = 60.0
+_SECONDS_TOGETHER = 6.0
+_MOST_CLIENTS = 4096
+
+
+class _Bucket(msgspec.Struct):
+    left: float
+    at: float
+
+
+class Tries:
+    """Wrong tries at signing in, of each client and of all together. In memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._clients: OrderedDict[str, _Bucket] = OrderedDict()
+        self._all = _Bucket(TOGETHER, clock.now())
+
+    def take(self, client: str) -> int:
+        """Take one of the `client`'s tries; return how many are left after it.
+
+        Raises:
+            RateLimited: It has none, or nobody has; `retry_after` says when there is one.
+        """
+        now = self._clock.now()
+        own = self._clients.pop(client, None) or _Bucket(EACH, now)
+        self._clients[client] = own
+        if len(self._clients) > _MOST_CLIENTS:
+            self._clients.popitem(last=False)
+        _fill(own, now, EACH, _SECONDS_EACH)
+        _fill(self._all, now, TOGETHER, _SECONDS_TOGETHER)
+        for bucket, seconds in ((own, _SECONDS_EACH), (self._all, _SECONDS_TOGETHER)):
+            if bucket.left < 1:
+                wait = math.ceil((1 - bucket.left) * seconds)
+                raise RateLimited(
+                    "too many tries to sign in",
+                    hint=f"try again in {wait} seconds",
+                    retry_after=wait,
+                )
+        own.left -= 1
+        self._all.left -= 1
+        return int(own.left)
+
+    def give_back(self, client: str) -> None:
+        """Return a try that turned out right: only wrong ones count."""
+        self._all.left = min(TOGETHER, self._all.left + 1)
+        if (own := self._clients.get(client)) is not None:
+            own.left = min(EACH, own.left + 1)
+
+
+def _fill(bucket: _Bucket, now: float, most: int, seconds: float) -> None:
+    bucket.left = min(most, bucket.left + (now - bucket.at) / seconds)
+    bucket.at = now
