@@ -3,6 +3,8 @@
 import asyncio
 from functools import partial
 
+import msgspec
+
 from inferd.core.answer import Answer
 from inferd.core.clock import Clock
 from inferd.core.errors import CallerLeft, ErrorKind, NodeError
@@ -140,7 +142,7 @@ class Account:
                 source=source_of(target.member),
                 tier=target.member.backend.tier.label,
                 seconds=round(self._clock.now() - self._started, 6),
-                ahead=ahead if stage is Stage.QUEUED else None,
+                ahead=ahead if stage is Stage.QUEUED else msgspec.UNSET,
             ),
         )
 
@@ -157,7 +159,7 @@ class Account:
                 source=row.source,
                 tier=target.member.backend.tier.label if target else "",
                 seconds=round(row.seconds, 6),
-                error=None if error is None else _failure(error),
+                error=msgspec.UNSET if error is None else _failure(error),
             ),
         )
 

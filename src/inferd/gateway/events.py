@@ -51,8 +51,8 @@ class InferenceEvent(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     tier: str = ""
     seconds: float = 0.0
-    ahead: int | None = None
-    error: Failure | None = None
+    ahead: int | msgspec.UnsetType = msgspec.UNSET
+    error: Failure | msgspec.UnsetType = msgspec.UNSET
 
 
 class BackendEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,8 @@
 """What a frontend sees of the node: ask, explain, list."""
 
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+
 import msgspec
 
 from inferd.core.errors import NodeError
@@ -11,9 +14,10 @@ from inferd.gateway.admission.permission import Permission
 from inferd.gateway.browse import Page, Query, TaskCount, count, page
 from inferd.gateway.call import Call, Parts, check_hops
 from inferd.gateway.catalogue import Catalogue, Row
+from inferd.gateway.events import BackendEvent, Subscription, Topic
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Candidate
-from inferd.gateway.routing.sight import check_asked_for
+from inferd.gateway.routing.sight import check_asked_for, heard_by, sees
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +65,28 @@ class Gateway:
             NodeError: Whatever stopped it, on entering or while the answer is read.
         """
         return Call(self._parts, request, principal)
+
+    def listen(
+        self, principal: Principal, topics: Collection[Topic], *, requests: Collection[str] = ()
+    ) -> AbstractContextManager[Subscription]:
+        """Lend a subscription to what happens here, as far as `principal` may know of it.
+
+        `requests`, if any, are the ids of the only ones of interest.
+
+        Raises:
+            PermissionDenied: Backends and the node's state are for those who may list.
+            RateLimited: On entering: it listens in too many places.
+            BackendUnavailable: On entering: the node is stopping.
+        """
+        if {*topics} - {Topic.INFERENCE}:
+            self.authorize(principal, Action.LIST)
+        wanted = heard_by(principal, self._parts.policy, self.pool, frozenset(requests))
+        return self.pool.events.subscribe(principal.id, topics, wanted)
+
+    def backends(self, principal: Principal) -> list[BackendEvent]:
+        """Return how each backend stands now, of those that `principal` may know of."""
+        policy = self._parts.policy
+        return [member.state() for member in self.pool if sees(policy, principal, member)]
 
     def explain(self, request: InferenceRequest, principal: Principal) -> Explanation:
         """Say who would be asked, in order, and why the others wouldn't. Nothing is run."""
