@@ -12,6 +12,7 @@ from inferd.frontends._http.sessions import Sessions
 from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends.admin import routes as admin
 from inferd.frontends.hf import routes as hf
+from inferd.frontends.hf_models import routes as hf_models
 from inferd.frontends.openai import routes as openai
 from inferd.frontends.reference import routes as reference
 from inferd.frontends.web import routes as web
@@ -53,5 +54,5 @@ def build(
     )
     usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
     apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
-    apis.append(web.frontend(context))
+    apis += [*hf_models.frontends(context), web.frontend(context)]
     return build_app([*apis, reference.frontend(context, apis)], settings)

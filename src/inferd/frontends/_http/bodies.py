@@ -19,14 +19,14 @@ async def json_body(exchange: Exchange) -> bytes:
     return await read_json(exchange)
 
 
-async def read_json(exchange: Exchange) -> bytes:
-    """Return a body that is going to be taken apart.
+async def read_json(exchange: Exchange, *, begun: bytes = b"") -> bytes:
+    """Return a body that is going to be taken apart; `begun` is what was read of it.
 
     Raises:
         PayloadTooLarge: It is longer than JSON may be: as objects it takes many times its length.
     """
-    pieces: list[bytes] = []
-    size = 0
+    pieces = [begun]
+    size = len(begun)
     async for piece in exchange.pieces():
         size += len(piece)
         if size > JSON_BYTES:

@@ -1,0 +1,1 @@
+"""A URL for each model, as Hugging Face's own clients ask it: `/models/ID`, `/pipeline/TASK`."""
