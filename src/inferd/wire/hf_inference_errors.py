@@ -1,4 +1,4 @@
-"""Errors on Hugging Face's task wire, and the ways in which the Hub's router says no."""
+"""The ways in which the Hub and its router say no."""
 
 from collections.abc import Mapping
 
@@ -58,18 +58,6 @@ def failure(
         case _:
             pass
     return error
-
-
-def encode_error(error: NodeError, request_id: str = "") -> dict[str, object]:
-    """Return the body by which this wire's clients are told: `error` is one text."""
-    document: dict[str, object] = {
-        "error": str(error),
-        "error_type": error.kind.value,
-        "request_id": request_id,
-    }
-    if error.retry_after is not None:
-        document["estimated_time"] = error.retry_after
-    return document
 
 
 def _explain_denial(error: NodeError, body: bytes) -> None:

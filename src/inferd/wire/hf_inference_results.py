@@ -1,4 +1,4 @@
-"""Results on Hugging Face's task wire: what its official clients parse, and back."""
+"""Hugging Face's task wire, the asking end: results, as our tasks give them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,10 +6,9 @@ from typing import Any
 import msgspec
 
 from inferd.core.errors import BackendFailed
-from inferd.core.result import Chunk, Media, Result, Value
+from inferd.core.result import Chunk, Media, Value
 from inferd.core.tasks import Output, Task, task_named
-from inferd.wire import hf_results, json, vectors
-from inferd.wire.hf_results import Encoded
+from inferd.wire import hf_results
 
 Object = Mapping[str, object]
 
@@ -97,23 +96,6 @@ def decode_result(
     return found
 
 
-def encode_result(task: str, result: Result, *, many: bool = False, is_js: bool = False) -> Encoded:
-    """Write a result as the official clients parse it.
-
-    `many` when the input was a list of texts; `is_js` for `@huggingface/inference`, which takes
-    one description of an image where `huggingface_hub` takes a list of them.
-
-    Raises:
-        InvalidRequest: A value can't be written as JSON.
-    """
-    known = task_named(task)
-    if result.media is not None:
-        return hf_results.encode_result(known, result)
-    return Encoded(
-        content_type=hf_results.JSON, body=json.encode(_theirs(known, result, many, is_js))
-    )
-
-
 def _ours(task: Task, chunk: Chunk, inputs: Object) -> Chunk:
     """Return a chunk in our task's shape, and only if it has the wire's."""
     if not isinstance(chunk, Value):
@@ -168,92 +150,15 @@ def _first(value: Any, _: Object) -> object:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
+def _listed(value: Any, _: Object) -> object:
+    return [value] if isinstance(value, Mapping) else value
+
+
 _OURS: Mapping[str, Callable[[Any, Object], object]] = {
     "zero-shot-classification": _sorted_ours,
     "image-segmentation": _masks_ours,
     "fill-mask": lambda value, _: {"result_1": value, "result_2": None},
     "question-answering": _first,
     "table-question-answering": _first,
-    "document-question-answering": lambda value, _: _listed(value),
-}
-
-
-def _theirs(task: Task, result: Result, many: bool, is_js: bool) -> object:
-    if result.embeddings is not None:
-        rows = vectors.rows_of(result.embeddings)
-        return rows[0] if len(rows) == 1 and not many else rows
-    value: Any = result.value
-    if task.text_key:
-        document = {**json.object_of(value), task.text_key: result.text}
-        is_one = task.name == "automatic-speech-recognition" or (
-            is_js and task.name == "image-to-text"
-        )
-        return document if is_one else [document]
-    make = _THEIRS.get(task.name)
-    return value if make is None else make(value)
-
-
-def _nested(value: Any) -> object:
-    """Put the labels of one text into a list of texts: both clients want it so."""
-    return (
-        value if isinstance(value, list) and value[:1] and isinstance(value[0], list) else [value]
-    )
-
-
-def _labels(value: Any) -> object:
-    if not isinstance(value, Mapping) or "labels" not in value:
-        return value
-    pairs = zip(value["labels"], value["scores"], strict=False)
-    return [{"label": label, "score": score} for label, score in pairs]
-
-
-def _masks(value: Any) -> object:
-    rows = value.get("masks") if isinstance(value, Mapping) else value
-    if not isinstance(rows, list):
-        return value
-    return [
-        {"label": row.get("label"), "score": row.get("score"), "mask": row.get("mask_base64")}
-        if isinstance(row, dict) and "mask_base64" in row
-        else row
-        for row in rows
-    ]
-
-
-def _guesses(value: Any) -> object:
-    if not isinstance(value, Mapping):
-        return value
-    return value.get("result_1") or value.get("result_2") or []
-
-
-def _listed(value: Any) -> object:
-    return value if isinstance(value, list) else [value]
-
-
-def _table_answer(value: Any) -> object:
-    """One client parses a single object, the other insists on an aggregator and on texts."""
-    answer = value[0] if isinstance(value, list) and value else value
-    if not isinstance(answer, Mapping):
-        return answer
-    cells = answer.get("cells")
-    return {
-        "coordinates": [],
-        **answer,
-        "cells": [str(cell) for cell in cells] if isinstance(cells, list) else [],
-        "aggregator": answer.get("aggregator") or "NONE",
-    }
-
-
-def _embedding(value: Any) -> object:
-    return value["embedding"] if isinstance(value, Mapping) and "embedding" in value else value
-
-
-_THEIRS: Mapping[str, Callable[[Any], object]] = {
-    "text-classification": _nested,
-    "zero-shot-classification": _labels,
-    "image-segmentation": _masks,
-    "fill-mask": _guesses,
-    "visual-question-answering": _listed,
     "document-question-answering": _listed,
-    "table-question-answering": _table_answer,
-    "feature-extraction": _embedding,
 }
