@@ -7,7 +7,7 @@ from starlette.routing import Route
 from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.endpoint import page
 from inferd.frontends._http.exchange import Exchange
-from inferd.frontends.web import chat, compare, models, static, usage, welcome
+from inferd.frontends.web import chat, compare, login, models, static, usage, welcome
 from inferd.frontends.web.shell import NAVIGATION, may, show
 
 _PAGES = {
@@ -33,7 +33,7 @@ PATHS: Mapping[str, object] = {
 
 def frontend(context: Context) -> Frontend:
     """Return the pages."""
-    return Frontend(routes=routes(context), paths=PATHS)
+    return Frontend(routes=routes(context), paths={**PATHS, **login.PATHS})
 
 
 def routes(context: Context) -> Sequence[Route]:
@@ -45,6 +45,7 @@ def routes(context: Context) -> Sequence[Route]:
         page(context, "/compare", {"GET": compare.show_compare}),
         page(context, "/usage", {"GET": usage.show_usage}),
         page(context, "/more", {"GET": _more}),
+        *login.routes(context),
         static.route(context),
     ]
 

@@ -68,7 +68,7 @@ async def render(exchange: Exchange, template: str, *, page: str, **values: obje
         "static": url_of,
         "node": node_facts(exchange.context),
         "who": exchange.principal.id,
-        "signed_in": exchange.principal.id not in ("owner", "nobody"),
+        "signed_in": exchange.is_signed_in,
         "nav": [
             (name, shown)
             for name, group in NAVIGATION
