@@ -16,6 +16,7 @@ from inferd.frontends._http.context import Context
 from inferd.frontends._http.sessions import Sessions
 from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends.admin import routes as admin
+from inferd.frontends.events import routes as events
 from inferd.frontends.hf import routes as hf
 from inferd.frontends.hf_models import routes as hf_models
 from inferd.frontends.openai import routes as openai
@@ -124,7 +125,12 @@ async def open_node(
     )
     usage = admin.Usage(groups=("principal", "model", "day"), totals=_totals)
     spoken = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
-    shown = [*spoken, *hf_models.frontends(context), web.frontend(context)]
+    shown = [
+        *spoken,
+        *hf_models.frontends(context),
+        events.frontend(context),
+        web.frontend(context),
+    ]
     app = build_app([*shown, reference.frontend(context, shown)], settings or HttpSettings())
     # Named as TCP, or asyncio leaves Nagle's algorithm on, and every other answer waits 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:

@@ -11,6 +11,7 @@ from inferd.frontends._http.context import Context
 from inferd.frontends._http.sessions import Sessions
 from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends.admin import routes as admin
+from inferd.frontends.events import routes as events
 from inferd.frontends.hf import routes as hf
 from inferd.frontends.hf_models import routes as hf_models
 from inferd.frontends.openai import routes as openai
@@ -54,5 +55,5 @@ def build(
     )
     usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
     apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
-    apis += [*hf_models.frontends(context), web.frontend(context)]
+    apis += [*hf_models.frontends(context), events.frontend(context), web.frontend(context)]
     return build_app([*apis, reference.frontend(context, apis)], settings)

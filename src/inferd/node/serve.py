@@ -64,6 +64,7 @@ async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
                     timeout_keep_alive=_KEEP_ALIVE,
                 ),
                 ready=lambda: ready(url),
+                stopping=node.gateway.pool.events.close,
                 drain_timeout=config.server.drain_timeout,
             )
             # Until all is closed: a signal that comes late must not end us before the books are.
@@ -76,10 +77,16 @@ class _Server(uvicorn.Server):
     """uvicorn's server, with signals that end it cleanly and a word when it accepts."""
 
     def __init__(
-        self, config: uvicorn.Config, *, ready: Callable[[], None], drain_timeout: float
+        self,
+        config: uvicorn.Config,
+        *,
+        ready: Callable[[], None],
+        stopping: Callable[[], None],
+        drain_timeout: float,
     ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
         self._drain_timeout = drain_timeout
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -90,6 +97,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more; let requests end for a while; then stop them, each with a word."""
+        # Who only listens would do so for ever.
+        self._stopping()
         late = asyncio.get_running_loop().call_later(self._drain_timeout, self._hurry)
         try:
             await super().shutdown(sockets)

@@ -1,0 +1,1 @@
+"""GET /events: what happens on the node, as it happens."""
