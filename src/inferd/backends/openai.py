@@ -1,7 +1,7 @@
 """OpenAI, and any server that speaks its API: vLLM, llama.cpp, LM Studio, TGI, OpenRouter."""
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -11,17 +11,18 @@ from inferd.backends._http import (
     CHAT,
     EMBEDDINGS,
     Upstream,
+    as_chat,
     ask_openai,
     open_upstream,
+    wants_prompt,
+    with_prompt,
 )
 from inferd.core.answer import Answer
 from inferd.core.backend import Backend, Capabilities, Model
 from inferd.core.clock import Clock
-from inferd.core.content import Message
-from inferd.core.errors import InvalidRequest, ModelNotFound, UnsupportedTask
+from inferd.core.errors import ModelNotFound, UnsupportedTask
 from inferd.core.hosts import is_loopback
 from inferd.core.request import InferenceRequest, Tier
-from inferd.core.result import Chunk, TextDelta
 from inferd.wire import openai_chat
 
 DEFAULT_URL = "https://api.openai.com/v1"
@@ -100,12 +101,8 @@ class OpenAIBackend:
         if request.task == "chat":
             return await ask_openai(self._upstream, asked, CHAT)
         prompt = str(request.inputs["prompt"])
-        answer = await ask_openai(self._upstream, _as_chat(asked, prompt), CHAT)
-        if request.parameters.get("return_full_text") is True:
-            full = Answer(_after(prompt, answer), free=answer.close, served=answer.served)
-            full.sent_bytes = answer.sent_bytes
-            return full
-        return answer
+        answer = await ask_openai(self._upstream, as_chat(asked, prompt), CHAT)
+        return with_prompt(prompt, answer) if wants_prompt(request) else answer
 
     def _upstream_model(self, name: str) -> str:
         if not self._models:
@@ -126,37 +123,3 @@ class OpenAIBackend:
 
     def _embeds(self, *names: str) -> bool:
         return any(name in self._embeddings or _EMBEDDERS.search(name.lower()) for name in names)
-
-
-def _as_chat(request: InferenceRequest, prompt: str) -> InferenceRequest:
-    """Ask for a continuation as a conversation of one turn."""
-    return msgspec.structs.replace(
-        request,
-        task="chat",
-        inputs={"messages": (Message(role="user", text=prompt),)},
-        parameters=_chat_parameters(request.parameters),
-        raw=None,
-    )
-
-
-def _chat_parameters(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Rename what chat calls otherwise; what it doesn't know is the server's to refuse."""
-    left = dict(parameters)
-    left.pop("return_full_text", None)
-    if (most := left.pop("max_new_tokens", None)) is not None:
-        left["max_tokens"] = most
-    samples = left.pop("do_sample", None)
-    if samples is False:
-        if left.get("temperature"):
-            raise InvalidRequest(
-                "do_sample=false and a temperature contradict each other",
-                details={"param": "do_sample"},
-            )
-        left["temperature"] = 0
-    return left
-
-
-async def _after(prompt: str, answer: Answer) -> AsyncIterator[Chunk]:
-    yield TextDelta(prompt)
-    async for chunk in answer:
-        yield chunk

@@ -1,11 +1,14 @@
 """What backends over HTTP share: one upstream, and the OpenAI wire spoken to it."""
 
 from inferd.backends._http.openai import CHAT, EMBEDDINGS, OpenAIWire, ask_openai
+from inferd.backends._http.prompting import as_chat, wants_prompt, with_prompt
 from inferd.backends._http.streams import typed_stream
 from inferd.backends._http.upstream import (
     EVENTS,
     JSON,
     MAX_BYTES,
+    Headers,
+    Redirected,
     Upstream,
     check_content,
     open_upstream,
@@ -18,11 +21,16 @@ __all__ = [
     "EVENTS",
     "JSON",
     "MAX_BYTES",
+    "Headers",
     "OpenAIWire",
+    "Redirected",
     "Upstream",
+    "as_chat",
     "ask_openai",
     "check_content",
     "open_upstream",
     "reading",
     "typed_stream",
+    "wants_prompt",
+    "with_prompt",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from typing import Protocol
 
 from inferd.backends import Settings
 from inferd.core.clock import Clock
@@ -27,6 +28,22 @@ _NOBODYS_PAGE = frozenset({400, 404, 405, 406, 415, 422})
 Headers = Iterable[tuple[str, str]]
 
 
+class Redirected(BackendFailed):
+    """It sends its callers elsewhere; nobody goes there unasked."""
+
+    def __init__(self, message: str, *, hint: str, location: str) -> None:
+        super().__init__(message, hint=hint)
+        self.location = location
+
+
+class Explain(Protocol):
+    """What a failed answer means, read from its status and its body."""
+
+    def __call__(
+        self, status: int, body: bytes, /, *, content_type: str, retry_after: float | None
+    ) -> NodeError: ...
+
+
 class Upstream:
     """Asks, and turns every failure into one of ours.
 
@@ -35,9 +52,17 @@ class Upstream:
     """
 
     def __init__(
-        self, settings: Settings, url: Url, *, clock: Clock, what: str, retries: int = 0
+        self,
+        settings: Settings,
+        url: Url,
+        *,
+        clock: Clock,
+        what: str,
+        retries: int = 0,
+        explain: Explain = failure,
     ) -> None:
         self.url = url
+        self._explain = explain
         self._name = settings.name
         self._clock = clock
         self._what = what
@@ -139,9 +164,10 @@ class Upstream:
         """Return what a failed response means."""
         try:
             if response.status in _REDIRECTS:
-                return BackendFailed(
+                return Redirected(
                     f"{self._what}: it sends its callers elsewhere",
                     hint="set its address to the one it redirects to",
+                    location=response.header("location"),
                 )
             if response.status in _NOBODYS_PAGE:
                 check_content(response, self._what)
@@ -150,7 +176,7 @@ class Upstream:
             return error
         finally:
             response.close()
-        error = failure(
+        error = self._explain(
             response.status,
             body,
             content_type=response.header("content-type"),
@@ -172,9 +198,17 @@ class Upstream:
 
 @contextmanager
 def open_upstream(
-    settings: Settings, base_url: str, *, clock: Clock, what: str, retries: int = 0
+    settings: Settings,
+    base_url: str,
+    *,
+    clock: Clock,
+    what: str,
+    retries: int = 0,
+    explain: Explain = failure,
 ) -> Generator[Upstream]:
     """Lend an upstream; `what` says what it isn't when it answers with a web page.
+
+    `explain` reads its refusals where it has words of its own for them.
 
     Raises:
         ValueError: Its address or its key can't be used.
@@ -185,7 +219,7 @@ def open_upstream(
         raise ValueError(f"backend {settings.name}: base_url: {error}") from error
     if not settings.api_key.isascii() or not settings.api_key.isprintable():
         raise ValueError(f"backend {settings.name}: the api_key has signs that no header carries")
-    upstream = Upstream(settings, url, clock=clock, what=what, retries=retries)
+    upstream = Upstream(settings, url, clock=clock, what=what, retries=retries, explain=explain)
     try:
         yield upstream
     finally:
