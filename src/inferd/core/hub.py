@@ -1,5 +1,6 @@
 """A hub of models, as the node sees it: what it lists, and how it fails."""
 
+import re
 from typing import ClassVar, Literal, Protocol
 
 import msgspec
@@ -8,6 +9,14 @@ from inferd.core.errors import ErrorKind, NodeError
 
 HubSort = Literal["trending", "downloads", "likes"]
 Cache = Literal["fresh", "stale", "none"]
+
+_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
+_ID = re.compile(rf"(?:{_PART}/)?{_PART}")
+
+
+def is_model_id(name: str) -> bool:
+    """Whether the Hub could have a model of that name: `owner/name`, or an old one's bare name."""
+    return ".." not in name and _ID.fullmatch(name) is not None
 
 
 class HubProvider(msgspec.Struct, frozen=True, kw_only=True):
