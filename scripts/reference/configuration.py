@@ -118,6 +118,8 @@ def _leaf(leaf: object, key: Key) -> str:
         return " \\| ".join(f"`{word}`" for word in get_args(leaf))
     if key.name == "max_body":
         return "size"
+    if key.name.endswith("_minutes"):
+        return "minutes"
     words: dict[object, str] = {
         bool: "true or false",
         int: "number",

@@ -60,11 +60,13 @@ def test_the_example_environment_loads_with_every_name(tmp_path: Path) -> None:
 
 
 def test_show_has_a_row_for_every_key_and_tells_what_has_no_effect(tmp_path: Path) -> None:
-    loaded = load(environ={"HF_TOKEN": "words", "PORT": "1"}, cwd=tmp_path)
+    loaded = load(
+        environ={"HF_TOKEN": "words", "PORT": "1", "GRPC_SERVER_URL": "w:1"}, cwd=tmp_path
+    )
     table = {row.key: row for row in rows(loaded)}
     assert list(table) == list(all_keys())
     assert (table["server.port"].value, table["server.port"].source) == ("1", "environment PORT")
-    assert table["hub.token"].note == "read, no effect yet: waits for the Hub's model listing"
+    assert table["grpc.server_url"].note == "read, no effect yet: waits for the gRPC workers"
     assert table["hub.token"].value == "•••"
     assert table["remote.endpoint"].value == "-"
     assert table["server.host"].source == "default"

@@ -30,6 +30,7 @@ NAMES = [
     ("INFERENCE_SHARED_SECRET", "a, b,a", "auth.shared_secrets", (SecretStr("a"), SecretStr("b"))),
     ("HF_TOKEN", "words", "hub.token", SecretStr("words")),
     ("HF_API_TOKEN", "words", "hub.token", SecretStr("words")),
+    ("HF_ENDPOINT", "https://hub.example/", "hub.endpoint", "https://hub.example"),
     ("OPENAI_API_KEY", "words", "providers.openai_api_key", SecretStr("words")),
     ("ANTHROPIC_API_KEY", "words", "providers.anthropic_api_key", SecretStr("words")),
     ("GRPC_SERVER_URL", "worker:50051", "grpc.server_url", "worker:50051"),
@@ -159,7 +160,28 @@ def test_a_preset_may_be_named_in_the_environment(tmp_path: Path) -> None:
 
 def test_settings_that_wait_for_their_feature_are_told(tmp_path: Path) -> None:
     loaded = load(environ={"HF_TOKEN": "words", "GRPC_SERVER_URL": "w:1"}, cwd=tmp_path)
-    assert [key.path for key in loaded.awaiting()] == ["hub.token", "grpc.server_url"]
+    assert [key.path for key in loaded.awaiting()] == ["grpc.server_url"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "enabled"),
+    [
+        ("HF_HUB_OFFLINE", "1", False),
+        ("HF_HUB_OFFLINE", "YES", False),
+        ("HF_HUB_OFFLINE", "off", True),
+        ("HF_HUB_OFFLINE", "0", True),
+        ("INFERD_HUB__ENABLED", "0", False),
+    ],
+)
+def test_a_switch_may_be_told_the_contrary(
+    tmp_path: Path, name: str, text: str, enabled: bool
+) -> None:
+    assert load(environ={name: text}, cwd=tmp_path).config.hub.enabled is enabled
+
+
+def test_the_contrary_of_no_switch_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"hub\.enabled"):
+        load(environ={"HF_HUB_OFFLINE": "perhaps"}, cwd=tmp_path)
 
 
 def test_names_that_kubernetes_adds_are_left_alone(tmp_path: Path) -> None:

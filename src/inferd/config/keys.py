@@ -26,6 +26,8 @@ class Key:
     meaning: str
     generic: str
     aliases: tuple[str, ...]
+    opposites: tuple[str, ...]
+    """Environment names that say the contrary: true is off."""
     flag: str | None
     awaits: str | None
     example: str | None
@@ -44,7 +46,7 @@ class Key:
     @property
     def names(self) -> tuple[str, ...]:
         """Its environment names, the first of which wins."""
-        return (self.generic, *self.aliases)
+        return (self.generic, *self.aliases, *self.opposites)
 
     @property
     def is_secret(self) -> bool:
@@ -83,18 +85,22 @@ def table_of(field: FieldInfo) -> type[BaseModel] | None:
 def describe(path: str, field: FieldInfo) -> Key:
     """Read a field's marks."""
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    names = extra.get("env", [])
     return Key(
         path=path,
         field=field,
         meaning=field.description or "",
         generic=PREFIX + path.upper().replace(".", "__"),
-        aliases=tuple(str(name) for name in names) if isinstance(names, list) else (),
+        aliases=_texts(extra.get("env")),
+        opposites=_texts(extra.get("off")),
         flag=_text(extra.get("flag")),
         awaits=_text(extra.get("awaits")),
         example=_text(extra.get("example")),
         words=_text(extra.get("words")),
     )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()
 
 
 def _text(value: object) -> str | None:

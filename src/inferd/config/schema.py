@@ -16,27 +16,43 @@ from inferd.config.values import (
     Level,
     Multiaddr,
     Positive,
+    PositiveMinutes,
     PositiveSeconds,
     Secret,
     Section,
     Strategy,
     Tier,
+    Url,
     setting,
 )
 
 
 class Hub(Section):
-    """The Hugging Face Hub."""
+    """The Hugging Face Hub, where the lists of models come from."""
 
+    enabled: Annotated[
+        bool,
+        setting(
+            "Whether the Hub is asked at all; HF_HUB_OFFLINE=1 says no.", off=("HF_HUB_OFFLINE",)
+        ),
+    ] = True
+    endpoint: Annotated[Url, setting("Its address, or a mirror's.", env=("HF_ENDPOINT",))] = (
+        "https://huggingface.co"
+    )
     token: Annotated[
         Secret | None,
         setting(
-            "Its access token.",
+            "Its access token. Only the endpoint gets it.",
             env=("HF_TOKEN", "HF_API_TOKEN"),
-            awaits="the Hub's model listing",
             example='"env:MY_HF_TOKEN"',
         ),
     ] = None
+    timeout: Annotated[
+        PositiveSeconds, setting("How long the Hub is waited for, before what is known is shown.")
+    ] = 10.0
+    cache_minutes: Annotated[
+        PositiveMinutes, setting("How long a list of the Hub counts as fresh.")
+    ] = 10.0
 
 
 class Providers(Section):

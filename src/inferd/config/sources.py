@@ -183,7 +183,8 @@ def _named(
     for name in key.names:
         text = environ.get(name, "").strip()
         if text:
-            yield name, text, Source(kind, name)
+            said = _contrary(text) if name in key.opposites else text
+            yield name, said, Source(kind, name)
         file_name = f"{name}_FILE"
         path = environ.get(file_name, "").strip()
         if not path or not key.is_secret:
@@ -197,6 +198,14 @@ def _named(
             yield file_name, surroundings.read(surroundings.expand(path)), source
         except ValueError as error:
             layer.problems.append(Problem(key.path, f"{key.path}: {error}", file_name))
+
+
+def _contrary(text: str) -> str:
+    """Turn a switch round; what is no switch stays, for the setting itself to refuse."""
+    for yes, no in (("1", "0"), ("true", "false"), ("yes", "no"), ("on", "off")):
+        if text.lower() in {yes, no}:
+            return no if text.lower() == yes else yes
+    return text
 
 
 def _decode(key: Key, text: str) -> object:

@@ -52,6 +52,7 @@ def setting(
     meaning: str,
     *,
     env: tuple[str, ...] = (),
+    off: tuple[str, ...] = (),
     flag: str | None = None,
     awaits: str | None = None,
     example: str | None = None,
@@ -59,11 +60,14 @@ def setting(
 ) -> FieldInfo:
     """Describe a setting: its meaning, other environment names, flag, and what it still waits for.
 
-    `example` is TOML; `words` replaces the default where that is worked out on the machine.
+    `off` are names whose truth means that a switch is off. `example` is TOML; `words` replaces the
+    default where that is worked out on the machine.
     """
     extra = {"flag": flag, "awaits": awaits, "example": example, "words": words}
     marks = {name: value for name, value in extra.items() if value is not None}
-    field: FieldInfo = Field(description=meaning, json_schema_extra={"env": list(env), **marks})
+    field: FieldInfo = Field(
+        description=meaning, json_schema_extra={"env": list(env), "off": list(off), **marks}
+    )
     return field
 
 
@@ -246,6 +250,7 @@ Number = Annotated[int, BeforeValidator(_number)]
 Port = Annotated[int, BeforeValidator(_number), Field(ge=0, le=65535)]
 Seconds = Annotated[float, BeforeValidator(_number), Field(ge=0)]
 PositiveSeconds = Annotated[float, BeforeValidator(_number), Field(gt=0)]
+PositiveMinutes = PositiveSeconds
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 Folder = Annotated[Path, BeforeValidator(_folder)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
