@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import msgspec
 from pydantic import SecretStr
@@ -17,6 +18,8 @@ from inferd.gateway.admission.policy import Rule
 from inferd.gateway.routing.pool import Member
 from inferd.gateway.routing.router import Rules
 from inferd.gateway.routing.strategies import STRATEGIES
+from inferd.hub import Hub, open_hub
+from inferd.hub import Settings as HubSettings
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +85,25 @@ async def open_members(
             )
             members.append(Member(backend, priority=want.priority, tasks=want.tasks))
         yield members
+
+
+@asynccontextmanager
+async def open_listing(
+    config: NodeConfig, folder: Path, *, clock: Clock
+) -> AsyncGenerator[Hub | None]:
+    """Lend the Hub's listings, kept in `folder`; None where the node may not ask the Hub."""
+    if not config.hub.enabled:
+        yield None
+        return
+    settings = HubSettings(
+        endpoint=config.hub.endpoint,
+        token=_plain(config.hub.token),
+        timeout=config.hub.timeout,
+        fresh=config.hub.cache_minutes * 60,
+        folder=folder,
+    )
+    async with open_hub(settings, clock=clock) as hub:
+        yield hub
 
 
 def secrets_of(config: NodeConfig) -> list[str]:

@@ -13,6 +13,7 @@ from inferd.config.schema import NodeConfig
 from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
 from inferd.core.request import OWNER, Principal, Tier
+from inferd.engine.fit import this_machine
 from inferd.frontends._http.sessions import Sessions
 from inferd.gateway.admission.credentials import Credentials, Login
 from inferd.gateway.admission.limits import Limiter
@@ -22,7 +23,7 @@ from inferd.gateway.gateway import Gateway
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Router
 from inferd.node.app import build
-from inferd.node.compose import open_members, policy_rules, routing_rules
+from inferd.node.compose import open_listing, open_members, policy_rules, routing_rules
 from inferd.node.home import CannotStart, Home
 from inferd.node.records import Records
 from inferd.telemetry.clock import SystemClock
@@ -79,7 +80,9 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
             clock=clock,
         )
         sessions = Sessions(home.session_key(), node=home.node_id(), clock=clock)
-        node = Node(config, Gateway(parts, pool), sessions, records, clock)
+        hub = await stack.enter_async_context(open_listing(config, home.path / "hub", clock=clock))
+        gateway = Gateway(parts, pool, hub=hub, machine=this_machine())
+        node = Node(config, gateway, sessions, records, clock)
         await stack.enter_async_context(running(pool=pool.run(), records=records.run()))
         yield node
 
