@@ -90,7 +90,10 @@ async def _rows(client: Client, tasks: Iterable[str], remote: bool) -> list[Mode
     found: dict[str, Model] = {}
     for task in tasks:
         said = "true" if remote else "false"
-        for model in await client.get("/models", list[Model], task=task, include_remote=said):
+        listed = await client.get(
+            "/models", list[Model], task=task, include_remote=said, include_hub="false"
+        )
+        for model in listed:
             known = found.setdefault(model.id, model)
             known.tasks = sorted({*known.tasks, *model.tasks})
             backends = {place.backend for place in known.runs}
