@@ -1,9 +1,226 @@
-"""The page "Models"."""
+"""The page "Models": every model somebody could run, and where it would run."""
 
+import csv
+from collections.abc import Mapping, Sequence
+from io import StringIO
+
+import msgspec
+
+from inferd.core.errors import InvalidRequest, PermissionDenied, UnsupportedTask
+from inferd.core.request import Action
+from inferd.core.tasks import check_name, task_named
 from inferd.frontends._http.exchange import Exchange
-from inferd.frontends.web.shell import show
+from inferd.frontends.web import figures, model_filters
+from inferd.frontends.web.model_filters import ROWS_A_PAGE, SORTS, Filters
+from inferd.frontends.web.shell import may, show
+from inferd.gateway.browse import Page, TaskCount
+from inferd.gateway.catalogue import Row
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A spreadsheet takes a cell that begins so for a formula."""
+_COLUMNS = (
+    "id", "where", "label", "reason", "gated", "downloads", "likes", "trending",
+    "parameters", "size_bytes", "library", "backends",
+)  # fmt: skip
 
 
 async def show_models(exchange: Exchange) -> None:
-    """Show it."""
-    await show(exchange, "models.html", page="models", title="Models")
+    """Show a task's models from what is known already; the page's script asks for the rest."""
+    gateway = exchange.context.gateway
+    try:
+        tasks = gateway.tasks(exchange.principal)
+    except PermissionDenied as refused:
+        await _show_refused(exchange, refused)
+        return
+    try:
+        filters = _filters(exchange, tasks)
+    except UnsupportedTask as unknown:
+        await _show_unknown(exchange, unknown, tasks)
+        return
+    if exchange.query.get("ask") == "hub":
+        page = await gateway.browse(exchange.principal, filters.query)
+    else:
+        page = gateway.browse_known(exchange.principal, filters.query)
+    rows = model_filters.ordered(page, filters)
+    start = (filters.page - 1) * ROWS_A_PAGE
+    shown = [facts(row) for row in rows[start : start + ROWS_A_PAGE]]
+    may_run = may(exchange, Action.INFER)
+    await show(
+        exchange,
+        "models.html",
+        page="models",
+        title="Models",
+        problem="",
+        filters=filters,
+        kinds=_kinds(tasks),
+        count=next(task for task in tasks if task.name == filters.task),
+        rows=shown,
+        start=start,
+        total=page.total,
+        state=page,
+        sorts=SORTS,
+        may_run=may_run,
+        run=_asked_to_run(exchange, filters),
+        is_new=_is_new(exchange),
+        has_more=start + ROWS_A_PAGE < len(rows),
+        compact=figures.compact,
+        ago=figures.ago,
+        data={"models": _for_script(filters, page, shown, start, tasks, may_run=may_run)},
+    )
+
+
+async def send_csv(exchange: Exchange) -> None:
+    """Send the models that the page's filters leave, as a table for a spreadsheet."""
+    gateway = exchange.context.gateway
+    filters = _filters(exchange, gateway.tasks(exchange.principal))
+    page = await gateway.browse(exchange.principal, filters.query)
+    text = StringIO()
+    table = csv.writer(text)
+    table.writerow(_COLUMNS)
+    for row in model_filters.ordered(page, filters):
+        table.writerow([_cell(value) for value in _cells(row)])
+    await exchange.reply(
+        text.getvalue().encode(),
+        content_type="text/csv; charset=utf-8",
+        headers=[("Content-Disposition", f'attachment; filename="models-{filters.task}.csv"')],
+    )
+
+
+def facts(row: Row) -> dict[str, object]:
+    """Return a row in the shape of `GET /models`, which the page's script reads too."""
+    return {
+        "id": row.id,
+        "likes": row.likes,
+        "trendingScore": row.trending_score,
+        "downloads": row.downloads,
+        "gated": row.gated,
+        "runs": msgspec.to_builtins(row.places),
+        "size_bytes": row.size_bytes,
+        "parameters": row.parameters,
+        "library": row.library,
+        "verdict": msgspec.to_builtins(row.verdict),
+        "sub": _second_line(row),
+        "also": _also(row),
+    }
+
+
+def _also(row: Row) -> str:
+    """Name the places beside the first that would run it."""
+    return ", ".join([place.backend for place in row.places if place.usable][1:])
+
+
+def _second_line(row: Row) -> str:
+    """Say what is known of a model in few words; the twin of `secondLine` in models/rows.js."""
+    said = ["Built in"] if any(place.backend == "local" for place in row.places) else []
+    if row.gated != "false":
+        said.append("Gated")
+    if row.parameters:
+        said.append(f"{figures.compact(row.parameters)} parameters")
+    if row.size_bytes:
+        said.append(figures.size(row.size_bytes))
+    if row.library:
+        said.append(row.library)
+    return " · ".join(said)
+
+
+def _filters(exchange: Exchange, tasks: Sequence[TaskCount]) -> Filters:
+    """Read the address; without a task it is the first one that something runs."""
+    name = exchange.query.get("task", "")
+    if name:
+        return model_filters.read(exchange.query, task_named(name).name)
+    first = next((task for task in tasks if task.runnable), tasks[0])
+    return model_filters.read(exchange.query, first.name)
+
+
+def _kinds(tasks: Sequence[TaskCount]) -> Mapping[str, Sequence[TaskCount]]:
+    kinds: dict[str, list[TaskCount]] = {}
+    for task in tasks:
+        kinds.setdefault(task.category, []).append(task)
+    return kinds
+
+
+def _asked_to_run(exchange: Exchange, filters: Filters) -> Mapping[str, str] | None:
+    try:
+        model = check_name("run", exchange.query.get("run", ""))
+    except InvalidRequest:
+        return None
+    return {"task": filters.task, "model": model} if model else None
+
+
+def _is_new(exchange: Exchange) -> bool:
+    """Whether the owner looks at a node that can reach nobody else yet."""
+    pool = exchange.context.gateway.pool
+    return exchange.principal.id == "owner" and all(each.source == "local" for each in pool)
+
+
+def _for_script(
+    filters: Filters,
+    page: Page,
+    shown: Sequence[Mapping[str, object]],
+    start: int,
+    tasks: Sequence[TaskCount],
+    *,
+    may_run: bool,
+) -> Mapping[str, object]:
+    count = next(task for task in tasks if task.name == filters.task)
+    return {
+        "filters": filters.pairs(),
+        "label": count.label,
+        "models": count.models,
+        "runnable": count.runnable,
+        "rows": shown,
+        "start": start,
+        "total": page.total,
+        "cache": page.cache,
+        "age": page.age,
+        "error": page.error,
+        "hint": page.hint,
+        "mayRun": may_run,
+        "sorts": SORTS,
+    }
+
+
+async def _show_refused(exchange: Exchange, refused: PermissionDenied) -> None:
+    await show(
+        exchange,
+        "models.html",
+        page="models",
+        title="Models",
+        status=403,
+        problem="You may not look at this node’s models",
+        why=refused.hint or "Ask whoever runs the node for a key that may.",
+        kinds={},
+        filters=None,
+    )
+
+
+async def _show_unknown(
+    exchange: Exchange, unknown: UnsupportedTask, tasks: Sequence[TaskCount]
+) -> None:
+    name = str(unknown.details.get("task", ""))[:80]
+    await show(
+        exchange,
+        "models.html",
+        page="models",
+        title="Models",
+        status=404,
+        problem=f"No task is called ‘{name}’",
+        why="Pick one of these instead.",
+        kinds=_kinds(tasks),
+        filters=None,
+    )
+
+
+def _cells(row: Row) -> Sequence[object]:
+    verdict = row.verdict
+    backends = " ".join(place.backend for place in row.places if place.usable)
+    return (
+        row.id, verdict.where, verdict.label, verdict.reason, row.gated, row.downloads, row.likes,
+        row.trending_score, row.parameters, row.size_bytes, row.library, backends,
+    )  # fmt: skip
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+        return f"'{value}"
+    return value

@@ -40,6 +40,7 @@ def routes(context: Context) -> Sequence[Route]:
     """Return this frontend's routes, bound to the node."""
     return [
         page(context, "/", {"GET": models.show_models}),
+        page(context, "/models.csv", {"GET": models.send_csv}),
         page(context, "/welcome", {"GET": welcome.show_welcome}),
         page(context, "/chat", {"GET": chat.show_chat}),
         page(context, "/compare", {"GET": compare.show_compare}),

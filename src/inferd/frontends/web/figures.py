@@ -1,0 +1,34 @@
+"""Figures as the page writes them: the twin of static/js/words.js."""
+
+_STEPS = ("", "k", "M", "B", "T")
+_SIZES = ("B", "kB", "MB", "GB", "TB")
+
+
+def compact(figure: float | None) -> str:
+    """Write a figure short: 8400000 is `8.4M`, 3100 is `3.1k`; nothing for None."""
+    if figure is None:
+        return ""
+    step = 0
+    while abs(round(figure, 1)) >= 1000 and step < len(_STEPS) - 1:
+        figure /= 1000
+        step += 1
+    return f"{round(figure, 1):.1f}".removesuffix(".0") + _STEPS[step]
+
+
+def size(count: float) -> str:
+    """Write a number of bytes: `7.3 GB`, `412 kB`."""
+    unit = 0
+    while count >= 1000 and unit < len(_SIZES) - 1:
+        count /= 1000
+        unit += 1
+    digits = 1 if unit and count < 10 else 0
+    return f"{count:.{digits}f} {_SIZES[unit]}"
+
+
+def ago(seconds: float) -> str:
+    """Write how long ago something was: `12 s`, `4 min`, `2 h`."""
+    if seconds < 60:
+        return f"{int(seconds)} s"
+    if seconds < 3600:
+        return f"{int(seconds / 60)} min"
+    return f"{int(seconds / 3600)} h"
