@@ -20,17 +20,25 @@ def test_what_is_said_is_read() -> None:
         ("X-Inference-Use-Remote", "true"),
         ("X-Inference-Timeout", "5"),
         ("X-Inference-Hops", "node-a, node-b"),
+        ("X-Inference-Backend", " vllm "),
     )
     assert found == {
         "tiers": frozenset({Tier.LOCAL, Tier.PEER, Tier.TEAM}),
         "place": Place.REMOTE,
         "deadline": 105.0,
         "hops": ("node-a", "node-b"),
+        "backend": "vllm",
     }
 
 
 @pytest.mark.parametrize(
-    "name", ["X-Inference-Tier", "X-Inference-Use-Remote", "X-Inference-Timeout"]
+    "name",
+    [
+        "X-Inference-Tier",
+        "X-Inference-Use-Remote",
+        "X-Inference-Timeout",
+        "X-Inference-Backend",
+    ],
 )
 def test_a_bound_said_twice_or_left_empty_is_refused_and_not_widened(name: str) -> None:
     wide = {"X-Inference-Tier": "cloud", "X-Inference-Timeout": "60"}.get(name, "true")

@@ -92,11 +92,10 @@ def nobody(request: InferenceRequest, refusals: Sequence[Refusal]) -> NodeError:
 
 def no_such_backend(name: str, known: Sequence[str]) -> InvalidRequest:
     """Return what a caller is told who asks for a backend that isn't there, or not for them."""
+    names = f"those you may ask for: {', '.join(known)}; " if known else ""
     return InvalidRequest(
         f"there is no backend called {name} here",
-        hint=f"the backends that you may ask for are {', '.join(known)}; leave it out for any"
-        if known
-        else "leave it out to let the node choose",
+        hint=f"{names}leave out the backend to let the node choose",
         details={"param": "backend", "backends": list(known)},
     )
 
