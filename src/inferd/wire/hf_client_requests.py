@@ -168,6 +168,14 @@ def fitting(names: Iterable[str], came: Asked | Sent, accept: str) -> list[str]:
     return sorted(task.name for task in fit)
 
 
+def nearest(names: Iterable[str], asked: Asked) -> str:
+    """Return the one of the tasks `names` that knows most of what came by name; empty if none."""
+    scores = {name: len(_known(TASKS[name]) & asked.names) for name in names if name in TASKS}
+    best = max(scores.values(), default=0)
+    found = [name for name, score in scores.items() if score == best]
+    return found[0] if best and len(found) == 1 else ""
+
+
 def _object(document: Mapping[str, object], name: str) -> Mapping[str, object]:
     value = document.get(name)
     if value is None:
@@ -234,10 +242,14 @@ def _score(task: Task, asked: Asked) -> int:
         request = decode_request(task, asked, id="", model="")
     except InvalidRequest:
         return 0
-    known = {
-        name for field in (*task.inputs, *task.parameters) for name in (field.name, *field.aliases)
-    }
-    return len(known & asked.names) + 2 * len(request.files)
+    return len(_known(task) & asked.names) + 2 * len(request.files)
+
+
+def _known(task: Task) -> frozenset[str]:
+    """Return every name under which the task takes something."""
+    fields = (*task.inputs, *task.parameters)
+    named = [name for field in fields for name in (field.name, *field.aliases)]
+    return frozenset((*named, *(file.name for file in task.files)))
 
 
 def _numbers(value: object) -> object:

@@ -12,12 +12,16 @@ from inferd.wire.hf_results import Encoded
 _LOADING_SECONDS = 20.0
 _TGI_TYPES = {
     ErrorKind.INVALID_REQUEST: "validation",
-    ErrorKind.UNSUPPORTED_TASK: "validation",
     ErrorKind.PAYLOAD_TOO_LARGE: "validation",
     ErrorKind.BACKEND_REFUSED: "validation",
     ErrorKind.BACKEND_OVERLOADED: "overloaded",
     ErrorKind.RATE_LIMITED: "overloaded",
+    ErrorKind.BACKEND_FAILED: "generation",
+    ErrorKind.BACKEND_TIMEOUT: "generation",
+    ErrorKind.INTERNAL: "generation",
 }
+"""With one of these, huggingface_hub raises an error of its own, and the status is lost."""
+
 _LISTED = frozenset(
     {"visual-question-answering", "document-question-answering", "token-classification"}
 )
@@ -55,7 +59,8 @@ def encode_error(error: NodeError, request_id: str = "") -> dict[str, object]:
     document.pop("supported", None)
     hint = f" ({error.hint})" if error.hint else ""
     document["error"] = error.message + hint
-    document["error_type"] = _TGI_TYPES.get(error.kind, "generation")
+    if error.kind in _TGI_TYPES:
+        document["error_type"] = _TGI_TYPES[error.kind]
     for name in ("tasks", "supported_tasks"):
         if name in error.details:
             document[name] = error.details[name]

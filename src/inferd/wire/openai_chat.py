@@ -48,6 +48,8 @@ WIRE = "openai.chat"
 """The name of this wire in Raw and Answer."""
 
 _OWN = frozenset({"model", "messages", "stream"})
+_NO_MODEL = ("dummy", "http://", "https://")
+"""What huggingface_hub, and @huggingface/inference, put where nobody named a model."""
 
 
 class Offer(Protocol):
@@ -85,10 +87,11 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
     # A field called `parameters` or `inputs` is some vendor's own here, not a group of fields.
     extra = {name: payload.pop(name) for name in ("parameters", "inputs") if name in payload}
     inputs, parameters = check("chat", payload, {})
+    name = json.name_of(document, "model")
     return InferenceRequest(
         id=id,
         task="chat",
-        model=json.name_of(document, "model"),
+        model="" if name == _NO_MODEL[0] or name.startswith(_NO_MODEL[1:]) else name,
         inputs=inputs,
         parameters=parameters | extra,
         stream=json.flag_of(document, "stream"),

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from inferd.core.errors import BackendError, CallerLeft, InvalidRequest, NodeError
 from inferd.frontends._http.alongside import alongside
 from inferd.frontends._http.bodies import read_json, wrong_content_type
-from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.spool import ArrivingFile
 from inferd.wire import file_kinds
@@ -63,8 +62,8 @@ async def read_body(exchange: Exchange) -> bytes | Begun:
     """Return a body of JSON, whole, or the beginning of a file.
 
     Raises:
-        HttpRefusal: It is neither.
-        InvalidRequest: It is empty, or isn't what its sender says.
+        HttpRefusal: It says that it is neither.
+        InvalidRequest: It is empty, or isn't what its sender says, or is no file we know.
         PayloadTooLarge: It is JSON, and too long for that.
     """
     said = exchange.content_type
@@ -85,6 +84,5 @@ async def read_body(exchange: Exchange) -> bytes | Begun:
         raise InvalidRequest("the body is empty", hint='send a file, or JSON: {"inputs": …}')
     kind = file_kinds.settled_type(said if says_file else "", head)
     if not kind:
-        unknown = file_kinds.unknown_file("the body")
-        raise HttpRefusal(415, unknown.message, hint=unknown.hint, details=unknown.details)
+        raise file_kinds.unknown_file("the body")
     return Begun(kind, head, pieces)

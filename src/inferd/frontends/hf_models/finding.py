@@ -3,9 +3,10 @@
 from inferd.core.errors import InvalidRequest, ModelNotFound
 from inferd.core.tasks import TASKS, Task
 from inferd.frontends._http.exchange import Exchange
-from inferd.wire.hf_client_requests import Asked, Sent, fitting
+from inferd.wire.hf_client_requests import Asked, Sent, fitting, nearest
 
 _MOST_LISTED = 40
+_EMBEDDER, _VECTORS = "sentence-similarity", "feature-extraction"
 
 
 def find_task(exchange: Exchange, model: str, came: Asked | Sent) -> Task:
@@ -24,11 +25,18 @@ def find_task(exchange: Exchange, model: str, came: Asked | Sent) -> Task:
     fit = fitting(candidates, came, exchange.headers.get("accept", ""))
     if len(fit) > 1:
         fit = [name for name in fit if name in tags] or fit
+    if _EMBEDDER in candidates and not any(TASKS[name].streams for name in fit):
+        # A model of sentences answers a text with its vector, whatever else it can do.
+        fit = [name for name in fit if name == _VECTORS] or fit
     if len(fit) == 1:
         return TASKS[fit[0]]
-    if not fit and len(candidates) == 1:
-        # Reading it as that task says what is wrong with it.
-        return TASKS[next(iter(candidates))]
+    if not fit:
+        # Reading it as the task that is nearest says what is wrong with it.
+        near = next(iter(candidates)) if len(candidates) == 1 else ""
+        if isinstance(came, Asked):
+            near = near or nearest(candidates, came)
+        if near:
+            return TASKS[near]
     raise _unclear(model, fit, sorted(candidates))
 
 
