@@ -12,7 +12,16 @@ from inferd.core.content import Message
 from inferd.core.errors import BackendUnavailable
 from inferd.core.request import InferenceRequest
 from inferd.engine.embedded import catalogue, weights
-from tests.backends.fakes import MODEL, SECRET, FakeNode, FakeOpenAI, FakeUpstream, running
+from tests.backends.fake_hub import FakeHub
+from tests.backends.fakes import (
+    EMBEDDER,
+    MODEL,
+    SECRET,
+    FakeNode,
+    FakeOpenAI,
+    FakeUpstream,
+    running,
+)
 from tests.clocks import HandClock
 
 NODE = "node-of-the-tests"
@@ -53,6 +62,12 @@ def settings_of(name: str, **more: object) -> Settings:
     return msgspec.structs.replace(Settings(name=name), **more)
 
 
+def settings_options(more: Mapping[str, object]) -> Mapping[str, object]:
+    options = more.get("options", {})
+    assert isinstance(options, Mapping)
+    return options
+
+
 @asynccontextmanager
 async def remote(kind: str, upstream: FakeUpstream, **more: object) -> AsyncGenerator[Subject]:
     """Lend a backend that asks `upstream`; `path` is what follows the server's address."""
@@ -62,6 +77,9 @@ async def remote(kind: str, upstream: FakeUpstream, **more: object) -> AsyncGene
         settings = settings_of(
             kind, base_url=f"{upstream.server.url}{path}", api_key=SECRET, timeout=0.2
         )
+        if kind == "huggingface":
+            options = {"router": f"{upstream.server.url}/router", **settings_options(more)}
+            more["options"] = options
         settings = msgspec.structs.replace(settings, **more)
         async with open_kind(kind, settings, node=NODE, clock=clock) as backend:
             model = next(iter(settings.models), MODEL)
@@ -72,6 +90,13 @@ async def remote(kind: str, upstream: FakeUpstream, **more: object) -> AsyncGene
         with pytest.raises(BackendUnavailable):
             await backend.infer(subject.ask())
         assert upstream.server.open == 0
+
+
+def hub(upstream: FakeHub | None = None, **more: object) -> AbstractAsyncContextManager[Subject]:
+    """Lend the Hub's providers, with a model that chats and one that embeds."""
+    models = {MODEL: MODEL, EMBEDDER: EMBEDDER}
+    more = {"path": "/hub", "models": models, **more}
+    return remote("huggingface", upstream or FakeHub(), **more)
 
 
 @asynccontextmanager
@@ -93,10 +118,11 @@ async def echo() -> AsyncGenerator[Subject]:
 
 SUBJECTS: Mapping[str, Open] = {
     "echo": echo,
+    "huggingface": hub,
     "local": local,
     "openai": lambda: remote("openai", FakeOpenAI(), path="/v1"),
     "remote_node": lambda: remote("remote_node", FakeNode()),
 }
 
-CALLING = ("openai", "remote_node")
+CALLING = ("huggingface", "openai", "remote_node")
 """Those that ask somebody else; the others can't be refused, cut off or kept waiting."""

@@ -5,7 +5,7 @@ or in base64 beside its parameters. `hf_client_requests` and `hf_client_results`
 """
 
 from inferd.wire.hf_inference_errors import failure
-from inferd.wire.hf_inference_requests import TASKS, Asked, encode_request, file_field
+from inferd.wire.hf_inference_requests import STREAMS, TASKS, Asked, encode_request, file_field
 from inferd.wire.hf_inference_results import decode_result
 
-__all__ = ["TASKS", "Asked", "decode_result", "encode_request", "failure", "file_field"]
+__all__ = ["STREAMS", "TASKS", "Asked", "decode_result", "encode_request", "failure", "file_field"]

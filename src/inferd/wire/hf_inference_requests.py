@@ -95,6 +95,9 @@ _FILES: Mapping[str, str] = {
 }
 _ASKING = frozenset({"visual-question-answering", "document-question-answering"})
 
+STREAMS = frozenset({"text-generation", "text2text-generation"})
+"""Tasks whose results may come in pieces."""
+
 TASKS = frozenset({*_TEXT, *_FILES})
 """Those that this wire knows, by our names."""
 
@@ -139,7 +142,7 @@ def encode_request(request: InferenceRequest) -> Asked:
             document = {**parameters, **document}
         elif parameters:
             document["parameters"] = parameters
-        if request.stream and task in ("text-generation", "text2text-generation"):
+        if request.stream and task in STREAMS:
             document["stream"] = True
         return Asked(head=json.encode(document))
     if all(file.field != field for file in request.files):
