@@ -143,9 +143,14 @@ def _listed(backend: BackendConfig, config: NodeConfig) -> Wanted:
     key = backend.api_key
     if key is None and backend.kind == "openai" and backend.base_url is None:
         key = config.providers.openai_api_key
+    base_url = str(backend.base_url or "")
+    if backend.kind == "huggingface":
+        base_url = base_url or config.hub.endpoint
+        if key is None and base_url.rstrip("/") == config.hub.endpoint.rstrip("/"):
+            key = config.hub.token
     settings = Settings(
         name=backend.name,
-        base_url=str(backend.base_url or ""),
+        base_url=base_url,
         api_key=_plain(key),
         models=dict(backend.models),
         tier=None if backend.tier is None else Tier[backend.tier.upper()],
