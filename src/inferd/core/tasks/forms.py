@@ -92,6 +92,7 @@ def _drawn(field: Field) -> dict[str, object]:
         "help": field.help or None,
         "placeholder": field.placeholder or None,
         "example": field.example,
+        "comma_separated": field.comma_separated or None,
     }
     return drawn | {key: value for key, value in optional.items() if value is not None}
 
