@@ -1,0 +1,159 @@
+// The models page, once scripts run: takes over the server's rows, asks for the rest, stays current.
+import { html, pageData, render, useCallback, useEffect, useMemo, useRef, useState } from "./lib.js";
+import { api } from "./api.js";
+import { registerKey } from "./keys.js";
+import { Filters } from "./models/filters.js";
+import { addressOf, fetchFirst, fetchNext, joined, matching, updated } from "./models/list.js";
+import { CompareBar, Empty, HubNote } from "./models/notes.js";
+import { Table } from "./models/table.js";
+
+const given = pageData.models;
+const root = document.querySelector("[data-models]");
+const NONE = new Set();
+const TYPING = 180;
+const SETTLING = 500;
+const FADED = 800;
+
+const first = {
+  rows: given.rows, total: given.total, next: "", cache: given.cache, age: given.age,
+  error: given.error, hint: given.hint, problem: null, at: Date.now(), waiting: given.cache === "none" ? "hub" : "news", fresh: null,
+};
+const start = { ...given.filters };
+delete start.page;
+
+/** Runs `openRun`; where that script can't be had, the link's own page has the form. */
+async function openRun(model, opener) {
+  try {
+    const run = await import("./run.js");
+    run.openRun({ task: given.filters.task, model, opener });
+  } catch {
+    if (opener?.href) location.assign(opener.href);
+  }
+}
+
+async function refreshCounts() {
+  const { tasks } = await api("/models");
+  for (const task of tasks) {
+    const place = document.querySelector(`[data-count="${task.name}"]`);
+    if (place) place.textContent = task.models || "";
+  }
+  const mine = tasks.find((task) => task.name === given.filters.task);
+  document.querySelector("[data-ready]").textContent = mine.runnable;
+  return mine;
+}
+
+function usePill() {
+  const [moved, setMoved] = useState(NONE);
+  const [changed, setChanged] = useState(0);
+  const settle = useCallback(() => { setMoved(NONE); setChanged(0); }, []);
+  return { moved, changed, settle, tell(ids, number) { setMoved(ids); setChanged(number); setTimeout(() => setMoved(NONE), FADED); } };
+}
+
+function Models() {
+  const [filters, setFilters] = useState(start);
+  const [list, setList] = useState(first);
+  const [counts, setCounts] = useState({ models: given.models, runnable: given.runnable });
+  const [ticked, setTicked] = useState([]);
+  const pill = usePill();
+  const asking = useRef(null);
+  const now = useRef({ filters, list });
+  now.current = { filters, list };
+
+  const load = useCallback(async (wanted, { quietly = false } = {}) => {
+    asking.current?.abort();
+    const { signal } = (asking.current = new AbortController());
+    try {
+      const shown = now.current.list.rows;
+      const page = await fetchFirst(wanted, { atLeast: quietly ? shown.length : 0, signal });
+      const fresh = { ...page, problem: null, at: Date.now(), waiting: "", fresh: null };
+      if (quietly && shown.length) {
+        const news = updated(shown, page.rows.slice(0, Math.max(shown.length, 1)));
+        const known = new Set(shown.map((row) => row.id));
+        const tail = news.differs ? [] : page.rows.filter((row) => !known.has(row.id));
+        setList({ ...fresh, rows: [...news.rows, ...tail], fresh: news.differs ? fresh : null });
+        pill.tell(news.moved, news.differs ? Math.max(news.moved.size, news.differs) : 0);
+      } else {
+        setList(fresh);
+        pill.settle();
+      }
+      refreshCounts().then(setCounts).catch(() => {});
+    } catch (problem) {
+      if (problem.name !== "AbortError") setList((was) => ({ ...was, problem, waiting: "" }));
+    }
+  }, []);
+
+  const typing = useRef(0);
+  const change = useCallback((some) => {
+    const wanted = { ...now.current.filters, ...some };
+    const onlyText = Object.keys(some).join() === "q";
+    setFilters(wanted);
+    history.replaceState(history.state, "", addressOf(wanted));
+    clearTimeout(typing.current);
+    if (onlyText) setList((was) => ({ ...was, rows: matching(was.rows, wanted.q), next: "", waiting: "rows" }));
+    else setList((was) => ({ ...was, waiting: "rows" }));
+    typing.current = setTimeout(() => load(wanted), onlyText ? TYPING : 0);
+  }, []);
+
+  const more = useCallback(async () => {
+    const { list: at } = now.current;
+    if (!at.next || at.waiting) return;
+    setList((was) => ({ ...was, waiting: "more" }));
+    try {
+      const page = await fetchNext(at.next, asking.current?.signal);
+      setList((was) => (was.next === at.next ? { ...was, ...page, rows: joined(was.rows, page.rows), at: Date.now(), waiting: "" } : was));
+    } catch (problem) {
+      if (problem.name !== "AbortError") setList((was) => ({ ...was, problem, waiting: "" }));
+    }
+  }, []);
+
+  useEffect(() => {
+    // The rows that the server drew may be a later page of them: the list begins at its beginning.
+    load(start, { quietly: first.waiting === "news" && !given.start });
+    let timer = 0;
+    const known = new Map();
+    const soon = () => { clearTimeout(timer); timer = setTimeout(() => load(now.current.filters, { quietly: true }), SETTLING); };
+    const heard = ({ detail: { topic, data } }) => {
+      if (topic !== "backend") return;
+      const state = `${data.usable} ${data.reason}`;
+      if (known.get(data.name) !== state) soon();
+      known.set(data.name, state);
+    };
+    addEventListener("inferd:event", heard);
+    addEventListener("inferd:back", soon);
+    return () => { clearTimeout(timer); removeEventListener("inferd:event", heard); removeEventListener("inferd:back", soon); };
+  }, []);
+
+  const tick = useCallback((id) => setTicked((was) => (was.includes(id) ? was.filter((other) => other !== id) : [...was, id].slice(0, 4))), []);
+  const page = useMemo(() => ({ task: filters.task, mayRun: given.mayRun, ticked, tick }), [filters.task, ticked]);
+  const again = () => { setList((was) => ({ ...was, problem: null, error: "", waiting: "hub" })); load(filters, { quietly: true }); };
+  const resort = () => { setList(list.fresh); pill.settle(); };
+  const clear = () => { change({ q: "", gated: "", runnable: "" }); document.getElementById("q").focus(); };
+  const busy = list.waiting === "hub" || list.waiting === "rows" || list.waiting === "more";
+  return html`<${Filters} filters=${filters} runnable=${counts.runnable} total=${list.total} sorts=${given.sorts} onChange=${change} />
+    <${HubNote} state=${list} onAgain=${again} />
+    ${pill.changed > 0 && html`<div class="again"><button type="button" class="btn s" onClick=${resort}>${pill.changed} changed, sort again</button></div>`}
+    <${Table} rows=${list.rows} start=${0} total=${list.total} filters=${filters} page=${page} moved=${pill.moved} waiting=${busy} more=${Boolean(list.next)} onSort=${change} onMore=${more} />
+    ${!list.rows.length && !busy && html`<${Empty} filters=${filters} label=${given.label} among=${counts.models} onClear=${clear} />`}
+    <${CompareBar} ticked=${ticked} onClear=${() => setTicked([])} />`;
+}
+
+root.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-run], a[data-open]");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  openRun(link.closest("tr").dataset.id, link);
+});
+
+const spots = () => [...root.querySelectorAll("tbody [data-open]")];
+function step(by) {
+  const all = spots();
+  const at = all.findIndex((spot) => spot.closest("tr").contains(document.activeElement));
+  const next = all[Math.max(0, Math.min(all.length - 1, at + by))];
+  next?.focus({ preventScroll: true });
+  next?.scrollIntoView({ block: "nearest" });
+}
+registerKey("j", "Next model", () => step(1));
+registerKey("k", "Model before", () => step(-1));
+registerKey("r", "Run the model", () => document.activeElement?.closest("tr")?.querySelector("[data-run]")?.click());
+
+render(html`<${Models} />`, root);

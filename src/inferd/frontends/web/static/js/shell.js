@@ -1,6 +1,10 @@
 // What every page does: knows whether the node is there, and comes back by itself.
 import { events } from "./api.js";
+import "./jump.js";
+import { isMac } from "./keys.js";
 import { age } from "./words.js";
+
+if (!isMac) for (const kbd of document.querySelectorAll(".jump kbd")) kbd.textContent = "Ctrl K";
 
 const line = document.querySelector("[data-offline]");
 const dots = document.querySelectorAll("[data-live]");
