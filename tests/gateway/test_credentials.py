@@ -4,7 +4,7 @@ import pytest
 
 from inferd.core.errors import Unauthenticated
 from inferd.core.request import OWNER
-from inferd.gateway.admission.credentials import Credentials
+from inferd.gateway.admission.credentials import Credentials, Login
 
 
 def bearer(token: str) -> bytes:
@@ -56,3 +56,28 @@ def test_anything_else_is_refused(shown: bytes) -> None:
 
 def test_a_client_that_insists_on_some_key_may_use_an_open_node() -> None:
     assert Credentials([], owner_token="t").identify(bearer("sk-anything"), ambient=True) == OWNER
+
+
+def test_with_a_login_set_loopback_is_no_longer_enough() -> None:
+    login = Login(name="mira", password="words")
+    with pytest.raises(Unauthenticated):
+        Credentials([], owner_token="t", login=login).identify(None, ambient=True)
+    with pytest.raises(Unauthenticated):
+        Credentials([], owner_token="t", login=login).identify(bearer("words"), ambient=True)
+
+
+def test_a_principal_stands_on_a_credential_that_changes_with_it() -> None:
+    def standing(who: str, secret: str, name: str, password: str) -> bytes | None:
+        login = Login(name=name, password=password)
+        found = Credentials([secret], owner_token="t", login=login).standing(who)
+        return found[1] if found else None
+
+    first = standing("user:mira", "s", "mira", "one")
+    assert first == standing("user:mira", "other", "mira", "one")
+    assert first != standing("user:mira", "s", "mira", "two")
+    assert standing("user:mira", "s", "jun", "one") is None
+    assert standing("secret:unknown", "s", "mira", "one") is None
+
+
+def test_a_login_is_shown_without_its_password() -> None:
+    assert "words" not in repr(Login(name="mira", password="words"))

@@ -7,6 +7,7 @@ from inferd.core.request import OWNER, Action, Principal, Tier
 from inferd.gateway.admission.policy import Policy, Rule
 
 SECRET = Principal(id="secret:ab12cd34")
+USER = Principal(id="user:mira")
 PEER = Principal(id="peer:alice")
 
 
@@ -33,6 +34,19 @@ def test_a_rule_about_secrets_replaces_the_built_in_grant() -> None:
     policy = Policy([Rule(principal="secret:*", models=("minilm",))])
     assert may(policy, SECRET, model="minilm")
     assert not may(policy, SECRET, model="other")
+
+
+def test_who_signs_in_may_list_infer_and_see_usage_and_no_more() -> None:
+    allowed = {action for action in Action if may(Policy(), USER, action, model="m")}
+    assert allowed == {Action.LIST, Action.INFER, Action.USAGE}
+
+
+def test_a_rule_about_users_replaces_their_grant_and_nobody_else_s() -> None:
+    policy = Policy([Rule(principal="user:mira", models=("minilm",))])
+    assert may(policy, USER, model="minilm")
+    assert not may(policy, USER, model="other")
+    assert not may(policy, Principal(id="user:jun"), model="minilm")
+    assert may(policy, SECRET, model="other")
 
 
 @pytest.mark.parametrize(

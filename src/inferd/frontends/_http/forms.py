@@ -45,7 +45,7 @@ async def read_form(exchange: Exchange, *, most: int = 16 << 10) -> Mapping[str,
 def own_path(text: str) -> str:
     """Return `text` if it is a path on this very node, with or without a query; else `/`.
 
-    Browsers read two slashes, a slash and a backslash, and what hides behind a tab or a line end as other sites.
+    Browsers take `//host` for another site, with backslashes too, or with tabs in between.
     """
     is_plain = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
     if not is_plain or not text.startswith("/") or text.startswith("//"):
