@@ -1,0 +1,186 @@
+// The Run dialog: a model and a task, asked from one form, answered beside it.
+import { api } from "./api.js";
+import { html, pageData, render, useEffect, useMemo, useRef, useState } from "./lib.js";
+import { Icon, Spinner, Tag, Where } from "./ui.js";
+import { asked as read, callOf } from "./run/call.js";
+import { Snippets } from "./run/code.js";
+import { fieldFor, tooLarge } from "./run/files.js";
+import { Fields } from "./run/form.js";
+import { Outcome, Failure, spoken } from "./run/outcome.js";
+import { RemoteBox, useRoute } from "./run/remote.js";
+import { useRun } from "./run/session.js";
+import { initialValues, isTouched } from "./run/values.js";
+
+const schemas = new Map();
+/** What was typed, by task: it outlives the dialog and an error, and serves the next model too. */
+const kept = new Map();
+let current = null;
+
+/** Return a task's form, asked for once. */
+export function schemaOf(task) {
+  if (!schemas.has(task)) {
+    const asking = api(`/run?task=${encodeURIComponent(task)}`).then((answer) => answer.schema);
+    asking.catch(() => schemas.delete(task));
+    schemas.set(task, asking);
+  }
+  return schemas.get(task);
+}
+
+/**
+ * Open the dialog. The address becomes one that opens it again; Back closes it.
+ * @param {object} options
+ * @param {string} options.task
+ * @param {string} options.model
+ * @param {HTMLElement} [options.opener] gets the focus back
+ * @param {object} [options.verdict] of the model's row: `{where, label, reason}`
+ * @returns {HTMLDialogElement}
+ */
+export function openRun({ task, model, opener, verdict }) {
+  current?.close();
+  const dialog = document.createElement("dialog");
+  dialog.className = "over run";
+  dialog.setAttribute("aria-labelledby", "run-title");
+  document.body.append(dialog);
+  const wasThere = new URLSearchParams(location.search).get("run") === model;
+  if (!wasThere) history.pushState({ run: model }, "", address({ run: model, task }));
+  const close = () => dialog.close();
+  const popped = () => close();
+  addEventListener("popstate", popped);
+  dialog.addEventListener("close", () => {
+    removeEventListener("popstate", popped);
+    render(null, dialog);
+    dialog.remove();
+    if (current === dialog) current = null;
+    if (new URLSearchParams(location.search).get("run") === model) {
+      if (wasThere) history.replaceState(null, "", address({ run: null }));
+      else history.back();
+    }
+    (opener?.isConnected ? opener : document.querySelector("main"))?.focus();
+  });
+  dialog.addEventListener("cancel", (event) => { event.preventDefault(); close(); });
+  current = dialog;
+  render(html`<${RunDialog} task=${task} model=${model} verdict=${verdict} dialog=${dialog} onClose=${close} />`, dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+/** Open what the address asks for, if it does. Call it once the page is there. */
+export function openFromAddress() {
+  const query = new URLSearchParams(location.search);
+  if (query.has("run") && query.get("task") && !current) openRun({ task: query.get("task"), model: query.get("run") });
+}
+
+function address(changes) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) query.delete(name);
+    else query.set(name, value);
+  }
+  const text = query.toString();
+  return location.pathname + (text ? `?${text}` : "");
+}
+
+function RunDialog({ task, model, verdict, dialog, onClose }) {
+  const [schema, setSchema] = useState(null);
+  const [problem, setProblem] = useState(null);
+  useEffect(() => { schemaOf(task).then(setSchema, setProblem); }, [task]);
+  if (!schema) {
+    return html`<div class="modal sm"><${Head} model=${model} task=${task} onClose=${onClose} />
+      <div class="run-load">${problem ? html`<${Failure} problem=${problem} waysOut=${[]} />` : html`<p class="row t2"><${Spinner} />Reading the form</p>`}</div></div>`;
+  }
+  return html`<${Open} task=${task} model=${model} schema=${schema} verdict=${verdict} dialog=${dialog} onClose=${onClose} />`;
+}
+
+function Head({ model, task, schema, where, onClose }) {
+  const [org, name] = model.includes("/") ? [model.slice(0, model.lastIndexOf("/") + 1), model.slice(model.lastIndexOf("/") + 1)] : ["", model];
+  return html`<div class="modal-h"><div><h2 id="run-title">${model ? html`${org}${name}` : "The task’s default model"}</h2>
+      <div class="row wrap"><${Tag}>${schema?.label ?? task}<//>${where && html`<${Where} kind=${where.where} label=${where.label} />`}${where?.reason && html`<span class="s t3">${where.reason}</span>`}</div></div>
+    <button type="button" class="btn ghost icon" aria-label="Close ${model}" onClick=${onClose}><${Icon} name="x" /></button></div>`;
+}
+
+const placeOf = (route) => {
+  if (!route) return null;
+  if (route.warning) return { where: "no", label: "Can’t run yet" };
+  return route.source === "remote" ? { where: "team", label: `On ${route.backend}` } : { where: "local", label: "Runs here" };
+};
+
+function Open({ task, model, schema, verdict, dialog, onClose }) {
+  const [values, setValues] = useState(() => initialValues(schema, kept.get(task)?.values));
+  const [files, setFiles] = useState(() => kept.get(task)?.files ?? {});
+  const [errors, setErrors] = useState({});
+  const [remote, setRemote] = useState(undefined);
+  const [sent, setSent] = useState({ inputs: {}, files: {} });
+  const { run, start, stop } = useRun();
+  const form = useRef(null);
+  const usual = useRoute(task, model, undefined);
+  const chosen = useRoute(task, model, remote);
+  const route = remote === undefined ? usual : chosen;
+  const isRunning = run.phase === "running";
+  const call = useMemo(() => callOf(task, model, schema, values, files, remote), [task, model, schema, values, files, remote]);
+
+  useEffect(() => { kept.set(task, { values, files }); }, [values, files]);
+  useEffect(() => { form.current.querySelector(".field input, .field textarea, .field select")?.focus(); }, []);
+
+  const onError = (name, message) => setErrors((before) => ({ ...before, [name]: message }));
+  const onFile = (name, file) => {
+    setFiles((before) => ({ ...before, [name]: file }));
+    onError(name, tooLarge(file, pageData.max_body));
+  };
+  const take = (found) => {
+    const file = found?.[0];
+    if (!file || !schema.files.length || isRunning) return false;
+    onFile(fieldFor(schema, file).name, file);
+    return true;
+  };
+  const go = () => {
+    if (isRunning) return;
+    const { spec, inputs, errors: wrong } = read(task, model, schema, values, files);
+    for (const [name, file] of Object.entries(files)) if (tooLarge(file, pageData.max_body)) wrong[name] = tooLarge(file, pageData.max_body);
+    setErrors(wrong);
+    if (Object.keys(wrong).length) {
+      requestAnimationFrame(() => form.current.querySelector("[aria-invalid=true]")?.focus());
+      return;
+    }
+    setSent({ inputs, files });
+    start({ spec, files, remote, streams: schema.streams });
+  };
+  useDialogEvents(dialog, { go, take, isTouched: () => isTouched(schema, values) || Object.keys(files).length > 0, onClose });
+
+  const waysOut = remote !== undefined && run.phase === "failed" ? [{ label: "Let the node choose", act: () => setRemote(undefined) }] : [];
+  return html`<div class="modal"><${Head} model=${model} task=${task} schema=${schema} where=${verdict ?? placeOf(usual)} onClose=${onClose} />
+    <div class="modal-b ${run.phase === "idle" ? "" : "done"}">
+      <form class="stack g4 run-ask" ref=${form} novalidate aria-label="Input" onSubmit=${(event) => { event.preventDefault(); go(); }}><fieldset disabled=${isRunning} class="stack g4">
+        <${Fields} schema=${schema} values=${values} files=${files} errors=${errors} onValues=${setValues} onFile=${onFile} onError=${onError}>
+          <${RemoteBox} remote=${remote} onRemote=${setRemote} route=${route} /><//></fieldset>
+        <button type="submit" class="vh" tabindex="-1" aria-hidden="true" disabled=${isRunning}></button></form>
+      <section class="stack g4 run-out" aria-label="Answer" aria-busy=${isRunning ? "true" : undefined}>
+        ${run.phase === "idle" && html`<div class="stack"><h3>Result</h3><p class="t3">Appears here, with where it ran and who saw it.</p></div>`}
+        <${Outcome} run=${run} task=${{ name: task, output: schema.output }} asked=${sent} waysOut=${waysOut} />
+        ${!isRunning && html`<hr class="rule" /><${Snippets} call=${call} />`}</section></div>
+    <p class="vh" role="status" aria-live="polite">${spoken(run, model)}</p>
+    <div class="modal-f"><span class="s t3 hide-s">${isRunning ? "Closing stops it. What you typed stays." : html`<kbd>⌘</kbd> <kbd>↵</kbd> runs · <kbd>Esc</kbd> closes`}</span><span class="sp hide-s"></span>
+      ${isRunning
+        ? html`<button type="button" class="btn" onClick=${stop}><${Icon} name="stop" />${run.text ? "Stop" : "Cancel"}</button><button type="button" class="btn pri" disabled><${Spinner} />Running</button>`
+        : html`<button type="button" class="btn" onClick=${onClose}>Close</button><button type="button" class="btn pri" onClick=${go}><${Icon} name=${run.phase === "idle" ? "play" : "again"} />${run.phase === "idle" ? "Run inference" : "Run again"}</button>`}</div></div>`;
+}
+
+/** ⌘↵ runs; a file may be dropped anywhere or pasted; a click beside closes what nobody typed into. */
+function useDialogEvents(dialog, now) {
+  const latest = useRef(now);
+  latest.current = now;
+  useEffect(() => {
+    const key = (event) => {
+      if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.isComposing) { event.preventDefault(); latest.current.go(); }
+    };
+    const over = (event) => { if ([...event.dataTransfer.types].includes("Files")) { event.preventDefault(); dialog.classList.add("dropping"); } };
+    const leave = (event) => { if (!dialog.contains(event.relatedTarget)) dialog.classList.remove("dropping"); };
+    const drop = (event) => { event.preventDefault(); dialog.classList.remove("dropping"); latest.current.take(event.dataTransfer.files); };
+    const paste = (event) => { if (latest.current.take(event.clipboardData?.files)) event.preventDefault(); };
+    let downOutside = false;
+    const down = (event) => { downOutside = event.target === dialog; };
+    const click = (event) => { if (event.target === dialog && downOutside && !latest.current.isTouched()) latest.current.onClose(); };
+    const all = { keydown: key, dragover: over, dragleave: leave, drop, paste, pointerdown: down, click };
+    for (const [name, listener] of Object.entries(all)) dialog.addEventListener(name, listener);
+    return () => { for (const [name, listener] of Object.entries(all)) dialog.removeEventListener(name, listener); };
+  }, [dialog]);
+}
