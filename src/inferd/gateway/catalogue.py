@@ -82,6 +82,8 @@ class Catalogue:
         found: dict[str, Row] = {}
         for member in self._members:
             for model in member.capabilities.models:
+                if task and task not in model.tasks:
+                    continue
                 shown = self._shown(member, model, task)
                 if shown:
                     found[model.id] = _with(found.get(model.id), model, member, shown)
