@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from inferd.core.clock import Clock
+from inferd.core.hub import HubListing
 from inferd.frontends._http.app import build_app
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.sessions import Sessions
@@ -100,6 +101,7 @@ async def open_node(
     rules: Sequence[Rule] = (),
     settings: HttpSettings | None = None,
     routing: Rules | None = None,
+    hub: HubListing | None = None,
 ) -> AsyncGenerator[Node]:
     """Run a node over `backends`."""
     clock, ledger = clock or SystemClock(), Ledger()
@@ -113,7 +115,7 @@ async def open_node(
         recorder=ledger,
         clock=clock,
     )
-    gateway = Gateway(parts, pool)
+    gateway = Gateway(parts, pool, hub=hub)
     context = Context(
         gateway=gateway,
         credentials=Credentials(secrets, owner_token=OWNER_TOKEN, login=login),

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from inferd.core.answer import Answer, Served
 from inferd.core.backend import Capabilities, Model
 from inferd.core.errors import NodeError
+from inferd.core.hub import HubListing
 from inferd.core.records import Forward, Row
 from inferd.core.request import OWNER, InferenceRequest, Tier
 from inferd.core.result import Chunk, Finish, TextDelta, Usage
+from inferd.engine.fit import Machine
 from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.policy import Policy, Rule
 from inferd.gateway.call import Parts
@@ -104,6 +106,8 @@ class Bench:
         rules: tuple[Rule, ...] = (),
         routing: Rules | None = None,
         node: str = "node-a",
+        hub: HubListing | None = None,
+        machine: Machine | None = None,
     ) -> None:
         self.owner = OWNER
         self.clock = HandClock()
@@ -119,4 +123,4 @@ class Bench:
             recorder=self.records,
             clock=self.clock,
         )
-        self.gateway = Gateway(parts, self.pool)
+        self.gateway = Gateway(parts, self.pool, hub=hub, machine=machine)
