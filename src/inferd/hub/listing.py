@@ -142,7 +142,7 @@ class Hub:
             # A fault of ours must not end the node; who waits is told that the Hub failed.
             except Exception:
                 logger.exception("the Hub's listing failed in a way it shouldn't")
-                self._rest(HubFailure("the Hub’s listing failed here; the node's log says why"))
+                self._rest(HubFailure("the Hub's listing failed here; the node's log says why"))
             if (new := self._entries.get(query)) is not None and new is not old:
                 await asyncio.to_thread(self._store.save, new)
         finally:
@@ -196,7 +196,7 @@ class Hub:
         return Listing(
             models=entry.models,
             more=bool(entry.cursor),
-            cache="fresh" if self._is_fresh(entry) else "stale",
+            cache="fresh" if entry.query == query and self._is_fresh(entry) else "stale",
             age=max(0.0, self._clock.wall() - entry.at),
             failure=failure,
         )

@@ -60,7 +60,7 @@ class Upstream:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             # Its words may quote the request's headers.
             raise HubFailure(
-                f"Hugging Face can’t be reached ({type(error).__name__})",
+                f"Hugging Face can't be reached ({type(error).__name__})",
                 hint=f"{_WAIT} If it lasts, {_CHECK_ADDRESS}.",
             ) from None
         try:
@@ -69,7 +69,7 @@ class Upstream:
             page = body.lstrip()[:1] == b"<"
             what = "it answered with a web page" if page else str(error)
             raise HubFailure(
-                f"Hugging Face didn’t list its models: {what}", hint=_CHECK_ADDRESS
+                f"Hugging Face didn't list its models: {what}", hint=_CHECK_ADDRESS
             ) from None
 
     async def close(self) -> None:
@@ -134,7 +134,7 @@ async def _read(response: "httpx2.Response") -> bytes:
         body += piece
         if len(body) > _MOST_BYTES:
             raise HubFailure(
-                f"Hugging Face’s answer is longer than {_MOST_BYTES >> 20} MiB",
+                f"Hugging Face's answer is longer than {_MOST_BYTES >> 20} MiB",
                 hint=_CHECK_ADDRESS,
             )
     return bytes(body)
