@@ -224,3 +224,15 @@ def test_python_m_inferd_is_the_same_program(cli: Terminal) -> None:
         [sys.executable, "-m", "inferd", "version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == cli("version").out
+
+
+def test_the_backend_may_be_named_and_a_wrong_name_is_answered_with_the_right_ones(
+    cli: Terminal,
+) -> None:
+    assert "backend local" in cli("run", "sentiment-analysis", "good", "--backend", "local").err
+    for name in ("nine", "neuf-é"):
+        outcome = cli("run", "sentiment-analysis", "good", "--backend", name)
+        assert outcome.status != 0
+        assert "no backend called" in outcome.err
+    outcome = cli("run", "sentiment-analysis", "good", "--backend", "nine")
+    assert "those you may ask for: local; leave out --backend" in outcome.err

@@ -30,6 +30,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[Part, ...]
     use_remote: bool | None
     tier: str
+    backend: str = ""
 
     def request(self, http: httpx2.AsyncClient, *, stream: bool = False) -> httpx2.Request:
         """Return the request that asks it."""
@@ -44,10 +45,11 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
             ("spec", (None, msgspec.json.encode(spec), _JSON))
         ]
         if self.use_remote is not None:
-            said = b"true" if self.use_remote else b"false"
-            form.append(("use_remote", (None, said, "text/plain")))
+            wanted = b"true" if self.use_remote else b"false"
+            form.append(("use_remote", (None, wanted, "text/plain")))
         form += [(part.field, (part.name, part.data, part.content_type)) for part in self.files]
-        headers = {"X-Inference-Tier": self.tier} if self.tier else {}
+        said = {"X-Inference-Tier": self.tier, "X-Inference-Backend": self.backend}
+        headers = {name: value for name, value in said.items() if value}
         return http.build_request("POST", "/inference", files=form, headers=headers)
 
 

@@ -28,6 +28,7 @@ _IN_OUR_WORDS = {
     "GET /models lists the tasks": "`inferd tasks` lists the tasks",
     "leave out use_remote=false": "leave out --local",
     "leave out use_remote": "leave out --remote",
+    "leave out the backend": "leave out --backend",
 }
 _DESCRIBED = re.compile(r"GET /run\?task=([a-z0-9-]+) describes")
 T = TypeVar("T")

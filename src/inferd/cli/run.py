@@ -14,8 +14,8 @@ from inferd.cli.settings import LIST, SWITCH, WHERE, Where
 from inferd.core.request import parse_tiers
 
 _OPTIONS = (
-    "--model", "--input", "--file", "--param", "--tier", "--remote", "--local", "--stream",
-    "--json", "--output", "--home", "--config", "--preset", "--set", "--url", "--help",
+    "--model", "--input", "--file", "--param", "--tier", "--backend", "--remote", "--local",
+    "--stream", "--json", "--output", "--home", "--config", "--preset", "--set", "--url", "--help",
 )  # fmt: skip
 
 
@@ -38,6 +38,8 @@ class Asked:
     """Run it on this machine."""
     tier: Annotated[str, Parameter(show_default=False)] = ""
     """How far the words may travel: local, peer, team, cloud, or a list."""
+    backend: Annotated[str, Parameter(show_default=False)] = ""
+    """The only backend that may answer, by its name on the node."""
 
 
 @Parameter(name="*")
@@ -88,6 +90,7 @@ def run(
         files=tuple(files_of(known, asked.file)),
         use_remote=_place(asked),
         tier=_tier(asked.tier),
+        backend=_backend(asked.backend),
     )
     asyncio.run(_answered(question, shown, where))
 
@@ -105,6 +108,12 @@ def _tier(text: str) -> str:
         return text if not text or parse_tiers(text) else ""
     except ValueError as error:
         raise Misuse(f"--tier: {error}") from error
+
+
+def _backend(name: str) -> str:
+    if not (name.isascii() and name.isprintable()):
+        raise Misuse(f"there is no backend called {name!r}", hint="`inferd models` names them")
+    return name
 
 
 def _place(asked: Asked) -> bool | None:
