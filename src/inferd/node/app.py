@@ -52,6 +52,7 @@ def build(
         name=server.name,
         hardware=hardware(),
         loopback_only=is_loopback(server.host),
+        max_body_bytes=int(server.max_body),
     )
     usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
     apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]

@@ -32,6 +32,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     hardware: str = ""
     """The machine in words, for people."""
     loopback_only: bool = True
+    max_body_bytes: int = 64 * 1024 * 1024
+    """The longest request that the guard lets in."""
 
 
 class Frontend(msgspec.Struct, frozen=True, kw_only=True):

@@ -83,6 +83,8 @@ async def render(exchange: Exchange, template: str, *, page: str, **values: obje
     shared = {
         "node": {"name": exchange.context.name, "id": exchange.context.gateway.node},
         "who": exchange.principal.id,
+        "max_body": exchange.context.max_body_bytes,
+        "needs_key": not (exchange.context.loopback_only and exchange.context.credentials.is_open),
         "pages": [msgspec.to_builtins(link) for link in links.values()],
     }
     values["data"] = shared | dict(data)
