@@ -22,9 +22,8 @@ function farAddress(href) {
   }
 }
 
-const marked = new Marked({
+const SETTINGS = {
   gfm: true,
-  breaks: true,
   async: false,
   tokenizer: {
     html: () => undefined,
@@ -44,7 +43,13 @@ const marked = new Marked({
     },
     checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
   },
-});
+};
+const marked = new Marked(SETTINGS);
+/** In verse each line end counts; where lines are as long as a terminal is wide, somebody wrapped them. */
+const verse = new Marked({ ...SETTINGS, breaks: true });
+const SHORT_LINE = 72;
+const isVerse = ({ type, raw }) => (type === "paragraph" || type === "blockquote" || type === "list")
+  && raw.trimEnd().includes("\n") && raw.split("\n").every((line) => line.length <= SHORT_LINE);
 
 const purify = DOMPurify(window);
 purify.addHook("afterSanitizeAttributes", (node) => {
@@ -148,6 +153,7 @@ function cut(text) {
 
 function drawn(token, links) {
   try {
+    if (isVerse(token)) return sanitize(verse.parser(Object.assign(verse.lexer(token.raw), { links })));
     return sanitize(marked.parser(Object.assign([token], { links })));
   } catch {
     return plain(token.raw);
