@@ -57,9 +57,9 @@ class Account:
     def attempt(self, target: Target) -> None:
         """Note that a backend is asked."""
         self._began = self._clock.now()
-        self._target, self._stage = target, None
         target.member.took()
         if self._events.is_heard:
+            self._target, self._stage = target, None
             self._say(target, Stage.ROUTED)
 
     def tell(self, target: Target) -> Tell:
@@ -69,6 +69,7 @@ class Account:
     def answered(self, target: Target) -> None:
         """Note that an answer begins."""
         if self._events.is_heard:
+            self._target = target
             self._say(target, Stage.RUNNING)
 
     def returned(self, target: Target, answer: Answer | None, error: BaseException | None) -> None:
