@@ -43,6 +43,12 @@ class FakeHub(FakeUpstream):
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         self.answers[path] = (content_type, body)
 
+    async def handle(self, wire: Wire, request: Received) -> None:
+        if request.path.startswith("/files/"):
+            await self.provide(wire, request.path)
+        else:
+            await super().handle(wire, request)
+
     async def route(self, wire: Wire, request: Received) -> None:
         path = request.path
         if path.startswith("/hub/"):

@@ -260,10 +260,18 @@ def test_a_wrong_shape_is_the_upstreams_failure(task: str, body: bytes) -> None:
         wire.decode_result(task, "application/json", body)
 
 
-@pytest.mark.parametrize("content_type", ["audio/wav", "text/plain"])
-def test_another_kind_of_file_is_no_image(content_type: str) -> None:
+@pytest.mark.parametrize(
+    ("task", "content_type"),
+    [
+        ("text-to-image", "audio/wav"),
+        ("text-to-image", "text/plain"),
+        ("image-to-text", "image/png"),
+        ("text-classification", "application/octet-stream"),
+    ],
+)
+def test_another_kind_of_file_is_no_result(task: str, content_type: str) -> None:
     with pytest.raises(BackendFailed):
-        wire.decode_result("text-to-image", content_type, b"sound")
+        wire.decode_result(task, content_type, b"sound")
 
 
 @pytest.mark.parametrize(

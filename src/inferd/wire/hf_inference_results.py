@@ -78,6 +78,9 @@ _SHAPES: Mapping[str, tuple[Any, ...]] = {
 """What a task may answer: any one of these, with whatever else it says."""
 
 
+_MEDIA = {Output.IMAGE: "image/", Output.AUDIO: "audio/"}
+
+
 def decode_result(
     task: str, content_type: str, body: bytes, *, inputs: Object | None = None
 ) -> list[Chunk]:
@@ -89,10 +92,12 @@ def decode_result(
     known = task_named(task)
     chunks = hf_results.decode_result(known, content_type, body)
     found = [_ours(known, chunk, inputs or {}) for chunk in chunks]
-    if known.output in (Output.IMAGE, Output.AUDIO):
-        wanted = "image/" if known.output is Output.IMAGE else "audio/"
-        if not any(_is_media(chunk, wanted) for chunk in found):
+    wanted = _MEDIA.get(known.output)
+    if wanted is None:
+        if any(isinstance(chunk, Media) for chunk in found):
             raise _not(known)
+    elif not any(_is_media(chunk, wanted) for chunk in found):
+        raise _not(known)
     return found
 
 
