@@ -11,6 +11,14 @@ import { RemoteBox, useRoute } from "./run/remote.js";
 import { useRun } from "./run/session.js";
 import { initialValues, isTouched } from "./run/values.js";
 
+/** Whichever page opens the dialog first brings its style; nothing is drawn before it is there. */
+await new Promise((done) => {
+  const href = new URL("../css/run.css", import.meta.url).href;
+  if ([...document.styleSheets].some((sheet) => sheet.href === href)) { done(); return; }
+  const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: done, onerror: done });
+  document.head.append(link);
+});
+
 const schemas = new Map();
 /** What was typed, by task: it outlives the dialog and an error, and serves the next model too. */
 const kept = new Map();

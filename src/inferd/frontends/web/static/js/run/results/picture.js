@@ -42,8 +42,8 @@ export function Boxes({ boxes, files, task }) {
   return html`
     ${picture && html`<figure class="shot"><svg viewBox="0 0 ${width} ${picture.naturalHeight}" role="img" aria-label="The picture with ${boxes.length} boxes">
       <image href=${url} width=${width} height=${picture.naturalHeight} />
-      ${boxes.map((item, index) => html`<${Box} key=${index} item=${item} unit=${unit} width=${width} colour=${colour(item, index)} dim=${lit >= 0 && lit !== index} lit=${lit === index} onLit=${(on) => setLit(on ? index : -1)} />`)}</svg></figure>
-      <${Save} label="PNG" name="${task.name}.png" blob=${() => pngOfBoxes(picture, boxes, colour)} />`}
+      ${boxes.map((item, index) => html`<${Box} key=${index} item=${item} unit=${unit} width=${width} colour=${colour(item, index)} dim=${lit >= 0 && lit !== index} lit=${lit === index} onLit=${(on) => setLit(on ? index : -1)} />`)}</svg>
+      <${Save} label="PNG" name="${task.name}.png" blob=${() => pngOfBoxes(picture, boxes, colour)} /></figure>`}
     <${Found} items=${boxes} lit=${lit} setLit=${setLit} colour=${colour} last=${["Box", ({ box }) => `${Math.round(box.xmin)}, ${Math.round(box.ymin)} to ${Math.round(box.xmax)}, ${Math.round(box.ymax)}`]} />`;
 }
 
@@ -90,8 +90,8 @@ export function Masks({ masks, files, task }) {
   const colour = colourer(masks);
   return html`
     ${picture && html`<figure class="shot masks"><img src=${url} alt="The picture with ${masks.length} masks" />
-      ${masks.map((item, index) => html`<${Layer} key=${index} mask=${item.mask} colour=${colour(item, index)} dim=${lit >= 0 && lit !== index} lit=${lit === index} keep=${(canvas) => { layers.current[index] = canvas; }} />`)}</figure>
-      <${Save} label="PNG" name="${task.name}.png" blob=${() => png(picture, (paper) => { paper.globalAlpha = 0.5; for (const layer of layers.current) if (layer) paper.drawImage(layer, 0, 0, picture.naturalWidth, picture.naturalHeight); })} />`}
+      ${masks.map((item, index) => html`<${Layer} key=${index} mask=${item.mask} colour=${colour(item, index)} dim=${lit >= 0 && lit !== index} lit=${lit === index} keep=${(canvas) => { layers.current[index] = canvas; }} />`)}
+      <${Save} label="PNG" name="${task.name}.png" blob=${() => png(picture, (paper) => { paper.globalAlpha = 0.5; for (const layer of layers.current) if (layer) paper.drawImage(layer, 0, 0, picture.naturalWidth, picture.naturalHeight); })} /></figure>`}
     <${Found} items=${masks} lit=${lit} setLit=${setLit} colour=${colour} />`;
 }
 
