@@ -6,6 +6,7 @@ import { Filters } from "./models/filters.js";
 import { addressOf, fetchFirst, fetchNext, joined, matching, updated } from "./models/list.js";
 import { CompareBar, Empty, HubNote } from "./models/notes.js";
 import { Table } from "./models/table.js";
+import { whole } from "./words.js";
 
 const given = pageData.models;
 const root = document.querySelector("[data-models]");
@@ -16,7 +17,7 @@ const FADED = 800;
 
 const first = {
   rows: given.rows, total: given.total, next: "", cache: given.cache, age: given.age,
-  error: given.error, hint: given.hint, problem: null, at: Date.now(), waiting: given.cache === "none" ? "hub" : "news", fresh: null,
+  error: given.error, hint: given.hint, problem: null, at: Date.now(), waiting: "", hub: given.cache === "none", fresh: null,
 };
 const start = { ...given.filters };
 delete start.page;
@@ -35,10 +36,10 @@ async function refreshCounts() {
   const { tasks } = await api("/models");
   for (const task of tasks) {
     const place = document.querySelector(`[data-count="${task.name}"]`);
-    if (place) place.textContent = task.models || "";
+    if (place) place.textContent = task.models ? whole(task.models) : "";
   }
   const mine = tasks.find((task) => task.name === given.filters.task);
-  document.querySelector("[data-ready]").textContent = mine.runnable;
+  document.querySelector("[data-ready]").textContent = whole(mine.runnable);
   return mine;
 }
 
@@ -59,18 +60,17 @@ function Models() {
   const now = useRef({ filters, list });
   now.current = { filters, list };
 
-  const load = useCallback(async (wanted, { quietly = false } = {}) => {
+  const load = useCallback(async (wanted, { quietly = () => false } = {}) => {
     asking.current?.abort();
     const { signal } = (asking.current = new AbortController());
     try {
+      const page = await fetchFirst(wanted, { atLeast: quietly() ? now.current.list.rows.length : 0, signal });
+      const fresh = { ...page, problem: null, at: Date.now(), waiting: "", hub: false, fresh: null };
       const shown = now.current.list.rows;
-      const page = await fetchFirst(wanted, { atLeast: quietly ? shown.length : 0, signal });
-      const fresh = { ...page, problem: null, at: Date.now(), waiting: "", fresh: null };
-      if (quietly && shown.length) {
-        const news = updated(shown, page.rows.slice(0, Math.max(shown.length, 1)));
-        const known = new Set(shown.map((row) => row.id));
-        const tail = news.differs ? [] : page.rows.filter((row) => !known.has(row.id));
-        setList({ ...fresh, rows: [...news.rows, ...tail], fresh: news.differs ? fresh : null });
+      if (quietly() && shown.length) {
+        const news = updated(shown.slice(0, page.rows.length), page.rows.slice(0, shown.length));
+        const rows = joined(news.rows, shown.slice(page.rows.length));
+        setList({ ...fresh, rows: news.differs ? rows : joined(rows, page.rows), fresh: news.differs ? fresh : null });
         pill.tell(news.moved, news.differs ? Math.max(news.moved.size, news.differs) : 0);
       } else {
         setList(fresh);
@@ -78,8 +78,13 @@ function Models() {
       }
       refreshCounts().then(setCounts).catch(() => {});
     } catch (problem) {
-      if (problem.name !== "AbortError") setList((was) => ({ ...was, problem, waiting: "" }));
+      if (problem.name !== "AbortError") setList((was) => ({ ...was, problem, waiting: "", hub: false }));
     }
+  }, []);
+
+  const loadOwn = useCallback(async () => {
+    const page = await fetchFirst(start, { hub: false }).catch(() => null);
+    setList((was) => (page && was.hub ? { ...was, rows: page.rows, total: page.total, next: page.next } : was));
   }, []);
 
   const typing = useRef(0);
@@ -108,10 +113,12 @@ function Models() {
 
   useEffect(() => {
     // The rows that the server drew may be a later page of them: the list begins at its beginning.
-    load(start, { quietly: first.waiting === "news" && !given.start });
+    if (first.cache === "none" && given.total > given.rows.length) loadOwn();
+    // Unsorted, what others have comes behind what runs; sorted, it comes between.
+    load(start, { quietly: () => !given.start && (!start.sort || given.cache !== "none" || scrollY > 0) });
     let timer = 0;
     const known = new Map();
-    const soon = () => { clearTimeout(timer); timer = setTimeout(() => load(now.current.filters, { quietly: true }), SETTLING); };
+    const soon = () => { clearTimeout(timer); timer = setTimeout(() => load(now.current.filters, { quietly: () => true }), SETTLING); };
     const heard = ({ detail: { topic, data } }) => {
       if (topic !== "backend") return;
       const state = `${data.usable} ${data.reason}`;
@@ -125,14 +132,14 @@ function Models() {
 
   const tick = useCallback((id) => setTicked((was) => (was.includes(id) ? was.filter((other) => other !== id) : [...was, id].slice(0, 4))), []);
   const page = useMemo(() => ({ task: filters.task, mayRun: given.mayRun, ticked, tick }), [filters.task, ticked]);
-  const again = () => { setList((was) => ({ ...was, problem: null, error: "", waiting: "hub" })); load(filters, { quietly: true }); };
+  const again = () => { setList((was) => ({ ...was, problem: null, error: "", hub: true })); load(filters, { quietly: () => true }); };
   const resort = () => { setList(list.fresh); pill.settle(); };
   const clear = () => { change({ q: "", gated: "", runnable: "" }); document.getElementById("q").focus(); };
-  const busy = list.waiting === "hub" || list.waiting === "rows" || list.waiting === "more";
+  const busy = Boolean(list.waiting) || list.hub;
   return html`<${Filters} filters=${filters} runnable=${counts.runnable} total=${list.total} sorts=${given.sorts} onChange=${change} />
     <${HubNote} state=${list} onAgain=${again} />
     ${pill.changed > 0 && html`<div class="again"><button type="button" class="btn s" onClick=${resort}>${pill.changed} changed, sort again</button></div>`}
-    <${Table} rows=${list.rows} start=${0} total=${list.total} filters=${filters} page=${page} moved=${pill.moved} waiting=${busy} more=${Boolean(list.next)} onSort=${change} onMore=${more} />
+    <${Table} rows=${list.rows} start=${0} total=${list.total} filters=${filters} page=${page} moved=${pill.moved} waiting=${busy} more=${list.waiting ? "" : list.next} onSort=${change} onMore=${more} />
     ${!list.rows.length && !busy && html`<${Empty} filters=${filters} label=${given.label} among=${counts.models} onClear=${clear} />`}
     <${CompareBar} ticked=${ticked} onClear=${() => setTicked([])} />`;
 }

@@ -23,8 +23,9 @@ export function addressOf(filters, path = "/") {
 /** The address of a model's run form. */
 export const runAddress = (task, model) => `/?${new URLSearchParams({ task, run: model })}`;
 
-function request(filters, limit) {
+function request(filters, limit, hub) {
   const query = new URLSearchParams({ task: filters.task, include_remote: "true", limit });
+  if (!hub) query.set("include_hub", "false");
   if (filters.q) query.set("search", filters.q);
   for (const name of ["gated", "runnable", "sort"]) if (filters[name]) query.set(name, filters[name]);
   return `/models?${query}`;
@@ -32,14 +33,26 @@ function request(filters, limit) {
 
 /**
  * Ask for the first rows; `next` is the address of the rows after them, or "".
+ * Without `hub`, for what this node's backends list: that is never slow. Where the Hub can't be asked, `error` says so.
  * @returns {Promise<{rows: object[], total: number, next: string, cache: string, age: number?, error: string, hint: string}>}
  * @throws {Problem}
  */
-export async function fetchFirst(filters, { atLeast = PAGE, signal } = {}) {
+export async function fetchFirst(filters, { atLeast = PAGE, hub = true, signal } = {}) {
   const whole = isReversed(filters);
   const limit = whole ? EVERYTHING : Math.min(EVERYTHING, Math.max(PAGE, atLeast));
-  const page = await read(await ask(request(filters, limit), { signal }));
+  const page = await first(filters, limit, hub, signal);
   return whole ? { ...page, rows: reversed(page.rows, filters.sort) } : page;
+}
+
+async function first(filters, limit, hub, signal) {
+  try {
+    return await read(await ask(request(filters, limit, hub), { signal }));
+  } catch (problem) {
+    // The Hub's failure is the answer's: what backends list is still there to be asked for.
+    if (!hub || !(problem.status >= 500 || problem.status === 429)) throw problem;
+    const own = await read(await ask(request(filters, limit, false), { signal }));
+    return { ...own, error: problem.reason || problem.error, hint: problem.hint };
+  }
 }
 
 /** Ask for the rows after those shown. Answers and throws what `fetchFirst` does. */

@@ -17,9 +17,9 @@ export function HubNote({ state, onAgain }) {
     return html`<div class="hub" role="status"><${Icon} name="warn" /><span>Hugging Face is slow to answer. List from <time datetime=${since.toISOString()} title=${since.toLocaleString()}>${clock.format(since)}</time>. <${Again} onAgain=${onAgain} /></span></div>`;
   }
   if (state.error) {
-    return html`<div class="hub" role="status"><${Icon} name="warn" /><span>Hugging Face can’t be asked: ${state.error}. This node’s own models are listed. ${state.hint} <${Again} onAgain=${onAgain} /></span></div>`;
+    return html`<div class="hub" role="status"><${Icon} name="warn" /><span>${state.error}. This node’s own models are listed. ${state.hint} <${Again} onAgain=${onAgain} /></span></div>`;
   }
-  if (state.waiting === "hub") {
+  if (state.hub) {
     return html`<div class="hub wait" role="status"><${Spinner} /><span>Asking Hugging Face what else there is</span></div>`;
   }
   return null;

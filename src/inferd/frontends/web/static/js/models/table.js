@@ -59,7 +59,7 @@ function End({ onNear }) {
   return html`<tbody ref=${mark} aria-hidden="true"><tr class="gap"><td colspan="7"></td></tr></tbody>`;
 }
 
-/** Every row that matches, drawn where people look. */
+/** Every row that matches, drawn where people look. `more` is where the next ones are, or "". */
 export function Table({ rows, start, total, filters, page, moved, waiting, more, onSort, onMore }) {
   const chunks = useMemo(() => Array.from({ length: Math.ceil(rows.length / CHUNK) }, (_, at) => rows.slice(at * CHUNK, (at + 1) * CHUNK)), [rows]);
   return html`<table class="tbl cards models" aria-rowcount=${total + 1}><thead><tr aria-rowindex="1">
@@ -67,5 +67,5 @@ export function Table({ rows, start, total, filters, page, moved, waiting, more,
     <th scope="col" class="c-run"><span class="vh">Run</span></th></tr></thead>
     ${chunks.map((chunk, at) => html`<${Chunk} key=${at} rows=${chunk} start=${start + at * CHUNK} page=${page} moved=${moved} />`)}
     ${waiting && html`<${Bones} rows=${rows.length ? 3 : 8} />`}
-    ${more && html`<${End} key=${`end${rows.length}`} onNear=${onMore} />`}</table>`;
+    ${more && html`<${End} key=${more} onNear=${onMore} />`}</table>`;
 }
