@@ -43,6 +43,7 @@ async def test_pages_by_link() -> None:
                 assert answer.headers["x-hf-cache"] == "fresh"
                 url = answer.links.get("next", {}).get("url", "")
                 links += bool(url)
+                assert url.count("cursor=") == bool(url)
             assert (len(seen), len(set(seen)), links) == (25, 25, 2)
             whole = await ask(node)
     assert whole.headers["x-total-count"] == "26"

@@ -125,7 +125,7 @@ class StandIn:
         self.left = threading.Event()
         """Set once a caller has left an answer that doesn't end."""
         self.link_host = ""
-        """Where `Link` points, if elsewhere than here."""
+        """Where `Link` and redirects point, if elsewhere than here."""
         self._server: uvicorn.Server | None = None
 
     @property
@@ -195,7 +195,9 @@ class StandIn:
             case "shape":
                 return JSONResponse({"models": []})
             case "redirecting":
-                return Response(status_code=302, headers={"Location": "http://192.0.2.1/"})
+                return Response(
+                    status_code=302, headers={"Location": f"{self.link_host}/api/models"}
+                )
             case "silent":
                 return StreamingResponse(self._pieces(b"", 3600), media_type="application/json")
             case "dribbling":

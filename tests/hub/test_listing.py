@@ -12,11 +12,20 @@ import pytest
 from inferd.core.hub import HubLimited, HubQuery, Listing
 from inferd.hub import Hub, Settings, open_hub
 from tests.clocks import HandClock
-from tests.hub.standin import MODES_THAT_FAIL, Mode, StandIn, many, model, stand_in
+from tests.hub.standin import Mode, StandIn, many, model, stand_in
 
 QUERY = HubQuery(task="text-generation")
 TOKEN = "hf_secretsecretsecret"
 FRESH = 600
+WHY: dict[Mode, str] = {
+    "limited": "come back later (HTTP 429)",
+    "down": "failed (HTTP 503)",
+    "refusing": "refused our token (HTTP 401)",
+    "html": "a web page",
+    "shape": "isn't a list of models",
+    "huge": "longer than 16 MiB",
+    "redirecting": "elsewhere (HTTP 302)",
+}
 
 
 @asynccontextmanager
@@ -69,20 +78,22 @@ async def test_a_fresh_list_is_not_asked_for_again() -> None:
             assert len(upstream.asked) == 2
 
 
-@pytest.mark.parametrize("mode", MODES_THAT_FAIL)
+@pytest.mark.parametrize("mode", WHY)
 async def test_a_hub_that_fails_is_told_and_what_was_known_is_shown(mode: Mode) -> None:
     clock = HandClock()
-    with stand_in(many(20)) as upstream:
+    with stand_in(many(20)) as upstream, stand_in(many(20)) as other:
+        upstream.link_host = other.url
         async with opened(upstream, clock) as hub:
             await hub.list(QUERY, 100)
             clock.turn(FRESH + 1)
             upstream.mode = mode
             rows, cache, why = told(await hub.list(QUERY, 100))
             assert (rows, cache) == (20, "stale")
-            assert "Hugging Face" in why
+            assert WHY[mode] in why
             assert TOKEN not in why
             bare = await hub.list(HubQuery(task="fill-mask"), 100)
     assert told(bare)[:2] == (0, "none")
+    assert other.asked == []
     assert bare.failure is not None
     assert isinstance(bare.failure, HubLimited) is (mode == "limited")
 

@@ -61,6 +61,7 @@ def test_providers_may_come_as_an_object_and_only_live_ones_count() -> None:
     [
         {"id": "../../etc/passwd"},
         {"id": "acme/../x"},
+        {"id": "acme/a..b"},
         {"id": "<script>alert(1)</script>"},
         {"id": "acme/a b"},
         {"id": "a/b/c"},

@@ -11,7 +11,6 @@ ENDPOINT = "https://hub.example"
 
 def kept(number: int, *, models: int = 1) -> Kept:
     return Kept(
-        endpoint=ENDPOINT,
         query=HubQuery(task="chat", search=str(number)),
         at=float(number),
         models=tuple(HubModel(id=f"acme/model-{each}") for each in range(models)),

@@ -163,7 +163,6 @@ class Hub:
             cursor = "" if page.cursor in seen or len(models) >= MOST_ROWS else page.cursor
             seen.add(cursor)
             kept = Kept(
-                endpoint=self._settings.endpoint,
                 query=query,
                 at=at,
                 models=tuple(models.values())[:MOST_ROWS],

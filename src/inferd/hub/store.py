@@ -20,7 +20,6 @@ _MOST_FILE_BYTES = 4 << 20
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A listing as it was fetched; `at` is in seconds since the epoch, `cursor` leads on."""
 
-    endpoint: str
     query: HubQuery
     at: float
     models: tuple[HubModel, ...]
@@ -44,8 +43,7 @@ class Store:
 
     def load(self) -> list[Kept]:
         """Return what is kept of this endpoint, oldest first; what can't be read is removed."""
-        found = [kept for kept in self._read() if kept.endpoint == self._endpoint]
-        return sorted(found, key=lambda kept: kept.at)
+        return sorted(self._read(), key=lambda kept: kept.at)
 
     def save(self, kept: Kept) -> None:
         """Keep a listing: whole, or not at all. A disk that can't only costs the memory of it."""
