@@ -192,6 +192,17 @@ async def test_a_completion_streams(upstream: FakeHub, subject: Subject) -> None
     assert json.loads(upstream.asked[0].body)["stream"] is True
 
 
+async def test_what_a_provider_has_no_place_for_is_owned_up_to(
+    upstream: FakeHub, subject: Subject
+) -> None:
+    upstream.mappings[ANY] = {"nscale": row("text-to-image")}
+    upstream.answer("/nscale/v1/images/generations", B64)
+    answer = await subject.backend.infer(asked_of("nscale", "text-to-image", SIZED))
+    answer.close()
+    said = "ignored: num_inference_steps (nscale has no such setting)"
+    assert answer.served.warnings == (said,)
+
+
 async def test_an_adapters_weights_are_named(upstream: FakeHub, subject: Subject) -> None:
     more = {"adapterWeightsPath": "lora.safetensors"}
     upstream.mappings[ANY] = {"fal-ai": row("text-to-image", "fal-ai/lora", **more)}

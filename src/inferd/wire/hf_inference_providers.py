@@ -59,6 +59,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     file: str = ""
     streams: bool = False
+    ignores: tuple[str, ...] = ()
+    """Parameters that it has no place for: the answer says so."""
 
 
 def decode_providers(body: bytes) -> tuple[Provider, ...]:
@@ -158,10 +160,13 @@ def _together_image(ask: Ask) -> dict[str, object]:
     return _with({**image, **common}, parameters)
 
 
+_NSCALE_LACKS = ("num_inference_steps", "guidance_scale")
+
+
 def _nscale_image(ask: Ask) -> dict[str, object]:
-    parameters = dict(ask.request.parameters)
-    parameters.pop("num_inference_steps", None)
-    parameters.pop("guidance_scale", None)
+    parameters = {
+        name: value for name, value in ask.request.parameters.items() if name not in _NSCALE_LACKS
+    }
     if "width" in parameters and "height" in parameters:
         parameters["size"] = f"{parameters.pop('width')}x{parameters.pop('height')}"
     return {
@@ -338,7 +343,10 @@ WAYS: Mapping[tuple[str, str], Way] = {
         file="image",
     ),
     ("nscale", "text-to-image"): Way(
-        path="/nscale/v1/images/generations", encode=_nscale_image, decode=_first_image
+        path="/nscale/v1/images/generations",
+        encode=_nscale_image,
+        decode=_first_image,
+        ignores=_NSCALE_LACKS,
     ),
     ("fal-ai", "text-to-image"): Way(path="/fal-ai/{id}", encode=_fal_image, decode=_fal_result),
     ("replicate", "text-to-image"): Way(

@@ -182,6 +182,7 @@ class HuggingFaceBackend:
     async def _ask_provider(self, request: InferenceRequest, chosen: Chosen) -> Answer:
         """Ask a provider that has a wire of its own."""
         way = WAYS[chosen.provider.name, request.task]
+        chosen = _owning_up(chosen, [name for name in way.ignores if name in request.parameters])
         file_type = ""
         if way.file:
             if all(file.field != way.file for file in request.files):
@@ -225,6 +226,13 @@ class HuggingFaceBackend:
         body = await response.read(RESULT_BYTES)
         response.close()
         return response.header("content-type"), body
+
+
+def _owning_up(chosen: Chosen, ignored: list[str]) -> Chosen:
+    if not ignored:
+        return chosen
+    warning = f"ignored: {', '.join(ignored)} ({chosen.provider.name} has no such setting)"
+    return msgspec.structs.replace(chosen, warnings=(*chosen.warnings, warning))
 
 
 def _accepted(task: str) -> str:
