@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -68,6 +70,22 @@ def test_a_row_written_is_there_after_opening_again(tmp_path: Path) -> None:
         ledger.close()
     again = Ledger(tmp_path / "ledger.db")
     assert len(again.latest(9)) == 2
+    again.close()
+
+
+def test_a_ledger_of_an_earlier_version_is_carried_on(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    ledger = Ledger(path)
+    ledger.write([row(tier="team")])
+    ledger.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE requests DROP COLUMN tier")
+    again = Ledger(path)
+    again.write([row(tier="cloud")])
+    assert {total.group: total.requests for total in again.totals(["tier"])} == {
+        ("",): 1,
+        ("cloud",): 1,
+    }
     again.close()
 
 

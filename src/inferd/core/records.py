@@ -7,7 +7,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A request as the ledger keeps it: who, what, where, how much. Never its words.
 
     `at` is seconds since the epoch; `outcome` is `ok`, an error kind, or `aborted` when the
-    caller left.
+    caller left. `tier` is how far the words went; empty where they went nowhere.
     """
 
     at: float
@@ -18,6 +18,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     backend: str
     node: str
     source: str
+    tier: str = ""
     input_tokens: int
     output_tokens: int
     units: int

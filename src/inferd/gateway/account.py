@@ -115,6 +115,7 @@ class Account:
             backend=target.member.name if target else "",
             node=answer.served.node if answer else "",
             source=source_of(target.member) if target else "",
+            tier=target.member.backend.tier.label if target else "",
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             units=usage.units,

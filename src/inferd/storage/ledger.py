@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-GROUPS = ("principal", "model", "task", "backend", "node", "source", "outcome", "day")
+GROUPS = ("principal", "model", "task", "backend", "node", "source", "tier", "outcome", "day")
 
 
 class Total(msgspec.Struct, frozen=True, kw_only=True):

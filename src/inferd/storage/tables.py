@@ -18,8 +18,11 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    inspect,
     select,
+    text,
 )
+from sqlalchemy.schema import CreateColumn
 
 metadata = MetaData()
 
@@ -39,6 +42,7 @@ requests = Table(
     Column("units", Integer, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("outcome", String, nullable=False),
+    Column("tier", String, nullable=False, server_default=""),
     Index("requests_at", "at"),
 )
 
@@ -50,7 +54,18 @@ def open_engine(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}")
     event.listen(engine, "connect", _tune)
     metadata.create_all(engine)
+    _add_what_is_newer(engine)
     return engine
+
+
+def _add_what_is_newer(engine: Engine) -> None:
+    """Give a ledger of an earlier version the columns that it lacks; its rows get their default."""
+    there = {column["name"] for column in inspect(engine).get_columns(requests.name)}
+    with engine.begin() as connection:
+        for column in requests.columns:
+            if column.name not in there:
+                said = CreateColumn(column).compile(dialect=engine.dialect)
+                connection.execute(text(f"ALTER TABLE {requests.name} ADD COLUMN {said}"))
 
 
 def totals_query(by: Sequence[str], since: float) -> "Select[*tuple[Any, ...]]":
