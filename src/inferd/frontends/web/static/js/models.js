@@ -22,14 +22,14 @@ const first = {
 const start = { ...given.filters };
 delete start.page;
 
-/** Runs `openRun`; where that script can't be had, the link's own page has the form. */
+let shown = given.rows;
+
+/** Open the form; where its script can't be had, the link's own page has one. */
 async function openRun(model, opener) {
-  try {
-    const run = await import("./run.js");
-    run.openRun({ task: given.filters.task, model, opener });
-  } catch {
-    if (opener?.href) location.assign(opener.href);
-  }
+  const run = await import("./run.js").catch(() => null);
+  const verdict = shown.find((row) => row.id === model)?.verdict;
+  if (run) run.openRun({ task: given.filters.task, model, opener, verdict });
+  else location.assign(opener.href);
 }
 
 async function refreshCounts() {
@@ -59,6 +59,7 @@ function Models() {
   const asking = useRef(null);
   const now = useRef({ filters, list });
   now.current = { filters, list };
+  shown = list.rows;
 
   const load = useCallback(async (wanted, { quietly = () => false } = {}) => {
     asking.current?.abort();
@@ -66,10 +67,10 @@ function Models() {
     try {
       const page = await fetchFirst(wanted, { atLeast: quietly() ? now.current.list.rows.length : 0, signal });
       const fresh = { ...page, problem: null, at: Date.now(), waiting: "", hub: false, fresh: null };
-      const shown = now.current.list.rows;
-      if (quietly() && shown.length) {
-        const news = updated(shown.slice(0, page.rows.length), page.rows.slice(0, shown.length));
-        const rows = joined(news.rows, shown.slice(page.rows.length));
+      const seen = now.current.list.rows;
+      if (quietly() && seen.length) {
+        const news = updated(seen.slice(0, page.rows.length), page.rows.slice(0, seen.length));
+        const rows = joined(news.rows, seen.slice(page.rows.length));
         setList({ ...fresh, rows: news.differs ? rows : joined(rows, page.rows), fresh: news.differs ? fresh : null });
         pill.tell(news.moved, news.differs ? Math.max(news.moved.size, news.differs) : 0);
       } else {
@@ -164,3 +165,4 @@ registerKey("k", "Model before", () => step(-1));
 registerKey("r", "Run the model", () => document.activeElement?.closest("tr")?.querySelector("[data-run]")?.click());
 
 render(html`<${Models} />`, root);
+if (new URLSearchParams(location.search).has("run")) import("./run.js").then((run) => run.openFromAddress(), () => {});

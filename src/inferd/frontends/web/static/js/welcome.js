@@ -1,0 +1,22 @@
+// The welcome page: its question opens a chat, its lines are copied.
+const form = document.querySelector("[data-ask]");
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  location.assign(`/chat?${new URLSearchParams({ model: form.dataset.ask, q: form.elements.prompt.value })}`);
+});
+form?.elements.prompt.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  form.requestSubmit();
+});
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  const name = button.getAttribute("aria-label");
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
+    const use = button.querySelector("use");
+    use.setAttribute("href", "#check");
+    button.setAttribute("aria-label", "Copied");
+    setTimeout(() => { use.setAttribute("href", "#copy"); button.setAttribute("aria-label", name); }, 2000);
+  });
+}
