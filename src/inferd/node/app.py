@@ -56,5 +56,5 @@ def build(
     )
     usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
     apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
-    apis += [*hf_models.frontends(context), events.frontend(context), web.frontend(context)]
+    apis += [*hf_models.frontends(context), events.frontend(context), web.frontend(context, usage)]
     return build_app([*apis, reference.frontend(context, apis)], settings)

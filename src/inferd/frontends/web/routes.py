@@ -31,12 +31,12 @@ PATHS: Mapping[str, object] = {
 }
 
 
-def frontend(context: Context) -> Frontend:
-    """Return the pages."""
-    return Frontend(routes=routes(context), paths={**PATHS, **login.PATHS})
+def frontend(context: Context, books: usage.Books | None = None) -> Frontend:
+    """Return the pages; without the ledger's books, "Usage" says that there are none."""
+    return Frontend(routes=routes(context, books), paths={**PATHS, **login.PATHS})
 
 
-def routes(context: Context) -> Sequence[Route]:
+def routes(context: Context, books: usage.Books | None = None) -> Sequence[Route]:
     """Return this frontend's routes, bound to the node."""
     return [
         page(context, "/", {"GET": models.show_models}),
@@ -44,7 +44,8 @@ def routes(context: Context) -> Sequence[Route]:
         page(context, "/welcome", {"GET": welcome.show_welcome}),
         page(context, "/chat", {"GET": chat.show_chat}),
         page(context, "/compare", {"GET": compare.show_compare}),
-        page(context, "/usage", {"GET": usage.show_usage}),
+        page(context, "/usage", {"GET": usage.shower(books)}),
+        page(context, "/usage.csv", {"GET": usage.sender(books)}),
         page(context, "/more", {"GET": _more}),
         *login.routes(context),
         static.route(context),

@@ -1,0 +1,83 @@
+// uPlot, dressed in the page's tokens. Colours are functions, so redraw(false) is all a theme change needs.
+import uPlot from "../vendor/uplot.js";
+import { count, whole } from "./words.js";
+
+const DAY = 86_400;
+const FONT = "12px Inter, system-ui, sans-serif";
+const SHORT = { day: "numeric", month: "short", timeZone: "UTC" };
+const probe = document.body.appendChild(Object.assign(document.createElement("i"), { hidden: true }));
+
+/** What a token of the design is worth now, in this theme. */
+export function token(name) {
+  probe.style.setProperty("color", `var(${name})`);
+  return getComputedStyle(probe).color;
+}
+
+const axis = (more) => ({ font: FONT, stroke: () => token("--text-3"), grid: { stroke: () => token("--line"), width: 1 }, ticks: { show: false }, ...more });
+
+/** The token of each series when the one at `accent` has it: the rest share greys, the sixth is "others". */
+export function tokensFor(length, accent) {
+  const greys = ["--series-2", "--series-3", "--series-4", "--series-5", "--line-strong"];
+  let next = 0;
+  return Array.from({ length }, (_, at) => (at === accent ? "--accent" : greys[at === 5 ? 4 : Math.min(next++, 4)]));
+}
+
+function tooltip(el, { days, series }) {
+  const tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
+  el.append(tip);
+  const cell = (name, text) => Object.assign(document.createElement(name), { textContent: text });
+  return (plot) => {
+    const at = plot.cursor.idx;
+    tip.hidden = at === null || at === undefined || plot.cursor.left < 0;
+    if (tip.hidden) return;
+    const parts = [cell("b", new Date(`${days[at]}T00:00Z`).toLocaleDateString("en-GB", SHORT))];
+    for (const { name, values } of series) parts.push(cell("span", name), cell("span", whole(values[at])));
+    tip.replaceChildren(...parts);
+    const { left } = plot.cursor;
+    const room = plot.over.clientWidth - left > tip.offsetWidth + 24;
+    tip.style.setProperty("left", `${plot.over.offsetLeft + left + (room ? 24 : -tip.offsetWidth + 4)}px`);
+    tip.style.setProperty("top", "16px");
+  };
+}
+
+/**
+ * Draw bars of days, one series on the other.
+ * @param {HTMLElement} el
+ * @param {{days: string[], series: {name: string, values: number[]}[]}} data days as "2026-11-21"
+ * @param {{height?: number}} [options]
+ * @returns {{accent: (at: number) => string[]}} hand one series the accent; says who has which token then
+ */
+export function stackedBars(el, data, { height = 230 } = {}) {
+  const { days, series } = data;
+  let tokens = tokensFor(series.length, 0);
+  const xs = days.map((day) => Date.parse(`${day}T00:00Z`) / 1000);
+  const tops = series.map((_, at) => xs.map((_, day) => series.slice(0, at + 1).reduce((sum, each) => sum + each.values[day], 0)));
+  const order = [...series.keys()].reverse();
+  const gap = days.length > 60 ? 0 : 1;
+  const size = () => ({ width: Math.max(200, el.clientWidth - 24), height });
+  const move = tooltip(el, data);
+  const plot = new uPlot({
+    ...size(), legend: { show: false }, padding: [12, 4, 0, 0],
+    cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false, y: false } },
+    series: [{}, ...order.map((at) => ({
+      fill: () => token(tokens[at]), stroke: () => token(gap ? "--surface" : tokens[at]), width: gap,
+      paths: uPlot.paths.bars({ size: [0.62, 46] }), points: { show: false },
+    }))],
+    scales: { x: { range: (_, low, high) => [low - DAY * 0.6, high + DAY * 0.6] }, y: { range: (_, low, high) => [0, Math.max(1, high) * 1.08] } },
+    axes: [
+      axis({ size: 30, grid: { show: false }, space: 60, incrs: [1, 2, 7, 14, 28, 56, 112].map((n) => n * DAY), splits: (_, at, low, high, step) => xs.filter((x, index) => index % Math.max(1, Math.round(step / DAY)) === 0), values: (_, values) => values.map((x) => new Date(x * 1000).toLocaleDateString("en-GB", SHORT)) }),
+      axis({ size: 50, space: 46, incrs: [1, 2, 5].flatMap((n) => Array.from({ length: 12 }, (_, power) => n * 10 ** power)).sort((a, b) => a - b), values: (_, values) => values.map((x) => count(x)) }),
+    ],
+    hooks: { setCursor: [move] },
+  }, [xs, ...order.map((at) => tops[at])], el);
+  new ResizeObserver(() => plot.setSize(size())).observe(el);
+  addEventListener("themechange", () => plot.redraw(false));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot.redraw(false));
+  return {
+    accent: (at) => {
+      tokens = tokensFor(series.length, at);
+      plot.redraw(false);
+      return tokens;
+    },
+  };
+}
