@@ -68,8 +68,6 @@ def decode(body: bytes) -> Asked:
     elif inputs is not None:
         values["inputs"] = inputs
     files = _files(values)
-    if files.keys() - {"inputs"}:
-        files.pop("inputs", None)
     return Asked(
         values=values,
         parameters={

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
-from inferd.core.errors import BackendError, CallerLeft, InvalidRequest, NodeError
+from inferd.core.errors import InvalidRequest
 from inferd.frontends._http.alongside import alongside
 from inferd.frontends._http.bodies import read_json, wrong_content_type
 from inferd.frontends._http.exchange import Exchange
@@ -41,20 +41,9 @@ class Begun:
             file.close()
 
     async def _fill(self, file: ArrivingFile) -> None:
-        try:
-            file.add(self._head)
-            async for piece in self._pieces:
-                file.add(piece)
-        except BackendError:
-            # Whoever reads the file must not take this node's trouble for their backend's.
-            file.close(InvalidRequest("the file could not be kept"))
-            raise
-        except NodeError as error:
-            file.close(error)
-            raise
-        except CallerLeft:
-            file.close(InvalidRequest("the caller broke off before the end of the file"))
-            raise
+        file.add(self._head)
+        async for piece in self._pieces:
+            file.add(piece)
         file.complete()
 
 
