@@ -10,7 +10,7 @@ from inferd.core.errors import InvalidRequest, PermissionDenied, UnsupportedTask
 from inferd.core.request import Action
 from inferd.core.tasks import check_name, task_named
 from inferd.frontends._http.exchange import Exchange
-from inferd.frontends.web import figures, model_filters
+from inferd.frontends.web import figures, model_filters, trial
 from inferd.frontends.web.model_filters import ROWS_A_PAGE, SORTS, Filters
 from inferd.frontends.web.shell import may, show
 from inferd.gateway.browse import Page, TaskCount
@@ -60,7 +60,7 @@ async def show_models(exchange: Exchange) -> None:
         state=page,
         sorts=SORTS,
         may_run=may_run,
-        run=_asked_to_run(exchange, filters),
+        run=_asked_to_run(exchange, filters) if may_run else None,
         is_new=_is_new(exchange),
         has_more=start + ROWS_A_PAGE < len(rows),
         compact=figures.compact,
@@ -139,12 +139,12 @@ def _kinds(tasks: Sequence[TaskCount]) -> Mapping[str, Sequence[TaskCount]]:
     return kinds
 
 
-def _asked_to_run(exchange: Exchange, filters: Filters) -> Mapping[str, str] | None:
+def _asked_to_run(exchange: Exchange, filters: Filters) -> Mapping[str, object] | None:
     try:
         model = check_name("run", exchange.query.get("run", ""))
     except InvalidRequest:
         return None
-    return {"task": filters.task, "model": model} if model else None
+    return trial.form_values(exchange, filters.task, model) if model else None
 
 
 def _is_new(exchange: Exchange) -> bool:

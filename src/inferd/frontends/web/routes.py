@@ -7,7 +7,7 @@ from starlette.routing import Route
 from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.endpoint import page
 from inferd.frontends._http.exchange import Exchange
-from inferd.frontends.web import chat, compare, login, models, static, usage, welcome
+from inferd.frontends.web import chat, compare, login, models, static, trial, usage, welcome
 from inferd.frontends.web.shell import NAVIGATION, may, show
 
 _PAGES = {
@@ -33,7 +33,7 @@ PATHS: Mapping[str, object] = {
 
 def frontend(context: Context, books: usage.Books | None = None) -> Frontend:
     """Return the pages; without the ledger's books, "Usage" says that there are none."""
-    return Frontend(routes=routes(context, books), paths={**PATHS, **login.PATHS})
+    return Frontend(routes=routes(context, books), paths={**PATHS, **trial.PATHS, **login.PATHS})
 
 
 def routes(context: Context, books: usage.Books | None = None) -> Sequence[Route]:
@@ -44,6 +44,7 @@ def routes(context: Context, books: usage.Books | None = None) -> Sequence[Route
         page(context, "/welcome", {"GET": welcome.show_welcome}),
         page(context, "/chat", {"GET": chat.show_chat}),
         page(context, "/compare", {"GET": compare.show_compare}),
+        page(context, "/try", {"POST": trial.run_form}),
         page(context, "/usage", {"GET": usage.shower(books)}),
         page(context, "/usage.csv", {"GET": usage.sender(books)}),
         page(context, "/more", {"GET": _more}),

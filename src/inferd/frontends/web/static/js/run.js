@@ -75,7 +75,8 @@ export function openRun({ task, model, opener, verdict }) {
 /** Open what the address asks for, if it does. Call it once the page is there. */
 export function openFromAddress() {
   const query = new URLSearchParams(location.search);
-  if (query.has("run") && query.get("task") && !current) openRun({ task: query.get("task"), model: query.get("run") });
+  const task = query.get("task") ?? pageData.models?.filters.task;
+  if (query.has("run") && task && !current) openRun({ task, model: query.get("run") });
 }
 
 function address(changes) {

@@ -31,7 +31,7 @@ const bodyOf = (call) => (call.remote === undefined ? specOf(call) : { ...specOf
  * as long as neither a quote nor two backslashes stand between them.
  */
 const shellJson = (value) =>
-  json(value).replaceAll("\\\\", "\\u005c").replaceAll("'", "\\u0027");
+  literal(value, JAVASCRIPT, 0, 60, "").replaceAll("\\\\", "\\u005c").replaceAll("'", "\\u0027");
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -109,7 +109,8 @@ const text = (value) => json(String(value));
 const PYTHON = { true: "True", false: "False", null: "None" };
 const JAVASCRIPT = { true: "true", false: "false", null: "null" };
 
-function literal(value, words, indent = 0, width = 72) {
+/** A value over as many lines as it takes; `last` follows the last of them, where the language lets it. */
+function literal(value, words, indent = 0, width = 72, last = ",") {
   if (value === null || typeof value === "boolean") return words[String(value)];
   if (typeof value === "string") return text(value);
   if (typeof value !== "object") return JSON.stringify(value);
@@ -121,6 +122,6 @@ function literal(value, words, indent = 0, width = 72) {
   const flat = parts.map(([item, key]) => key + literal(item, words, 0, Infinity)).join(", ");
   if (flat.length + indent <= width || !parts.length) return open + flat + close;
   const pad = " ".repeat(indent + 4);
-  const lines = parts.map(([item, key]) => `${pad}${key}${literal(item, words, indent + 4, width)},`);
-  return `${open}\n${lines.join("\n")}\n${" ".repeat(indent)}${close}`;
+  const lines = parts.map(([item, key]) => `${pad}${key}${literal(item, words, indent + 4, width, last)}`);
+  return `${open}\n${lines.join(",\n")}${last}\n${" ".repeat(indent)}${close}`;
 }
