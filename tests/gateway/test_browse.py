@@ -1,8 +1,9 @@
 """The list of models: where each runs, in words; merged, filtered, sorted, paged."""
 
+import msgspec
 import pytest
 
-from inferd.core.backend import Model
+from inferd.core.backend import Capabilities, Model
 from inferd.core.errors import BackendUnavailable, InvalidRequest, PermissionDenied
 from inferd.core.hub import HubFailure, HubModel, HubProvider, HubQuery, Listing
 from inferd.core.request import OWNER, Principal, Tier
@@ -65,10 +66,16 @@ async def verdict(*backends: FakeBackend, model: HubModel, machine: Machine = MA
     return row.verdict
 
 
-def forge(*names: str, open_tasks: frozenset[str] = OPEN) -> FakeBackend:
-    return FakeBackend(
-        "forge", tier=Tier.TEAM, is_node=True, models=lists(*names), open_tasks=open_tasks
-    )
+class Forge(FakeBackend):
+    """Another node: what it says is its own word, not what was assumed."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(
+            "forge", tier=Tier.TEAM, is_node=True, models=lists(*names), open_tasks=OPEN
+        )
+
+    async def capabilities(self) -> Capabilities:
+        return msgspec.structs.replace(await super().capabilities())
 
 
 def hugging_face() -> FakeBackend:
@@ -85,11 +92,11 @@ GROQ = (HubProvider(name="groq", task="conversational"),)
     [
         ([FakeBackend(models=lists("a/b"))], hub_model("a/b"), ("local", "Runs here", "", 0)),
         (
-            [FakeBackend(models=lists("a/b")), forge("a/b"), hugging_face()],
+            [FakeBackend(models=lists("a/b")), Forge("a/b"), hugging_face()],
             hub_model("a/b", providers=GROQ),
             ("local", "Runs here", "", 2),
         ),
-        ([forge("a/b")], hub_model("a/b"), ("team", "On forge", "", 0)),
+        ([Forge("a/b")], hub_model("a/b"), ("team", "On forge", "", 0)),
         (
             [FakeBackend("anna", tier=Tier.PEER, is_node=True, models=lists("a/b"))],
             hub_model("a/b"),
@@ -102,12 +109,12 @@ GROQ = (HubProvider(name="groq", task="conversational"),)
         ),
         ([hugging_face()], hub_model(providers=GROQ), ("cloud", "Via Hugging Face", "", 0)),
         (
-            [forge()],
+            [Forge()],
             hub_model(),
             ("team", "May run on forge", "forge doesn’t say which models it has.", 0),
         ),
         (
-            [forge("a/other")],
+            [Forge("a/other")],
             hub_model(),
             (
                 "no",
@@ -148,7 +155,7 @@ async def test_a_badge_says_where_or_why_not(
 
 
 async def test_a_place_that_fails_is_not_the_best_one() -> None:
-    dead, other = forge("a/b"), FakeBackend("lab", tier=Tier.TEAM, models=lists("a/b"))
+    dead, other = Forge("a/b"), FakeBackend("lab", tier=Tier.TEAM, models=lists("a/b"))
     dead.error = BackendUnavailable("connection refused")
     asked = await gateway(dead, other, hub=FakeHub())
     [row] = asked.browse_known(OWNER, Query(task=TASK)).rows
@@ -157,6 +164,13 @@ async def test_a_place_that_fails_is_not_the_best_one() -> None:
     [listed, far] = alone.browse_known(OWNER, Query(task=TASK)).rows
     assert listed.verdict.reason == "forge can’t be asked: connection refused"
     assert far.verdict.reason.endswith("forge isn’t answering just now.")
+
+
+async def test_nothing_is_said_of_a_node_that_was_never_asked() -> None:
+    bench = Bench(Forge(), hub=FakeHub(hub_model()), machine=MACHINE)
+    [row] = bench.gateway.browse_known(OWNER, Query(task=TASK)).rows
+    assert row.verdict.where == "no"
+    assert row.verdict.reason.endswith("forge hasn’t said yet what it has.")
 
 
 async def test_an_engine_that_could_run_it_makes_it_a_download() -> None:

@@ -19,14 +19,14 @@ def is_model_id(name: str) -> bool:
     return ".." not in name and _ID.fullmatch(name) is not None
 
 
-class HubProvider(msgspec.Struct, frozen=True, kw_only=True):
+class HubProvider(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A service that hosts a model now; `task` is the Hub's word for what it does with it."""
 
     name: str
     task: str = ""
 
 
-class HubModel(msgspec.Struct, frozen=True, kw_only=True):
+class HubModel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A model as the Hub lists it. None where the Hub doesn't say.
 
     `size_bytes` is what a download of its weights weighs; `parameters` counts them. `library` and

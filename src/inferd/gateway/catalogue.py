@@ -18,7 +18,7 @@ _BY_CHAT = frozenset({"chat", "text-generation", "image-text-to-text"})
 _HUGGINGFACE = "huggingface"
 
 
-class Placement(msgspec.Struct, frozen=True, kw_only=True):
+class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One place where a model runs. `reason` says why it can't just now, if it can't."""
 
     backend: str
@@ -28,7 +28,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The badge of a model: its best place in words; `more` counts the other usable ones."""
 
     where: Literal["local", "peer", "team", "cloud", "download", "no"] = "no"
@@ -151,7 +151,7 @@ class Catalogue:
                 if not _hosts(model, task):
                     continue
                 reason = member.error
-            elif member.backend.is_node and not member.error and not _lists(member, task):
+            elif member.backend.is_node and _is_silent_about(member, task):
                 reason = f"{member.name} doesn’t say which models it has."
             else:
                 continue
@@ -188,6 +188,8 @@ class Catalogue:
             if task in member.capabilities.open_tasks and member.backend.is_node:
                 if member.error:
                     return f"{member.name} isn’t answering just now."
+                if not _has_answered(member):
+                    return f"{member.name} hasn’t said yet what it has."
                 if _lists(member, task):
                     return f"{member.name} doesn’t list it either."
         if hosts := _hosts(model, task):
@@ -227,6 +229,16 @@ def _hosts(model: HubModel, task: str) -> list[str]:
 
 def _lists(member: Member, task: str) -> bool:
     return any(task in model.tasks for model in member.capabilities.models)
+
+
+def _has_answered(member: Member) -> bool:
+    """Whether what it offers is its own word, not only what is expected of its kind."""
+    return member.capabilities is not member.backend.assumed
+
+
+def _is_silent_about(member: Member, task: str) -> bool:
+    """Whether a node answers, does the task, and never says with which models."""
+    return not member.error and _has_answered(member) and not _lists(member, task)
 
 
 def _place(member: Member, reason: str) -> Placement:
