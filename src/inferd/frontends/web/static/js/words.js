@@ -11,9 +11,11 @@ export const whole = (n) => Number(n).toLocaleString("en");
 /** Seconds → "24 ms", "1.24 s", "1 h 12 min". */
 export function duration(seconds) {
   if (seconds < 0.9995) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+  if (seconds < 59.95) return `${seconds.toFixed(seconds < 9.995 ? 2 : 1)} s`;
+  const all = Math.round(seconds);
+  if (seconds < 3599.5) return `${Math.floor(all / 60)} min ${all % 60} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** Bytes → "7.3 GB", "412 kB". */
