@@ -108,6 +108,7 @@ async def _show(exchange: Exchange, books: Books) -> None:
         names=[_name(line, split) for line in shown],
         every=every,
         rows=[_row(line, shown, every, split) for line in found[:_MOST_ROWS]],
+        mine=_first(exchange, split),
         more=max(0, len(found) - _MOST_ROWS),
         far=[(each, *_FAR[each.tier]) for each in usage_sums.distances(totals)],
         peak=_peak(every, days, unit),
@@ -198,7 +199,10 @@ def _peak(every: Line, days: Sequence[str], unit: str) -> str:
 
 def _dates(days: Sequence[str]) -> str:
     first, last = _date(days[0]), _date(days[-1])
-    return last if first == last else f"{first} to {last}"
+    if first == last:
+        return last
+    number, _, month = first.partition(" ")
+    return f"{number if last.endswith(month) else first} to {last}"
 
 
 def _date(day: str) -> str:
@@ -210,8 +214,10 @@ def _duration(seconds: float) -> str:
     """Write a time as the page does: the twin of `duration` in words.js."""
     if seconds < 0.9995:
         return f"{max(1, round(seconds * 1000))} ms"
-    if seconds < 60:
-        return f"{seconds:.{2 if seconds < 10 else 1}f} s"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min {round(seconds % 60)} s"
-    return f"{int(seconds // 3600):,} h {round(seconds % 3600 / 60)} min"
+    if seconds < 59.95:
+        return f"{seconds:.{2 if seconds < 9.995 else 1}f} s"
+    if seconds < 3599.5:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h {minutes} min"
