@@ -199,6 +199,7 @@ async def test_head_answers_at_once() -> None:
     async with open_node(FakeBackend(says(*HELLO))) as node:
         head = await soon(node.client.head("/events"))
         assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream")
+        assert not node.gateway.pool.events.is_heard
 
 
 async def test_a_listener_that_leaves_frees_its_place() -> None:

@@ -215,3 +215,18 @@ def test_a_request_that_ends_in_time_is_answered(tmp_path: Path, slow: Slow) -> 
         assert asking.answered().startswith(b"HTTP/1.1 200 ")
         assert node.process.wait(10) == 0
     assert outcomes(node) == ["ok"]
+
+
+def test_who_only_listens_delays_nothing_and_their_response_ends_as_it_should(
+    tmp_path: Path,
+) -> None:
+    with (
+        run_node(tmp_path, toml="[server]\ndrain_timeout = 3600\n") as node,
+        httpx2.stream("GET", f"{node.url}/events", timeout=30) as events,
+    ):
+        pieces = events.iter_bytes()
+        assert next(pieces).startswith(b"retry: ")
+        node.process.send_signal(signal.SIGTERM)
+        for _ in pieces:
+            pass
+        assert node.process.wait(15) == 0
