@@ -31,6 +31,8 @@ def shown(request: InferenceRequest, result: Result) -> Mapping[str, object]:
     document = msgspec.json.decode(hf_tasks.encode_result(task, result, many=many).body)
     if isinstance(document, dict) and document.keys() == {"result"}:
         document = document["result"]
+    if isinstance(document, dict) and isinstance(answer := document.get("answer"), str) and answer:
+        return {"kind": "text", "text": answer}
     if rows := _scored(document, request.inputs.get("sentences") or request.inputs.get("texts")):
         return {"kind": "scores", "rows": rows}
     text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
