@@ -383,35 +383,6 @@ async def test_a_busy_backend_says_when_to_come_back() -> None:
     assert answer.json()["estimated_time"] == 7
 
 
-async def test_a_model_tells_of_itself() -> None:
-    async with open_node(backend()) as node:
-        shown = await node.client.get("/models/vit")
-        info = await node.client.get("/hf-inference/models/google/vit/info")
-        health = await node.client.get("/models/vit/health")
-        missing = await node.client.get("/models/else/where")
-        tasks = await node.client.get("/models")
-    assert shown.json() == info.json() == health.json()
-    said = shown.json()
-    assert (said["id"], said["tasks"], said["loaded"]) == (
-        "google/vit",
-        ["image-classification"],
-        True,
-    )
-    assert said["runs"][0]["backend"] == "fake"
-    assert missing.status_code == 404
-    assert "available_tasks" in tasks.json()
-
-
-async def test_a_model_that_can_not_run_is_not_healthy() -> None:
-    async with open_node(backend()) as node:
-        [member] = node.gateway.pool
-        member.error = "its disk is full"
-        shown = await node.client.get("/models/vit")
-        health = await node.client.get("/models/vit/health")
-    assert (shown.status_code, shown.json()["state"]) == (200, "Unavailable")
-    assert (health.status_code, "its disk is full" in health.json()["error"]) == (503, True)
-
-
 async def test_who_asks_and_how_much_is_the_gateways_to_say() -> None:
     rules = [Rule(principal="*", models=("acme/*",), effect="deny")]
     async with open_node(backend(), secrets=["abc"], rules=rules) as node:
