@@ -23,7 +23,7 @@ TOKEN = "hf_secretsecretsecret"
 async def opened(
     upstream: StandIn, clock: HandClock, *backends: FakeBackend
 ) -> AsyncGenerator[Node]:
-    settings = Settings(endpoint=upstream.url, token=TOKEN, timeout=5, patience=0.2)
+    settings = Settings(endpoint=upstream.url, token=TOKEN, timeout=5, patience=5)
     async with open_hub(settings, clock=clock) as hub, open_node(*backends, hub=hub) as node:
         yield node
 

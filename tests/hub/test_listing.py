@@ -30,10 +30,15 @@ WHY: dict[Mode, str] = {
 
 @asynccontextmanager
 async def opened(
-    upstream: StandIn, clock: HandClock, folder: Path | None = None, seconds: float = 5
+    upstream: StandIn,
+    clock: HandClock,
+    folder: Path | None = None,
+    *,
+    seconds: float = 30,
+    patience: float = 30,
 ) -> AsyncGenerator[Hub]:
     settings = Settings(
-        endpoint=upstream.url, token=TOKEN, timeout=seconds, patience=0.2, folder=folder
+        endpoint=upstream.url, token=TOKEN, timeout=seconds, patience=patience, folder=folder
     )
     async with open_hub(settings, clock=clock) as hub:
         yield hub
@@ -119,11 +124,11 @@ async def test_a_slow_hub_is_waited_for_so_long_and_no_longer(mode: Mode) -> Non
 async def test_with_an_old_list_to_show_a_slow_hub_is_hardly_waited_for() -> None:
     clock = HandClock()
     with stand_in(many(20)) as upstream:
-        async with opened(upstream, clock, seconds=60) as hub:
+        async with opened(upstream, clock, patience=0.2) as hub:
             await hub.list(QUERY, 100)
             clock.turn(FRESH + 1)
             upstream.mode = "silent"
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 rows, cache, why = told(await hub.list(QUERY, 100))
     assert (rows, cache) == (20, "stale")
     assert "within 0.2 s" in why
