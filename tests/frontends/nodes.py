@@ -102,8 +102,9 @@ async def open_node(
     settings: HttpSettings | None = None,
     routing: Rules | None = None,
     hub: HubListing | None = None,
+    books: admin.Usage | None = None,
 ) -> AsyncGenerator[Node]:
-    """Run a node over `backends`."""
+    """Run a node over `backends`; pages that show the ledger read `books`."""
     clock, ledger = clock or SystemClock(), Ledger()
     pool = Pool([Member(backend, priority=0) for backend in backends], clock)
     await pool.refresh()
@@ -131,7 +132,7 @@ async def open_node(
         *spoken,
         *hf_models.frontends(context),
         events.frontend(context),
-        web.frontend(context),
+        web.frontend(context, books),
     ]
     app = build_app([*shown, reference.frontend(context, shown)], settings or HttpSettings())
     # Named as TCP, or asyncio leaves Nagle's algorithm on, and every other answer waits 40 ms.
