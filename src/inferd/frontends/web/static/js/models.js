@@ -43,6 +43,12 @@ async function refreshCounts() {
   return mine;
 }
 
+/** How the rows say that a backend stands. */
+function believed(rows, name) {
+  const place = rows.flatMap((row) => row.runs).find(({ backend }) => backend === name);
+  return place && `${place.usable} ${place.reason}`;
+}
+
 function usePill() {
   const [moved, setMoved] = useState(NONE);
   const [changed, setChanged] = useState(0);
@@ -113,18 +119,20 @@ function Models() {
   }, []);
 
   useEffect(() => {
-    // The rows that the server drew may be a later page of them: the list begins at its beginning.
     if (first.cache === "none" && given.total > given.rows.length) loadOwn();
-    // Unsorted, what others have comes behind what runs; sorted, it comes between.
-    load(start, { quietly: () => !given.start && (!start.sort || given.cache !== "none" || scrollY > 0) });
+    // Rows that people have seen stay where they are. Unsorted, what the Hub has comes behind them.
+    let ready = !given.start && (!start.sort || given.cache !== "none");
+    const quietly = () => ready || scrollY > 0;
+    load(start, { quietly }).then(() => { ready = true; });
     let timer = 0;
     const known = new Map();
-    const soon = () => { clearTimeout(timer); timer = setTimeout(() => load(now.current.filters, { quietly: () => true }), SETTLING); };
+    const soon = () => { clearTimeout(timer); timer = setTimeout(() => load(now.current.filters, { quietly }), SETTLING); };
     const heard = ({ detail: { topic, data } }) => {
       if (topic !== "backend") return;
-      const state = `${data.usable} ${data.reason}`;
-      if (known.get(data.name) !== state) soon();
-      known.set(data.name, state);
+      const was = known.get(data.name) ?? believed(now.current.list.rows, data.name);
+      const is = `${data.usable} ${data.reason}`;
+      known.set(data.name, is);
+      if (was !== is) soon();
     };
     addEventListener("inferd:event", heard);
     addEventListener("inferd:back", soon);

@@ -30,7 +30,7 @@ export function Row({ row, index, page, moved }) {
   const href = runs ? runAddress(page.task, row.id) : undefined;
   const ticked = page.ticked.includes(row.id);
   return html`<tr data-id=${row.id} aria-rowindex=${index + 2} class=${moved ? "moved" : undefined}>
-    <td><div class="pick-m">${runs && html`<input type="checkbox" name="model" value=${row.id} form="compare" aria-label=${`Compare ${row.id}`} checked=${ticked} disabled=${!ticked && page.ticked.length >= 4} onChange=${() => page.tick(row.id)} />`}
+    <td><div class=${page.mayRun && !runs ? "pick-m bare" : "pick-m"}>${runs && html`<input type="checkbox" name="model" value=${row.id} form="compare" aria-label=${`Compare ${row.id}`} checked=${ticked} disabled=${!ticked && page.ticked.length >= 4} onChange=${() => page.tick(row.id)} />`}
       <span class="model">${runs ? html`<a href=${href} data-open><${Name} id=${row.id} /></a>` : html`<span class="m5" tabindex="-1" data-open><${Name} id=${row.id} /></span>`}<span class="sub">${secondLine(row)}</span></span></div></td>
     <td><div class="places"><${Where} kind=${verdict.where} label=${verdict.label} />${verdict.more > 0 && html`<span class="s t3 nowrap hide-s" title=${others(row)}>+ ${verdict.more} more</span>`}</div>${verdict.reason && html`<div class="why">${verdict.reason}</div>`}</td>
     <td class="s t2 hide-m nowrap">${row.gated === "false" ? "no" : "yes"}</td>
