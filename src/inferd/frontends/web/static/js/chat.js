@@ -112,7 +112,8 @@ function App() {
     const runs = rowOf(choice.model)?.runs ?? [];
     const tiers = Object.fromEntries(runs.map((run) => [run.backend, run.tier]));
     const { answer, ended } = begin(current, turn, { reach: current.reach, tiers, ...choice });
-    requestAnimationFrame(scroll.toEnd);
+    const isBeside = turn.answers.length > 1;
+    requestAnimationFrame(() => (isBeside ? log.current.querySelector(".sides .msg[aria-busy]")?.scrollIntoView({ block: "nearest" }) : scroll.toEnd()));
     redraw();
     const tell = () => { if (answer.served) { setSaid(`Answering on ${nameOf(answer.served.backend)}`); runOf(answer)?.heard.delete(tell); } };
     runOf(answer)?.heard.add(tell);
@@ -128,7 +129,7 @@ function App() {
     if (editing) current.turns.splice(current.turns.indexOf(editing));
     const turn = { text: draft.text, files: draft.files, answers: [] };
     current.turns.push(turn);
-    current.title ||= titleOf(draft.text || draft.files[0].name);
+    if (!current.named && current.turns.length === 1) current.title = titleOf(draft.text || draft.files[0].name);
     setDraft({ text: "", files: [] });
     setEditing(null);
     ask(turn, { model: current.model, place: current.place });

@@ -40,10 +40,11 @@ export function Composer(props) {
     onDraft({ ...draft, files });
     field.current?.focus();
   };
+  const send = () => { setWrong(""); onSend(); };
   const key = (event) => {
     if (event.isComposing) return;
     const isEmpty = draft.text === "";
-    if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); onSend(); }
+    if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); send(); }
     else if (event.key === "ArrowUp" && isEmpty && onEditLast()) event.preventDefault();
     else if (isEmpty && event.key === "@") { event.preventDefault(); onOpen("place"); }
     else if (isEmpty && event.key === "/") { event.preventDefault(); onOpen("model"); }
@@ -54,7 +55,7 @@ export function Composer(props) {
   return html`<div class="chat-x" onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
     ${open === "place" && html`<${PlacePicker} row=${row} model=${conversation.model} place=${conversation.place} reach=${conversation.reach} onPlace=${onPlace} onReach=${onReach} onClose=${close} />`}
     ${open === "model" && html`<${ModelPicker} rows=${rows} model=${conversation.model} reach=${conversation.reach} onModel=${onModel} onClose=${close} />`}
-    <form class="composer" onSubmit=${(event) => { event.preventDefault(); onSend(); }}>
+    <form class="composer" onSubmit=${(event) => { event.preventDefault(); send(); }}>
       ${isEditing && html`<p class="s t2 edit">Editing your last message. What came after it goes when you send. <kbd>Esc</kbd> keeps it.</p>`}
       ${draft.files.length > 0 && html`<${Files} files=${draft.files} onRemove=${(file) => onDraft({ ...draft, files: draft.files.filter((each) => each !== file) })} />`}
       <label class="vh" for="m">Message</label>

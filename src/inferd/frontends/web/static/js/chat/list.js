@@ -1,5 +1,5 @@
 // The conversations kept in this browser: open, rename, delete.
-import { html, useEffect, useRef, useState } from "../lib.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib.js";
 import { Icon } from "../ui.js";
 import { isBusy } from "./runs.js";
 import { conversations, lost, MOST, remove, touch } from "./store.js";
@@ -8,10 +8,11 @@ const today = (at) => new Date(at).toDateString() === new Date().toDateString();
 
 function Renaming({ conversation, onDone }) {
   const field = useRef(null);
-  useEffect(() => field.current?.select(), []);
+  useLayoutEffect(() => field.current?.select(), []);
   const keep = () => {
+    if (!field.current) return;
     const title = field.current.value.trim().slice(0, 120);
-    if (title) { conversation.title = title; touch(conversation); }
+    if (title) { Object.assign(conversation, { title, named: true }); touch(conversation); }
     onDone();
   };
   const key = (event) => {
