@@ -102,15 +102,9 @@ async def test_a_period_begins_at_midnight(tmp_path: Path, period: str, count: i
 
 
 async def test_how_far_words_travelled(tmp_path: Path) -> None:
-    far = row(source="remote", tier="cloud", backend="openrouter")
-    rows = [
-        row(),
-        row(),
-        row(far),
-        row(backend="", source="", tier="", outcome="x"),
-        row(tier=""),
-    ]
-    async with counting(tmp_path, rows) as node:
+    cloud = row(source="remote", tier="cloud", backend="openrouter")
+    nowhere = row(backend="", source="", tier="", outcome="model_not_found")
+    async with counting(tmp_path, [row(), row(), cloud, nowhere, row(tier="")]) as node:
         said = words(await visit(node))
     assert "Stayed here nobody else saw them 75%" in said
     assert "Cloud openrouter 25%" in said
