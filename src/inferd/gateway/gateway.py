@@ -17,7 +17,7 @@ from inferd.gateway.catalogue import Catalogue, Row
 from inferd.gateway.events import BackendEvent, Subscription, Topic
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Candidate
-from inferd.gateway.routing.sight import check_asked_for, heard_by, sees
+from inferd.gateway.routing.sight import Ear, check_asked_for, sees
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class Gateway:
         """
         if {*topics} - {Topic.INFERENCE}:
             self.authorize(principal, Action.LIST)
-        wanted = heard_by(principal, self._parts.policy, self.pool, frozenset(requests))
+        wanted = Ear(principal, self._parts.policy, self.pool, frozenset(requests))
         return self.pool.events.subscribe(principal.id, topics, wanted)
 
     def backends(self, principal: Principal) -> list[BackendEvent]:

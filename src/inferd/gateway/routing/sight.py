@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+from inferd.core.backend import Capabilities
 from inferd.core.request import OWNER, Action, InferenceRequest, Principal
 from inferd.gateway.admission.policy import Policy
-from inferd.gateway.events import BackendEvent, Event, InferenceEvent, QueueEvent, Wanted
+from inferd.gateway.events import BackendEvent, Event, InferenceEvent, QueueEvent
 from inferd.gateway.routing.pool import Member, Pool
 from inferd.gateway.routing.refusals import no_such_backend
 
@@ -44,30 +45,43 @@ def check_asked_for(
     raise no_such_backend(request.backend, known[:_MOST_NAMES])
 
 
-def heard_by(principal: Principal, policy: Policy, pool: Pool, requests: Collection[str]) -> Wanted:
-    """Return what this principal may hear: of its own requests, and of backends it sees.
+class Ear:
+    """What a principal may hear: of its own requests, and of backends that it sees.
 
     The owner hears of everybody's requests; `requests`, if any, are the only ones wanted.
     """
-    members = {member.name: member for member in pool}
 
-    def is_seen(name: str) -> bool:
-        member = members.get(name)
-        return member is not None and sees(policy, principal, member)
+    def __init__(
+        self, principal: Principal, policy: Policy, pool: Pool, requests: Collection[str]
+    ) -> None:
+        self._principal = principal
+        self._policy = policy
+        self._requests = requests
+        self._members = {member.name: member for member in pool}
+        # Decided once for what a backend offers: this is asked for every event.
+        self._decided: dict[str, tuple[Capabilities, bool]] = {}
 
-    def wanted(event: Event) -> Event | None:
+    def __call__(self, event: Event) -> Event | None:
+        """Return the event, without what isn't for this principal; or nothing."""
         match event:
             case InferenceEvent():
-                if principal.id not in (event.principal, OWNER.id):
+                if self._principal.id not in (event.principal, OWNER.id):
                     return None
-                if requests and event.request_id not in requests:
+                if self._requests and event.request_id not in self._requests:
                     return None
-                if event.backend and not is_seen(event.backend):
+                if event.backend and not self._sees(event.backend):
                     return msgspec.structs.replace(event, backend="")
                 return event
             case BackendEvent():
-                return event if is_seen(event.name) else None
+                return event if self._sees(event.name) else None
             case QueueEvent():
-                return event if is_seen(event.backend) else None
+                return event if self._sees(event.backend) else None
 
-    return wanted
+    def _sees(self, name: str) -> bool:
+        member, known = self._members.get(name), self._decided.get(name)
+        if member is None:
+            return False
+        if known is None or known[0] is not member.capabilities:
+            seen = sees(self._policy, self._principal, member)
+            known = self._decided[name] = (member.capabilities, seen)
+        return known[1]
