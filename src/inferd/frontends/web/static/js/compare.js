@@ -57,10 +57,10 @@ function Compare() {
       <div class="cmp-acts"><button class="btn pri" disabled=${!chosen.length || running.length > 0}>${running.length ? html`<${Spinner} />${running.length} running` : html`<${Icon} name=${ask ? "again" : "play"} />${chosen.length > 1 ? `Run ${chosen.length} side by side` : "Run inference"}`}</button>
         ${running.length > 0 && html`<button type="button" class="btn" onClick=${() => running.forEach((value) => columns.current[value]?.())}><${Icon} name="stop" />Cancel all</button>`}
         <span class="s t3 hide-s"><kbd>⌘</kbd> <kbd>↵</kbd> runs</span></div></form>
-    <${Figures} chosen=${chosen} states=${states} />
     <div class="cmp n${chosen.length} sec">${chosen.map((value) => html`<${Column} key=${value} choice=${known.get(value)} ask=${ask}
       onState=${(state) => setStates((before) => ({ ...before, [value]: state }))} keepStop=${(stop) => { columns.current[value] = stop; }}
       onRemove=${() => { setChosen(chosen.filter((each) => each !== value)); setStates((before) => ({ ...before, [value]: undefined })); }} />`)}</div>
+    <${Figures} chosen=${chosen} states=${states} />
     ${!chosen.length && html`<p class="t2 sec">No model is chosen. Add one above.</p>`}`;
 }
 

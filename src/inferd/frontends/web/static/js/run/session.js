@@ -57,7 +57,7 @@ class Running {
       this.#sent = send(ask, {
         upload: (sent, total) => this.#step({ kind: "upload", sent, total: Object.keys(ask.files).length ? total : 0 }),
         sent: () => this.#step({ kind: "sent" }),
-        head: (served) => { this.#step({ kind: "head" }); this.#change({ served }); },
+        head: (served) => { this.#step({ kind: "head", streams: ask.streams }); this.#change({ served }); },
         text: (text) => this.#change({ text, firstWord: this.#state.firstWord || (text ? this.#seconds : 0) }),
       });
       const answer = await this.#sent.answer;

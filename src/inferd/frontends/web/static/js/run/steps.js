@@ -14,7 +14,7 @@ export const atFirst = () => ({
  * Return the state after an event.
  * @param {ReturnType<atFirst>} state
  * @param {{kind: "upload", sent: number, total: number} | {kind: "sent"} | {kind: "stage", data: object}
- *   | {kind: "head"} | {kind: "end"} | {kind: "fail", stopped?: boolean}} event
+ *   | {kind: "head", streams?: boolean} | {kind: "end"} | {kind: "fail", stopped?: boolean}} event
  * @param {number} at seconds since the request began
  */
 export function advance(state, event, at) {
@@ -27,7 +27,8 @@ export function advance(state, event, at) {
     case "stage":
       return told(state, event.data, at);
     case "head":
-      return logged(moved(state, "finalize", at), at, "the answer begins");
+      // A streamed answer begins while the model is still at it.
+      return logged(moved(state, event.streams ? "run" : "finalize", at), at, "the answer begins");
     case "end":
       return { ...moved(state, "finalize", at), took: { ...state.took, finalize: at - (state.began.finalize ?? at) }, ended: true };
     case "fail":
