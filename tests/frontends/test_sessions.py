@@ -5,6 +5,7 @@ import json
 import pytest
 
 from inferd.frontends._http.settings import HttpSettings
+from inferd.gateway.admission.credentials import Login
 from tests.clocks import HandClock
 from tests.frontends.browsers import A_LINK_ELSEWHERE, A_LINK_ON_ANOTHER_PORT, TYPED, Browser
 from tests.frontends.fakes import HELLO, FakeBackend, says
@@ -257,6 +258,23 @@ async def test_a_session_of_an_open_node_is_void_once_it_has_a_secret() -> None:
     async with open_node(secrets=[SECRET]) as node, Browser(node) as browser:
         browser.cookie = kept
         assert (await browser.fetch("GET", "/models")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("then", "expected"),
+    [("mira:one", 200), ("mira:two", 401), ("jun:one", 401), ("", 401)],
+)
+async def test_a_session_is_void_once_its_password_has_changed(then: str, expected: int) -> None:
+    login = Login(name="mira", password="one")
+    async with open_node(login=login) as node, Browser(node) as browser:
+        await browser.visit("/login")
+        await browser.send_form("/login", {"name": "mira", "password": "one"})
+        kept = browser.cookie
+    name, _, password = then.partition(":")
+    changed = Login(name=name, password=password) if then else None
+    async with open_node(login=changed) as node, Browser(node) as browser:
+        browser.cookie = kept
+        assert (await browser.fetch("GET", "/models")).status_code == expected
 
 
 async def test_behind_tls_the_cookie_stays_on_tls() -> None:
