@@ -58,7 +58,7 @@ async def paste(language: str, code: str, cwd: Path) -> str:
         case shell:
             tool("curl")
             silent = code.replace("curl ", "curl -sS --fail-with-body ", 1)
-            return await run(tool(shell), cwd=cwd, text=silent)
+            return await run(tool(shell), "-c", silent, cwd=cwd)
 
 
 async def asked(
