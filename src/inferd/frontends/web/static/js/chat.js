@@ -182,7 +182,7 @@ function App() {
           onModel=${(found) => { if (!rowOf(found.id)) setRows([...rows, found]); change({ model: found.id, place: found.runs.some((run) => run.backend === current.place) ? current.place : "" }); }}
           onPlace=${(place) => change({ place })}
           onReach=${(reach) => change({ reach, place: isBeyond(row?.runs.find((run) => run.backend === current.place)?.tier, reach) ? "" : current.place })} /></div></section>
-    <div class="vh" aria-live="polite">${said}</div>`;
+    <div class="vh" aria-live="polite" data-said>${said}</div>`;
 }
 
 const root = document.querySelector("[data-chat]");

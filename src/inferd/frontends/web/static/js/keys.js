@@ -55,11 +55,11 @@ export function showKeys() {
   const opener = document.activeElement;
   const list = element("dl", { className: "keys-l" });
   const row = (key, label) => {
-    const shown = key.split(" ").flatMap((part, at) => [...(at ? [" then "] : []), element("kbd", { textContent: part })]);
+    const shown = [key].flat().flatMap((part, at) => [...(at ? [" then "] : []), element("kbd", { textContent: part })]);
     list.append(element("dt", {}, ...shown), element("dd", { textContent: label }));
   };
   row(isMac ? "⌘K" : "Ctrl K", "Search or jump to");
-  for (const [key, { label }] of keys) row(key, label);
+  for (const [key, { label }] of keys) row(key.split(" "), label);
   row("Esc", "Close what is open");
   const box = element("input", { type: "checkbox", checked: lettersOn(), autofocus: true });
   box.addEventListener("change", () => (box.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "1")));

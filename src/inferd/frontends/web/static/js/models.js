@@ -147,7 +147,7 @@ function Models() {
   const busy = Boolean(list.waiting) || list.hub;
   return html`<${Filters} filters=${filters} runnable=${counts.runnable} total=${list.total} sorts=${given.sorts} onChange=${change} />
     <${HubNote} state=${list} onAgain=${again} />
-    ${pill.changed > 0 && html`<div class="again"><button type="button" class="btn s" onClick=${resort}>${pill.changed} changed, sort again</button></div>`}
+    ${pill.changed > 0 && html`<div class="again" role="status"><button type="button" class="btn s" onClick=${resort}>${pill.changed} changed, sort again</button></div>`}
     <${Table} rows=${list.rows} start=${0} total=${list.total} filters=${filters} page=${page} moved=${pill.moved} waiting=${busy} more=${list.waiting ? "" : list.next} onSort=${change} onMore=${more} />
     ${!list.rows.length && !busy && html`<${Empty} filters=${filters} label=${given.label} among=${counts.models} onClear=${clear} />`}
     <${CompareBar} ticked=${ticked} onClear=${() => setTicked([])} />`;

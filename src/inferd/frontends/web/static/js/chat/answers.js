@@ -30,14 +30,17 @@ function Waiting({ answer, run }) {
   return html`<p class="wait s t3"><${Spinner} />${words}${at && ` ${words === "Asking" ? "" : "on "}${nameOf(at)}`}</p>`;
 }
 
+const tokens = (n) => `${whole(n)} token${n === 1 ? "" : "s"}`;
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+
 function figures(answer, run) {
   if (run) {
     const seconds = (performance.now() - (run.first || performance.now())) / 1000;
-    return [`${whole(run.pieces)} tokens`, run.pieces > 4 && seconds > 0.2 && `${Math.round(run.pieces / seconds)} tok/s`];
+    return [tokens(run.pieces), run.pieces > 4 && seconds > 0.2 && `${Math.round(run.pieces / seconds)} tok/s`];
   }
   return [
     answer.seconds !== undefined && duration(answer.seconds),
-    answer.tokens > 0 && `${answer.about ? "about " : ""}${whole(answer.tokens)} tokens`,
+    answer.tokens > 0 && `${answer.about ? "about " : ""}${tokens(answer.tokens)}`,
     answer.rate > 0 && `${Math.round(answer.rate)} tok/s`,
   ];
 }
@@ -72,7 +75,7 @@ function Trouble({ answer, canElsewhere, onAgain, onElsewhere }) {
   const title = answer.text ? `Stopped here: ${error}` : error;
   const kept = answer.text ? "What had come is kept." : "Your question is still here.";
   return html`<${Note} kind="bad" title=${title} requestId=${status === LOST ? "" : requestId}>
-    ${(reason || hint) && html`<p class="s t2">${[reason, hint].filter(Boolean).join(". ")}</p>`}
+    ${(reason || hint) && html`<p class="s t2">${[reason, hint].filter(Boolean).map(sentence).join(" ")}</p>`}
     <p class="s t2">${kept}</p>
     <div class="row wrap">${status === 401 ? html`<a class="btn s" href="/login?next=/chat">Sign in</a>` : html`
       <button type="button" class="btn s" onClick=${onAgain}><${Icon} name="again" />Try again</button>`}

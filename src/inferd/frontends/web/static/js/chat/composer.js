@@ -64,7 +64,7 @@ export function Composer(props) {
       ${wrong && html`<p class="err" id="m-wrong" role="alert">${wrong}</p>`}
       <div class="row"><input type="file" multiple hidden ref=${picker} onChange=${(event) => { take(event.target.files); event.target.value = ""; }} />
         <button type="button" class="btn ghost icon s" aria-label="Attach a text file" title="Attach a text file" onClick=${() => picker.current.click()}><${Icon} name="clip" /></button>
-        <button type="button" class="pick" aria-haspopup="dialog" aria-expanded=${String(open === "model")} onClick=${toggle("model")}><span class="vh">Model: </span><span>${conversation.model || "Choose a model"}</span><${Icon} name="down" /></button>
+        <button type="button" class="pick" aria-haspopup="dialog" aria-expanded=${String(open === "model")} onClick=${toggle("model")}><span class="vh">Model: </span><span title=${conversation.model}>${conversation.model.split("/").pop() || "Choose a model"}</span><${Icon} name="down" /></button>
         <button type="button" class="pick host-pick" aria-haspopup="dialog" aria-expanded=${String(open === "place")} onClick=${toggle("place")}><span class="vh">Where to run: </span><${Icon} name="route" /><span>${placeName}</span><${Icon} name="down" /></button>
         <span class="sp"></span>
         ${isBusy ? html`<button type="button" class="btn icon" aria-label="Stop answering" title="Stop (Esc)" onClick=${onStop}><${Icon} name="stop" /></button>`

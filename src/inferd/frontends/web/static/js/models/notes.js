@@ -3,7 +3,7 @@ import { html } from "../lib.js";
 import { Icon, Spinner } from "../ui.js";
 import { addressOf } from "./list.js";
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const Again = ({ onAgain }) => html`<button type="button" class="link" onClick=${onAgain}>Try again</button>`;
 
 /** How good the Hub's part of the list is; nothing where it is fresh. */
