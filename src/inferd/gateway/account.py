@@ -54,17 +54,15 @@ class Account:
         self._principal = principal
         self._started = self._began = clock.now()
 
-    def attempt(self, target: Target) -> None:
-        """Note that a backend is asked."""
+    def attempt(self, target: Target) -> Tell:
+        """Note that a backend is asked; return what it says its stages to."""
         self._began = self._clock.now()
         target.member.took()
-        if self._events.is_heard:
-            self._target, self._stage = target, None
-            self._say(target, Stage.ROUTED)
-
-    def tell(self, target: Target) -> Tell:
-        """Return what the backend that is asked says its stages to."""
-        return partial(self._say, target) if self._events.is_heard else unheard
+        if not self._events.is_heard:
+            return unheard
+        self._target, self._stage = target, None
+        self._say(target, Stage.ROUTED)
+        return partial(self._say, target)
 
     def answered(self, target: Target) -> None:
         """Note that an answer begins."""

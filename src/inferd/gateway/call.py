@@ -8,6 +8,7 @@ import msgspec
 from inferd.core.answer import Answer, Served
 from inferd.core.clock import Clock
 from inferd.core.errors import BackendError, BackendTimeout, LoopDetected, NodeError
+from inferd.core.progress import Tell
 from inferd.core.request import (
     ALL_TIERS,
     Action,
@@ -111,9 +112,9 @@ class Call:
         failures: list[tuple[Target, NodeError]] = []
         for target in parts.router.targets(request, permit):
             self._admit(target)
-            self._account.attempt(target)
+            tell = self._account.attempt(target)
             try:
-                answer = await self._ask(target)
+                answer = await self._ask(target, tell)
             except BaseException as error:
                 self._account.returned(target, None, error)
                 if not isinstance(error, NodeError):
@@ -146,13 +147,13 @@ class Call:
             self._hold = self._parts.limiter.hold(self._principal, rule.limits, rule=rule)
             self._rule = rule
 
-    async def _ask(self, target: Target) -> Answer:
+    async def _ask(self, target: Target, tell: Tell) -> Answer:
         request = msgspec.structs.replace(
             self._request,
             model=target.model,
             tiers=self._reach(target),
             backend="",
-            tell=self._account.tell(target),
+            tell=tell,
         )
         if request.deadline is None:
             return await target.member.backend.infer(request)
