@@ -1,19 +1,54 @@
 """A real browser in front of real nodes."""
 
 import shutil
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.node.nodes import RunningNode, run_node
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+LAPTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+SECRET = "s3cret-of-the-team"
+REMOTE_TEAM = """
+[server]
+name = "forge"
+[[backends]]
+name = "pretend"
+kind = "echo"
+models = ["acme/far"]
+[[backends]]
+name = "writer"
+kind = "echo"
+models = ["acme/writer"]
+options = { delay = 0.05 }
+[[backends]]
+name = "stuck"
+kind = "echo"
+models = ["acme/stuck-far"]
+options = { delay = 900.0 }
+"""
+OWN = """
+[server]
+name = "laptop"
+[[backends]]
+name = "near"
+kind = "echo"
+models = ["acme/near"]
+[[backends]]
+name = "stuck"
+kind = "echo"
+models = ["acme/stuck-here"]
+options = { delay = 900.0 }
+"""
 
 StartNode = Callable[..., RunningNode]
+OpenPage = Callable[..., Awaitable[Page]]
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
@@ -31,20 +66,37 @@ async def browser() -> AsyncGenerator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser) -> AsyncGenerator[Page]:
-    """A window of a laptop's size, in a profile of its own; what goes wrong in it fails the test."""
-    context = await browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(10_000)
-    opened = await context.new_page()
+async def open_page(browser: Browser) -> AsyncGenerator[OpenPage]:
+    """Open windows of a laptop's size, each in a profile of its own.
+
+    What goes wrong in their scripts, or against their policy, fails the test.
+    """
+    contexts: list[BrowserContext] = []
     problems: list[str] = []
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on(
-        "console",
-        lambda said: problems.append(said.text) if "Content Security" in said.text else None,
-    )
-    yield opened
-    await context.close()
+
+    async def open_one(**options: object) -> Page:
+        given: dict[str, object] = {"viewport": LAPTOP, **options}
+        context = await browser.new_context(**given)  # pyright: ignore[reportArgumentType]
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        opened = await context.new_page()
+        opened.on("pageerror", lambda error: problems.append(f"{opened.url}: {error}"))
+        opened.on(
+            "console",
+            lambda said: problems.append(said.text) if "Content Security" in said.text else None,
+        )
+        return opened
+
+    yield open_one
+    for context in contexts:
+        await context.close()
     assert not problems, problems
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(open_page: OpenPage) -> Page:
+    """One such window."""
+    return await open_page()
 
 
 @pytest.fixture
@@ -65,7 +117,28 @@ def start_node(tmp_path: Path) -> Generator[StartNode]:
         yield start
 
 
-@pytest.fixture
-def node(start_node: StartNode) -> RunningNode:
-    """One node, as `make run` starts it."""
-    return start_node()
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningNode]:
+    """One node, as `make run` starts it; every test that changes nothing of it looks at it."""
+    with run_node(tmp_path_factory.mktemp("alone")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def forge(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningNode]:
+    """The team's node: a shared secret, backends that the laptop lacks."""
+    environment = {"INFERENCE_SHARED_SECRET": SECRET}
+    with run_node(tmp_path_factory.mktemp("forge"), environment, toml=REMOTE_TEAM) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def laptop(forge: RunningNode, tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningNode]:
+    """A laptop that may forward to it."""
+    environment = {
+        "REMOTE_INFERENCE_ENABLED": "true",
+        "REMOTE_INFERENCE_ENDPOINT": f"{forge.url}/inference",
+        "REMOTE_INFERENCE_TOKEN": SECRET,
+    }
+    with run_node(tmp_path_factory.mktemp("laptop"), environment, toml=OWN) as running:
+        yield running
