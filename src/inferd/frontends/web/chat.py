@@ -45,12 +45,16 @@ async def show_chat(exchange: Exchange) -> None:
 
 
 def _rows(exchange: Exchange) -> tuple[Row, ...]:
-    """Return the models that places list for chat. Without the right to list there are none."""
+    """Return the models that places list for chat, what only quotes last.
+
+    Without the right to list there are none.
+    """
     query = Query(task="chat", hub=False, limit=_MOST_ROWS)
     try:
-        return exchange.context.gateway.browse_known(exchange.principal, query).rows
+        rows = exchange.context.gateway.browse_known(exchange.principal, query).rows
     except PermissionDenied:
         return ()
+    return tuple(sorted(rows, key=lambda row: row.id == QUOTER))
 
 
 def _is_usable(row: Row) -> bool:
