@@ -4,7 +4,9 @@ import { Icon } from "../ui.js";
 import { addressOf, direction } from "./list.js";
 import { Bones, Row } from "./rows.js";
 
-const CHUNK = 20;
+const CHUNK = 10;
+/** The server draws so many: they are there from the start. */
+const DRAWN = 40;
 const ROW_HEIGHT = 66;
 const MARGIN = "1200px 0px";
 const COLUMNS = [
@@ -23,7 +25,7 @@ function Heading({ sort, label, extra, filters, onSort }) {
 
 function Chunk({ rows, start, page, moved }) {
   const body = useRef(null);
-  const [near, setNear] = useState(start < CHUNK * 2);
+  const [near, setNear] = useState(start < DRAWN);
   const height = useRef(0);
   useEffect(() => {
     const watch = new IntersectionObserver(([entry]) => {
