@@ -48,7 +48,7 @@ async def test_an_answer_is_lent_and_closed_and_recorded() -> None:
     assert bench.members[0].in_flight == 0
     (row,) = bench.records.rows
     assert (row.principal, row.model, row.backend, row.source) == ("owner", MODEL, "here", "local")
-    assert (row.input_tokens, row.output_tokens, row.outcome) == (2, 3, "ok")
+    assert (row.tier, row.input_tokens, row.output_tokens, row.outcome) == ("local", 2, 3, "ok")
     assert not bench.records.forwards
 
 
