@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 from inferd.gateway.browse import MOST_ROWS, Page, Query, Sort
 from inferd.gateway.catalogue import Row
 
-ROWS_A_PAGE = 40
+ROWS_A_PAGE = 30
 SORTS: tuple[tuple[Sort, str], ...] = (
     ("", "What runs first"),
     ("trending", "Trending"),

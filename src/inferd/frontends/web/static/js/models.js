@@ -14,6 +14,8 @@ const NONE = new Set();
 const TYPING = 180;
 const SETTLING = 500;
 const FADED = 800;
+/** What comes this soon after an answer was in it. */
+const JUST_ASKED = 1500;
 
 const first = {
   rows: given.rows, total: given.total, next: "", cache: given.cache, age: given.age,
@@ -132,7 +134,8 @@ function Models() {
       const was = known.get(data.name) ?? believed(now.current.list.rows, data.name);
       const is = `${data.usable} ${data.reason}`;
       known.set(data.name, is);
-      if (was !== is) soon();
+      const isOld = was === undefined && Date.now() - now.current.list.at < JUST_ASKED;
+      if (was !== is && !isOld) soon();
     };
     addEventListener("inferd:event", heard);
     addEventListener("inferd:back", soon);

@@ -1,6 +1,7 @@
 // The list of one task's models: what is asked of the node, and how answers become rows.
 import { ask } from "../api.js";
 
+const FIRST = 30;
 const PAGE = 100;
 const EVERYTHING = 1000;
 const FIGURES = { trending: "trendingScore", downloads: "downloads", likes: "likes", name: "id" };
@@ -37,9 +38,9 @@ function request(filters, limit, hub) {
  * @returns {Promise<{rows: object[], total: number, next: string, cache: string, age: number?, error: string, hint: string}>}
  * @throws {Problem}
  */
-export async function fetchFirst(filters, { atLeast = PAGE, hub = true, signal } = {}) {
+export async function fetchFirst(filters, { atLeast = 0, hub = true, signal } = {}) {
   const whole = isReversed(filters);
-  const limit = whole ? EVERYTHING : Math.min(EVERYTHING, Math.max(PAGE, atLeast));
+  const limit = whole ? EVERYTHING : Math.min(EVERYTHING, Math.max(FIRST, atLeast));
   const page = await first(filters, limit, hub, signal);
   return whole ? { ...page, rows: reversed(page.rows, filters.sort) } : page;
 }
@@ -77,6 +78,7 @@ function nextOf(link) {
   const found = /<([^>]*)>\s*;\s*rel="?next"?/.exec(link);
   if (!found) return "";
   const url = new URL(found[1], location.href);
+  url.searchParams.set("limit", PAGE);
   return url.origin === location.origin ? url.pathname + url.search : "";
 }
 

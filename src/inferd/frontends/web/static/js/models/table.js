@@ -6,7 +6,7 @@ import { Bones, Row } from "./rows.js";
 
 const CHUNK = 10;
 /** The server draws so many: they are there from the start. */
-const DRAWN = 40;
+const DRAWN = 30;
 const ROW_HEIGHT = 66;
 const MARGIN = "1200px 0px";
 const COLUMNS = [
