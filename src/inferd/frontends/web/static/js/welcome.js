@@ -2,9 +2,9 @@
 const form = document.querySelector("[data-ask]");
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
-  location.assign(`/chat?${new URLSearchParams({ model: form.dataset.ask, q: form.elements.prompt.value })}`);
+  location.assign(`/chat?${new URLSearchParams({ model: form.dataset.ask, q: form.elements["field.messages"].value })}`);
 });
-form?.elements.prompt.addEventListener("keydown", (event) => {
+form?.elements["field.messages"].addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   form.requestSubmit();
