@@ -233,6 +233,7 @@ async def test_compare_shows_what_can_be_chosen_and_what_was() -> None:
     assert 'value="tiny@there" checked' in page
     assert 'value="tiny@here">' in page
     assert "checked" not in lost
+    assert "Can’t run here now" in lost
     assert "<script>alert" not in lost
     assert unknown.status_code == 404
     assert "There is no task called" in unknown.text

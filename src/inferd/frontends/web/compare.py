@@ -57,7 +57,9 @@ async def _show(
     task: str = "",
     choices: Sequence[Choice] = (),
 ) -> None:
-    chosen = _chosen(exchange.query.getlist("model"), choices)
+    names = [name for name in map(_plain, exchange.query.getlist("model")) if name]
+    chosen = _chosen(names, choices)
+    known = {choice.value for choice in choices}
     label = task_named(task).label if task else ""
     await show(
         exchange,
@@ -72,6 +74,7 @@ async def _show(
         label=label,
         choices=choices,
         chosen=chosen,
+        lost=[name for name in dict.fromkeys(names) if name not in known][:MOST] if task else [],
         most=MOST,
         data={"compare": _for_script(task, label, choices, chosen)} if task else {},
     )
@@ -114,7 +117,7 @@ def _choices(row: Row) -> Sequence[Choice]:
 def _chosen(names: Sequence[str], choices: Sequence[Choice]) -> list[Choice]:
     """Return what the address names, each once, as far as it can run; else the first two models."""
     known = {choice.value: choice for choice in choices}
-    found = [known[name] for name in dict.fromkeys(map(_plain, names)) if name in known]
+    found = [known[name] for name in dict.fromkeys(names) if name in known]
     if not names:
         found = [choice for choice in choices if not choice.backend][:2]
     return found[:MOST]

@@ -20,9 +20,26 @@ await new Promise((done) => {
 });
 
 const schemas = new Map();
-/** What was typed, by task: it outlives the dialog and an error, and serves the next model too. */
-const kept = new Map();
+/** Files of a task's form, for as long as the page is open. */
+const keptFiles = new Map();
 let current = null;
+
+/** What was typed, by task: it outlives the dialog, an error and a reload, and serves the next model too. */
+function keptValues(task) {
+  try {
+    return JSON.parse(sessionStorage.getItem(`inferd:run:${task}`) ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+function keep(task, values) {
+  try {
+    sessionStorage.setItem(`inferd:run:${task}`, JSON.stringify(values));
+  } catch {
+    // Too long for this browser to keep, or it keeps nothing.
+  }
+}
 
 /** Return a task's form, asked for once. */
 export function schemaOf(task) {
@@ -114,8 +131,8 @@ const placeOf = (route) => {
 };
 
 function Open({ task, model, schema, verdict, dialog, onClose }) {
-  const [values, setValues] = useState(() => initialValues(schema, kept.get(task)?.values));
-  const [files, setFiles] = useState(() => kept.get(task)?.files ?? {});
+  const [values, setValues] = useState(() => initialValues(schema, keptValues(task)));
+  const [files, setFiles] = useState(() => keptFiles.get(task) ?? {});
   const [errors, setErrors] = useState({});
   const [remote, setRemote] = useState(undefined);
   const [sent, setSent] = useState({ inputs: {}, files: {} });
@@ -127,7 +144,8 @@ function Open({ task, model, schema, verdict, dialog, onClose }) {
   const isRunning = run.phase === "running";
   const call = useMemo(() => callOf(task, model, schema, values, files, remote), [task, model, schema, values, files, remote]);
 
-  useEffect(() => { kept.set(task, { values, files }); }, [values, files]);
+  useEffect(() => keep(task, values), [values]);
+  useEffect(() => { keptFiles.set(task, files); }, [files]);
   useEffect(() => { form.current.querySelector(".field input, .field textarea, .field select")?.focus(); }, []);
 
   const onError = (name, message) => setErrors((before) => ({ ...before, [name]: message }));

@@ -37,6 +37,7 @@ export function useRoute(task, model, remote) {
 function destination(route, remote) {
   if (!route) return "";
   if (route.warning) return remote ? "" : "No place can take it just now.";
+  if (remote && route.source !== "remote") return "No remote place has this model, so it runs here.";
   return route.source === "remote" ? `Goes to ${route.backend}.` : `Runs here, on ${route.backend || "this machine"}.`;
 }
 
