@@ -29,11 +29,22 @@ PATHS: Mapping[str, object] = {
     }
     for path, summary in _PAGES.items()
 }
+_CSV: Mapping[str, object] = {
+    "/models.csv": {
+        "get": {
+            "summary": "List the models that the page's filters leave, for a spreadsheet",
+            "tags": ["Pages"],
+            "responses": {"200": {"description": "A table", "content": {"text/csv": {}}}},
+        }
+    }
+}
 
 
 def frontend(context: Context, books: usage.Books | None = None) -> Frontend:
     """Return the pages; without the ledger's books, "Usage" says that there are none."""
-    return Frontend(routes=routes(context, books), paths={**PATHS, **trial.PATHS, **login.PATHS})
+    return Frontend(
+        routes=routes(context, books), paths={**PATHS, **_CSV, **trial.PATHS, **login.PATHS}
+    )
 
 
 def routes(context: Context, books: usage.Books | None = None) -> Sequence[Route]:
