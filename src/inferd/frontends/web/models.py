@@ -41,9 +41,16 @@ async def show_models(exchange: Exchange) -> None:
         page = await gateway.browse(exchange.principal, filters.query)
     else:
         page = gateway.browse_known(exchange.principal, filters.query)
+    await _show_list(exchange, filters, tasks, page)
+
+
+async def _show_list(
+    exchange: Exchange, filters: Filters, tasks: Sequence[TaskCount], page: Page
+) -> None:
     rows = model_filters.ordered(page, filters)
     start = (filters.page - 1) * ROWS_A_PAGE
     shown = [facts(row) for row in rows[start : start + ROWS_A_PAGE]]
+    count = next(task for task in tasks if task.name == filters.task)
     may_run = may(exchange, Action.INFER)
     await show(
         exchange,
@@ -53,7 +60,7 @@ async def show_models(exchange: Exchange) -> None:
         problem="",
         filters=filters,
         kinds=_kinds(tasks),
-        count=next(task for task in tasks if task.name == filters.task),
+        count=count,
         rows=shown,
         start=start,
         total=page.total,
@@ -65,7 +72,14 @@ async def show_models(exchange: Exchange) -> None:
         has_more=start + ROWS_A_PAGE < len(rows),
         compact=figures.compact,
         ago=figures.ago,
-        data={"models": _for_script(filters, page, shown, start, tasks, may_run=may_run)},
+        data={
+            "models": {
+                **_for_script(filters, page, count),
+                "rows": shown,
+                "start": start,
+                "mayRun": may_run,
+            }
+        },
     )
 
 
@@ -153,29 +167,17 @@ def _is_new(exchange: Exchange) -> bool:
     return exchange.principal.id == "owner" and all(each.source == "local" for each in pool)
 
 
-def _for_script(
-    filters: Filters,
-    page: Page,
-    shown: Sequence[Mapping[str, object]],
-    start: int,
-    tasks: Sequence[TaskCount],
-    *,
-    may_run: bool,
-) -> Mapping[str, object]:
-    count = next(task for task in tasks if task.name == filters.task)
+def _for_script(filters: Filters, page: Page, count: TaskCount) -> Mapping[str, object]:
     return {
         "filters": filters.pairs(),
         "label": count.label,
         "models": count.models,
         "runnable": count.runnable,
-        "rows": shown,
-        "start": start,
         "total": page.total,
         "cache": page.cache,
         "age": page.age,
         "error": page.error,
         "hint": page.hint,
-        "mayRun": may_run,
         "sorts": SORTS,
     }
 
