@@ -138,6 +138,8 @@ function Open({ task, model, schema, verdict, dialog, onClose }) {
   const [sent, setSent] = useState({ inputs: {}, files: {} });
   const { run, start, stop } = useRun();
   const form = useRef(null);
+  const panes = useRef(null);
+  const asker = useRef(null);
   const usual = useRoute(task, model, undefined);
   const chosen = useRoute(task, model, remote);
   const route = remote === undefined ? usual : chosen;
@@ -147,6 +149,12 @@ function Open({ task, model, schema, verdict, dialog, onClose }) {
   useEffect(() => keep(task, values), [values]);
   useEffect(() => { keptFiles.set(task, files); }, [files]);
   useEffect(() => { form.current.querySelector(".field input, .field textarea, .field select")?.focus(); }, []);
+
+  // What was focused is disabled while it runs: nobody is left without a place on the page.
+  useEffect(() => {
+    if (isRunning) panes.current.focus({ preventScroll: true });
+    else if (asker.current?.isConnected) asker.current.focus({ preventScroll: true });
+  }, [isRunning]);
 
   const onError = (name, message) => setErrors((before) => ({ ...before, [name]: message }));
   const onFile = (name, file) => {
@@ -169,13 +177,14 @@ function Open({ task, model, schema, verdict, dialog, onClose }) {
       return;
     }
     setSent({ inputs, files });
+    asker.current = document.activeElement;
     start({ spec, files, remote, streams: schema.streams });
   };
   useDialogEvents(dialog, { go, take, isTouched: () => isTouched(schema, values) || Object.keys(files).length > 0, onClose });
 
   const waysOut = remote !== undefined && run.phase === "failed" ? [{ label: "Let the node choose", act: () => setRemote(undefined) }] : [];
   return html`<div class="modal"><${Head} model=${model} task=${task} schema=${schema} where=${verdict ?? placeOf(usual)} onClose=${onClose} />
-    <div class="modal-b ${run.phase === "idle" ? "" : "done"}">
+    <div class="modal-b ${run.phase === "idle" ? "" : "done"}" tabindex=${isRunning ? 0 : undefined} role=${isRunning ? "group" : undefined} aria-label=${isRunning ? "Input and answer" : undefined} ref=${panes}>
       <form class="stack g4 run-ask" ref=${form} novalidate aria-label="Input" onSubmit=${(event) => { event.preventDefault(); go(); }}><fieldset disabled=${isRunning} class="stack g4">
         <${Fields} schema=${schema} values=${values} files=${files} errors=${errors} onValues=${setValues} onFile=${onFile} onError=${onError}>
           <${RemoteBox} remote=${remote} onRemote=${setRemote} route=${route} /><//></fieldset>
