@@ -52,13 +52,25 @@ export const servedOf = (response) => ({
   warnings: response.headers.get("X-Inference-Warning") ?? "",
 });
 
+/** Browsers keep the clipboard to secure pages: one reached over plain HTTP copies the old way. */
+async function intoClipboard(text) {
+  if (navigator.clipboard) { await navigator.clipboard.writeText(text); return; }
+  const box = Object.assign(document.createElement("textarea"), { value: text, className: "vh" });
+  const before = document.activeElement;
+  (document.querySelector("dialog[open]") ?? document.body).append(box);
+  box.select();
+  document.execCommand("copy");
+  box.remove();
+  before?.focus();
+}
+
 /** A button that copies `text` and says so for two seconds. */
 export function Copy({ text, label = "Copy", small = false }) {
   const [done, setDone] = useState(false);
   const timer = useRef(0);
   useEffect(() => () => clearTimeout(timer.current), []);
   const copy = async () => {
-    await navigator.clipboard.writeText(typeof text === "function" ? text() : text);
+    await intoClipboard(typeof text === "function" ? text() : text);
     setDone(true);
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setDone(false), 2000);
