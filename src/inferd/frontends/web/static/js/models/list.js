@@ -22,7 +22,7 @@ export function addressOf(filters, path = "/") {
 }
 
 /** The address of a model's run form. */
-export const runAddress = (task, model) => `/?${new URLSearchParams({ task, run: model })}`;
+export const runAddress = (task, model) => `/?${new URLSearchParams({ task, run: model })}#run`;
 
 function request(filters, limit, hub) {
   const query = new URLSearchParams({ task: filters.task, include_remote: "true", limit });
