@@ -47,7 +47,9 @@ async def test_focus_stays_in_the_dialog_and_is_seen(page: Page, laptop: Running
     await list_models(page, laptop)
     await page.get_by_role("link", name=f"Run {MINILM}", exact=True).press("Enter")
     await dialog_of(page)
-    inside = "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+    inside = (
+        "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+    )
     for _ in range(25):
         await page.keyboard.press("Tab")
         assert await page.evaluate(inside)

@@ -175,7 +175,7 @@ async def test_the_snippets_are_the_form_s_and_the_address_opens_it_again(
 ) -> None:
     page = await open_page(permissions=["clipboard-read", "clipboard-write"])
     dialog = await open_form(page, laptop, SENTIMENT, MINILM)
-    await dialog.get_by_label("Text", exact=True).fill("It's \"fine\" $HOME")
+    await dialog.get_by_label("Text", exact=True).fill('It\'s "fine" $HOME')
     code = dialog.get_by_role("region", name="Call it from code")
     for language, mark in (("cURL", "curl '"), ("Python", "import "), ("Node.js", "fetch(")):
         await code.get_by_role("tab", name=language).click()

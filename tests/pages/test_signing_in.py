@@ -52,7 +52,12 @@ async def test_in_by_password_back_to_where_one_was_and_out(
 
 async def test_nobody_is_sent_to_another_site(page: Page, start_node: StartNode) -> None:
     node = start_node(environment=LOGIN)
-    for target in ("https://far.example/", "//far.example/", "/\\far.example", "javascript:alert(1)"):
+    for target in (
+        "https://far.example/",
+        "//far.example/",
+        "/\\far.example",
+        "javascript:alert(1)",
+    ):
         await page.goto(f"{node.url}/login?next={target}")
         await sign_in(page, "correct horse")
         await page.wait_for_url(lambda url: "/login" not in url)
