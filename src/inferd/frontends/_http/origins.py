@@ -94,15 +94,18 @@ _SITES = {b"same-origin": Site.OWN, b"none": Site.TYPED}
 
 def site_of(scope: Scope, authority: str) -> Site:
     """Return where the request comes from, by `Origin` and by what browsers alone can set."""
-    own = authority.encode()
-    origins = [value for name, value in scope["headers"] if name == b"origin"]
-    if any(origin.lower().partition(b"://")[2] != own for origin in origins):
-        return Site.FOREIGN
-    said = [value for name, value in scope["headers"] if name == b"sec-fetch-site"]
+    said: list[bytes] = []
+    found = Site.PROGRAM
+    for name, value in scope["headers"]:
+        if name == b"origin":
+            if value.lower().partition(b"://")[2] != authority.encode():
+                return Site.FOREIGN
+            found = Site.OWN
+        elif name == b"sec-fetch-site":
+            said.append(value.strip().lower())
     if said:
-        known = _SITES.get(said[0].strip().lower(), Site.FOREIGN)
-        return known if len(said) == 1 else Site.FOREIGN
-    return Site.OWN if origins else Site.PROGRAM
+        return _SITES.get(said[0], Site.FOREIGN) if len(said) == 1 else Site.FOREIGN
+    return found
 
 
 def is_navigation(scope: Scope) -> bool:

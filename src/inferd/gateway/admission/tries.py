@@ -29,6 +29,10 @@ class Tries:
         self._clients: OrderedDict[str, _Bucket] = OrderedDict()
         self._all = _Bucket(TOGETHER, clock.now())
 
+    def __len__(self) -> int:
+        """How many clients are remembered."""
+        return len(self._clients)
+
     def take(self, client: str) -> int:
         """Take one of the `client`'s tries; return how many are left after it.
 
