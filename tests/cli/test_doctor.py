@@ -135,10 +135,12 @@ def test_an_open_home_and_a_readable_token_are_told_with_their_chmod(cli: Termin
     home.chmod(0o755)
     (home / "node.json").write_text("{}")
     (home / "node.json").chmod(0o644)
+    (home / "session.key").touch(0o644)
     outcome = cli("doctor", "--port", "0")
     assert outcome.status == 1
     assert f"fix: chmod 700 {home}" in outcome.out
     assert f"fix: chmod 600 {home / 'node.json'}" in outcome.out
+    assert f"fix: chmod 600 {home / 'session.key'}" in outcome.out
 
 
 def test_settings_without_effect_and_open_doors_are_told(cli: Terminal) -> None:
