@@ -90,7 +90,9 @@ def _files(path: Path) -> Iterator[Check]:
     try:
         for file in islice(path.iterdir(), _MOST_FILES):
             mode = stat.S_IMODE(file.stat().st_mode)
-            is_secret = file.suffix in (".json", ".key") or "secret" in file.name or "token" in file.name
+            is_secret = (
+                file.suffix in (".json", ".key") or "secret" in file.name or "token" in file.name
+            )
             if file.is_file() and is_secret and mode & _OPEN_TO_OTHERS:
                 yield fail("home", f"{file} is open to other users", f"chmod 600 {file}")
     except OSError as error:
