@@ -56,23 +56,21 @@ async def test_every_place_of_a_model_is_told_with_its_tier() -> None:
     assert set(big["runs"][0]) == {"backend", "source", "tier", "usable", "reason"}
 
 
-async def test_where_only_the_quoter_answers_the_page_says_how_to_get_a_model() -> None:
+async def test_where_only_the_quoter_answers_the_page_opens_and_knows_it() -> None:
     async with open_node(quoter()) as node:
         page = await visit(node)
-        asked = await visit(node, model="inferd-docs")
-    assert "No model here can chat yet" in page
-    assert 'href="/chat?model=inferd-docs"' in page
-    assert told(page)["can_chat"] is False
-    assert re.search(r"<div class=\"chat\"[^>]* hidden", page)
-    assert "No model here can chat yet" not in asked
-    assert not re.search(r"<div class=\"chat\"[^>]* hidden", asked)
+    assert "No model here can chat yet" not in page
+    assert not re.search(r"<div class=\"chat\"[^>]* hidden", page)
+    assert told(page)["can_chat"] is True
+    assert told(page)["only_quotes"] is True
 
 
 async def test_a_node_without_any_chat_model_promises_none() -> None:
     async with open_node() as node:
         page = await visit(node)
     assert "No model here can chat yet" in page
-    assert "inferd-docs</a>" not in page
+    assert re.search(r"<div class=\"chat\"[^>]* hidden", page)
+    assert told(page)["can_chat"] is False
 
 
 async def test_without_a_script_one_question_is_asked_by_a_form() -> None:

@@ -12,7 +12,7 @@ from inferd.gateway.browse import Query
 from inferd.gateway.catalogue import Row
 
 QUOTER = "inferd-docs"
-"""The embedded model that only quotes inferd's documentation: nobody's idea of a chat."""
+"""The embedded model that only quotes inferd's documentation: better than nothing, and says so."""
 
 _MOST_ROWS = 100
 
@@ -25,21 +25,24 @@ async def show_chat(exchange: Exchange) -> None:
             hint="ask the node's owner for a key that may infer",
         )
     rows = _rows(exchange)
-    can_chat = any(row.id != QUOTER and _is_usable(row) for row in rows)
+    usable = [row.id for row in rows if _is_usable(row)]
     asked = exchange.query.get("model", "")
-    data = {"rows": [_shown(row) for row in rows], "can_chat": can_chat, "docs": QUOTER}
+    data = {
+        "rows": [_shown(row) for row in rows],
+        "can_chat": bool(usable),
+        "only_quotes": usable == [QUOTER],
+        "docs": QUOTER,
+    }
     await show(
         exchange,
         "chat.html",
         page="chat",
         title="Chat",
-        main_class="flush" if can_chat or asked else "",
+        main_class="flush" if usable or asked else "",
         rows=rows,
         asked=asked,
         question=exchange.query.get("q", ""),
-        can_chat=can_chat,
-        has_quoter=any(row.id == QUOTER for row in rows),
-        quoter=QUOTER,
+        can_chat=bool(usable),
         data=data,
     )
 

@@ -74,6 +74,7 @@ function opening(rows) {
 
 function Start({ model, best }) {
   return html`<div class="begin t2"><p>${model ? html`<b class="m5">${model}</b>${best ? html` would answer on <b class="m5">${nameOf(best.backend)}</b>.` : " has no place to run just now."}` : "Choose a model to begin."}</p>
+    ${pageData.only_quotes && html`<p class="s">It quotes inferd’s documentation and makes nothing up. <a href="/welcome#bigger">Give this node a language model</a></p>`}
     <p class="s t3"><kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line, <kbd>@</kbd> picks the place, <kbd>/</kbd> the model.</p></div>`;
 }
 
