@@ -18,6 +18,12 @@ test("the steps follow the node's word, and time is each step's own", () => {
   assert.equal(done.took.finalize, 0.5);
 });
 
+test("of another node only that it has the request is known", () => {
+  const state = through([stage("routed", { source: "remote" }), 1]);
+  assert.deepEqual(kinds(state), ["done", "done", "now", ""]);
+  assert.match(waitsFor(state).join(" "), /forge has the request/);
+});
+
 test("a second place begins the loading anew", () => {
   const state = through([stage("routed"), 1], [stage("running"), 2], [stage("routed", { backend: "attic" }), 3]);
   assert.deepEqual(kinds(state), ["done", "now", "", ""]);

@@ -26,16 +26,20 @@ def prompt(
     )
 
 
-CANDIDATE_LABELS = Field(
-    name="candidate_labels",
-    kind=FieldKind.STRINGS,
-    label="Candidate labels",
-    required=True,
-    comma_separated=True,
-    placeholder="cat, dog, bird",
-    help="A list, or one text with commas.",
-    example=["cat", "dog"],
-)
+def candidate_labels(*example: str) -> Field:
+    """Return the classes that a caller names."""
+    return Field(
+        name="candidate_labels",
+        kind=FieldKind.STRINGS,
+        label="Candidate labels",
+        required=True,
+        comma_separated=True,
+        placeholder=", ".join(example),
+        help="A list, or one text with commas.",
+        example=list(example),
+    )
+
+
 HYPOTHESIS = Field(
     name="hypothesis_template",
     kind=FieldKind.STRING,

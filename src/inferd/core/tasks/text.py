@@ -130,7 +130,7 @@ TASKS = (
         description="Sort a text into classes that you name.",
         inputs=(
             shared.prompt(aliases=("sequences",), example="I can't log in."),
-            shared.CANDIDATE_LABELS,
+            shared.candidate_labels("account", "billing", "shipping"),
         ),
         parameters=(
             Field(

@@ -1,4 +1,5 @@
 // Compare: one input over several models or places, each with its own state, receipt and end.
+import { isMac } from "./keys.js";
 import { html, pageData, render, useEffect, useMemo, useRef, useState } from "./lib.js";
 import { Icon, Spinner, Where } from "./ui.js";
 import { count, duration, whole } from "./words.js";
@@ -56,7 +57,7 @@ function Compare() {
       <${Picker} chosen=${chosen} onAdd=${(value) => setChosen([...chosen, value])} />
       <div class="cmp-acts"><button class="btn pri" disabled=${!chosen.length || running.length > 0}>${running.length ? html`<${Spinner} />${running.length} running` : html`<${Icon} name=${ask ? "again" : "play"} />${chosen.length > 1 ? `Run ${chosen.length} side by side` : "Run inference"}`}</button>
         ${running.length > 0 && html`<button type="button" class="btn" onClick=${() => running.forEach((value) => columns.current[value]?.())}><${Icon} name="stop" />Cancel all</button>`}
-        <span class="s t3 hide-s"><kbd>⌘</kbd> <kbd>↵</kbd> runs</span></div></form>
+        <span class="s t3 hide-s"><kbd>${isMac ? "⌘" : "Ctrl"}</kbd> <kbd>↵</kbd> runs</span></div></form>
     <div class="cmp n${chosen.length} sec">${chosen.map((value) => html`<${Column} key=${value} choice=${known.get(value)} ask=${ask}
       onState=${(state) => setStates((before) => ({ ...before, [value]: state }))} keepStop=${(stop) => { columns.current[value] = stop; }}
       onRemove=${() => { setChosen(chosen.filter((each) => each !== value)); setStates((before) => ({ ...before, [value]: undefined })); }} />`)}</div>

@@ -1,5 +1,6 @@
 // The Run dialog: a model and a task, asked from one form, answered beside it.
 import { api } from "./api.js";
+import { isMac } from "./keys.js";
 import { html, pageData, render, useEffect, useMemo, useRef, useState } from "./lib.js";
 import { Icon, Spinner, Tag, Where } from "./ui.js";
 import { asked as read, callOf } from "./run/call.js";
@@ -194,7 +195,7 @@ function Open({ task, model, schema, verdict, dialog, onClose }) {
         <${Outcome} run=${run} task=${{ name: task, output: schema.output }} asked=${sent} waysOut=${waysOut} />
         ${!isRunning && html`<hr class="rule" /><${Snippets} call=${call} />`}</section></div>
     <p class="vh" role="status" aria-live="polite">${spoken(run, model)}</p>
-    <div class="modal-f"><span class="s t3 hide-s">${isRunning ? "Closing stops it. What you typed stays." : html`<kbd>⌘</kbd> <kbd>↵</kbd> runs · <kbd>Esc</kbd> closes`}</span><span class="sp hide-s"></span>
+    <div class="modal-f"><span class="s t3 hide-s">${isRunning ? "Closing stops it. What you typed stays." : html`<kbd>${isMac ? "⌘" : "Ctrl"}</kbd> <kbd>↵</kbd> runs · <kbd>Esc</kbd> closes`}</span><span class="sp hide-s"></span>
       ${isRunning
         ? html`<button type="button" class="btn" onClick=${stop}><${Icon} name="stop" />${run.text ? "Stop" : "Cancel"}</button><button type="button" class="btn pri" disabled><${Spinner} />Running</button>`
         : html`<button type="button" class="btn" onClick=${onClose}>Close</button><button type="button" class="btn pri" onClick=${go}><${Icon} name=${run.phase === "idle" ? "play" : "again"} />${run.phase === "idle" ? "Run inference" : "Run again"}</button>`}</div></div>`;

@@ -37,8 +37,11 @@ export function advance(state, event, at) {
   return state;
 }
 
+/** Another node says nothing of loading: all that is known is that it has the request. */
+const stepOf = (data) => (data.stage === "routed" && data.source === "remote" ? "run" : TOLD[data.stage]);
+
 function told(state, data, at) {
-  const step = TOLD[data.stage];
+  const step = stepOf(data);
   if (!step || state.now === "finalize") return state;
   const next = moved(
     { ...state, stage: data.stage, backend: data.backend || state.backend, tier: data.tier || state.tier, source: data.source || state.source, model: data.model || state.model, ahead: data.ahead ?? 0 },
@@ -83,7 +86,7 @@ export function waitsFor(state) {
       if (state.stage === "loading") return [`${who} is loading the model`, "The first request after a while waits for this; the next ones don’t."];
       return [`${who} has been asked`, "It hasn’t said yet whether it loads the model or runs it."];
     case "run":
-      return [`${who} is at it`, ""];
+      return state.stage === "routed" ? [`${who} has the request`, "If it must load the model first, that is part of this step."] : [`${who} is at it`, ""];
     default:
       return ["The answer is arriving", ""];
   }
