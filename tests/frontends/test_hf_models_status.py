@@ -1,6 +1,7 @@
-"""GET on a model's URL: what it does, where it runs, whether it can."""
+"""GET on a model's URL: what it does, where it runs, whether it can, and what is hidden."""
 
 from inferd.core.backend import Model
+from inferd.gateway.admission.policy import Rule
 from tests.frontends.fakes import FakeBackend, says
 from tests.frontends.nodes import open_node
 
@@ -34,3 +35,15 @@ async def test_a_model_that_can_not_run_is_not_healthy() -> None:
         health = await node.client.get("/models/vit/health")
     assert (shown.status_code, shown.json()["state"]) == (200, "Unavailable")
     assert (health.status_code, "its disk is full" in health.json()["error"]) == (503, True)
+
+
+async def test_what_is_hidden_from_a_caller_is_not_told_by_its_tasks() -> None:
+    eye = Model(id="acme/eye", tasks=frozenset({"image-to-text", "object-detection"}))
+    rules = [Rule(principal="secret:*", models=("google/*",))]
+    headers = {"Authorization": "Bearer abc"}
+    backend = FakeBackend(says(), models=(VIT, eye))
+    async with open_node(backend, secrets=["abc"], rules=rules) as node:
+        named = await node.client.post("/models/acme/eye", json={"odd": 1}, headers=headers)
+        unnamed = await node.client.post("/models/", json={"odd": 1}, headers=headers)
+    assert (named.status_code, unnamed.status_code) == (403, 400)
+    assert "object-detection" not in named.text + unnamed.text

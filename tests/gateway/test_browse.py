@@ -173,6 +173,15 @@ async def test_nothing_is_said_of_a_node_that_was_never_asked() -> None:
     assert row.verdict.reason.endswith("forge hasn’t said yet what it has.")
 
 
+async def test_a_node_that_is_hidden_is_not_named() -> None:
+    dead = Forge()
+    dead.error = BackendUnavailable("connection refused")
+    rule = Rule(principal="guest", tier=Tier.LOCAL)
+    asked = await gateway(dead, hub=FakeHub(hub_model()), rules=(rule,))
+    [row] = asked.browse_known(Principal(id="guest"), Query(task=TASK)).rows
+    assert "forge" not in row.verdict.reason
+
+
 async def test_an_engine_that_could_run_it_makes_it_a_download() -> None:
     engine = Engine(name="x", libraries=frozenset({"transformers"}), tasks=OPEN)
     machine = Machine(memory_bytes=24 * GB, engines=(engine,))

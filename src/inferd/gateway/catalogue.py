@@ -185,7 +185,11 @@ class Catalogue:
 
     def _way_out(self, model: HubModel, task: str) -> str:
         for member in self._members:
-            if task in member.capabilities.open_tasks and member.backend.is_node:
+            if (
+                task in member.capabilities.open_tasks
+                and member.backend.is_node
+                and self._may_list(model.id, task, member.backend.tier)
+            ):
                 if member.error:
                     return f"{member.name} isn’t answering just now."
                 if not _has_answered(member):

@@ -17,7 +17,7 @@ from inferd.gateway.catalogue import Catalogue, Row
 from inferd.gateway.events import BackendEvent, Subscription, Topic
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Candidate
-from inferd.gateway.routing.sight import Ear, check_asked_for, sees
+from inferd.gateway.routing.sight import Doable, Ear, check_asked_for, doable, sees
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +87,10 @@ class Gateway:
         """Return how each backend stands now, of those that `principal` may know of."""
         policy = self._parts.policy
         return [member.state() for member in self.pool if sees(policy, principal, member)]
+
+    def doable(self, principal: Principal, model: str) -> Doable:
+        """Return what `principal` may have done with `model`, or with any where it is empty."""
+        return doable(self.pool, self._parts.policy, principal, model)
 
     def explain(self, request: InferenceRequest, principal: Principal) -> Explanation:
         """Say who would be asked, in order, and why the others wouldn't. Nothing is run."""

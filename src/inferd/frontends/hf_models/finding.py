@@ -1,6 +1,6 @@
 """Which task is meant, where neither the URL nor the query names one."""
 
-from inferd.core.errors import InvalidRequest, ModelNotFound
+from inferd.core.errors import InvalidRequest, ModelNotFound, PermissionDenied
 from inferd.core.tasks import TASKS, Task
 from inferd.frontends._http.exchange import Exchange
 from inferd.wire.hf_client_requests import Asked, Sent, fitting, nearest
@@ -14,17 +14,26 @@ def find_task(exchange: Exchange, model: str, came: Asked | Sent) -> Task:
 
     Raises:
         ModelNotFound: Nobody lists the model, and nobody would try it unlisted.
+        PermissionDenied: Who lists it doesn't for this caller.
         InvalidRequest: Several tasks would do, or none; `details["tasks"]` lists those to choose.
     """
-    tags, candidates = _tasks_of(exchange, model)
+    found = exchange.context.gateway.doable(exchange.principal, model)
+    # What takes unlisted models is tried with one that nobody lists, or with none.
+    listed = found.listed | found.unlisted if not model else found.listed or found.unlisted
+    candidates = listed & TASKS.keys()
     if not candidates:
+        if found.is_hidden:
+            raise PermissionDenied(
+                f"you may not use {model or 'any model'} here",
+                hint="ask the node's owner for a rule",
+            )
         raise ModelNotFound(
             f"nobody here serves {model}",
             hint="GET /models?task=<task>&include_remote=true lists the models of a task",
         )
     fit = fitting(candidates, came, exchange.headers.get("accept", ""))
-    if len(fit) > 1:
-        fit = [name for name in fit if name in tags] or fit
+    if model and len(fit) > 1:
+        fit = [name for name in fit if name in found.tags] or fit
     if _EMBEDDER in candidates and not any(TASKS[name].streams for name in fit):
         # A model of sentences answers a text with its vector, whatever else it can do.
         fit = [name for name in fit if name == _VECTORS] or fit
@@ -38,22 +47,6 @@ def find_task(exchange: Exchange, model: str, came: Asked | Sent) -> Task:
         if near:
             return TASKS[near]
     raise _unclear(model, fit, sorted(candidates))
-
-
-def _tasks_of(exchange: Exchange, model: str) -> tuple[set[str], frozenset[str]]:
-    """Return what the model is best at, and all it does; of one nobody lists, what may be tried."""
-    tags: set[str] = set()
-    listed: set[str] = set()
-    unlisted: set[str] = set()
-    for member in exchange.context.gateway.pool:
-        unlisted |= {task for task in member.capabilities.open_tasks if member.does(task)}
-        for offer in member.capabilities.models:
-            if not model or model == offer.id or model in offer.aliases:
-                listed |= {task for task in offer.tasks if member.does(task)}
-                tags.add(str(offer.detail.get("pipeline_tag", "")))
-    if not model:
-        return set(), frozenset(listed | unlisted) & TASKS.keys()
-    return tags, frozenset(listed or unlisted) & TASKS.keys()
 
 
 def _unclear(model: str, fit: list[str], candidates: list[str]) -> InvalidRequest:

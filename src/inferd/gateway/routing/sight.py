@@ -45,6 +45,52 @@ def check_asked_for(
     raise no_such_backend(request.backend, known[:_MOST_NAMES])
 
 
+class Doable(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller may have done with a model.
+
+    `tags` are what its backends say it is best at, `listed` all they list it for, and `unlisted`
+    what backends do with models that they don't list. `is_hidden`: some list it, not for this one.
+    """
+
+    tags: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
+    unlisted: frozenset[str] = frozenset()
+    is_hidden: bool = False
+
+
+def doable(members: Iterable[Member], policy: Policy, principal: Principal, model: str) -> Doable:
+    """Return what may be done with `model`, or with any where it is empty."""
+    tags: set[str] = set()
+    listed: set[str] = set()
+    unlisted: set[str] = set()
+    is_hidden = False
+
+    def knows(member: Member, name: str, task: str) -> bool:
+        tier = member.backend.tier
+        return member.does(task) and any(
+            policy.find(principal, action, model=name, task=task, tier=tier) is not None
+            for action in (Action.INFER, Action.LIST)
+        )
+
+    for member in members:
+        open_tasks = member.capabilities.open_tasks
+        unlisted |= {task for task in open_tasks if knows(member, model or "*", task)}
+        for offer in member.capabilities.models:
+            if model and model != offer.id and model not in offer.aliases:
+                continue
+            known = {task for task in offer.tasks if knows(member, offer.id, task)}
+            listed |= known
+            is_hidden = is_hidden or not known
+            if known:
+                tags.add(str(offer.detail.get("pipeline_tag", "")))
+    return Doable(
+        tags=frozenset(tags),
+        listed=frozenset(listed),
+        unlisted=frozenset(unlisted),
+        is_hidden=is_hidden and not listed,
+    )
+
+
 class Ear:
     """What a principal may hear: of its own requests, and of backends that it sees.
 
