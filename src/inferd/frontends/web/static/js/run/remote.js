@@ -38,7 +38,7 @@ function destination(route, remote) {
   if (!route) return "";
   if (route.warning) return remote ? "" : "No place can take it just now.";
   if (remote && route.source !== "remote") return "No remote place has this model, so it runs here.";
-  return route.source === "remote" ? `Goes to ${route.backend}.` : `Runs here, on ${route.backend || "this machine"}.`;
+  return route.source === "remote" ? `Goes to ${route.backend}.` : route.backend && route.backend !== "local" ? `Runs here, on ${route.backend}.` : "Runs here.";
 }
 
 /**
