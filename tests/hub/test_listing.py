@@ -1,12 +1,14 @@
 """The Hub's listings over a Hub on loopback: asked once, kept, stale when it fails."""
 
 import asyncio
+import gc
 import logging
 import stat
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from inferd.core.hub import HubLimited, HubQuery, Listing
@@ -47,6 +49,15 @@ async def opened(
 def only_file(folder: Path) -> Path:
     [file] = folder.iterdir()
     return file
+
+
+def _clients() -> set[int]:
+    """Return which HTTP clients there are that nobody has closed."""
+    return {
+        id(each)
+        for each in gc.get_objects()
+        if isinstance(each, httpx2.AsyncClient) and not each.is_closed
+    }
 
 
 def told(listing: Listing) -> tuple[int, str, str]:
@@ -109,7 +120,42 @@ async def test_a_hub_that_is_gone_is_told() -> None:
     async with opened(upstream, HandClock()) as hub:
         rows, cache, why = told(await hub.list(QUERY, 100))
     assert (rows, cache) == (0, "none")
-    assert "can't be reached" in why
+    assert why.startswith("Hugging Face can't be reached: nobody answers there")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "why"),
+    [
+        ("http://nowhere.invalid", "there is no such host, or no network"),
+        ("https://127.0.0.1:{port}", "its certificate can't be trusted, or it doesn't speak TLS"),
+        ("gopher://127.0.0.1", "its address can't be asked"),
+    ],
+)
+async def test_what_stands_in_the_way_is_said_in_plain_words(endpoint: str, why: str) -> None:
+    with stand_in() as upstream:
+        endpoint = endpoint.format(port=upstream.url.rpartition(":")[2])
+        async with open_hub(Settings(endpoint=endpoint), clock=HandClock()) as hub:
+            said = told(await hub.list(QUERY, 100))[2]
+    assert said.startswith(f"Hugging Face can't be reached: {why}")
+
+
+async def test_many_searches_that_find_nothing_are_forgotten() -> None:
+    with stand_in() as upstream:
+        async with opened(upstream, HandClock()) as hub:
+            for number in range(520):
+                await hub.list(HubQuery(task="chat", search=str(number)), 10)
+            assert repr(hub) == "<Hub 512 listings, 0 being fetched>"
+
+
+async def test_the_first_who_ask_share_one_client() -> None:
+    before = _clients()
+    with stand_in(many(5)) as upstream:
+        async with opened(upstream, HandClock()) as hub:
+            async with asyncio.TaskGroup() as group:
+                for task in ("chat", "fill-mask", "summarization"):
+                    group.create_task(hub.list(HubQuery(task=task), 10))
+            opened_now = _clients() - before
+    assert len(opened_now) == 1
 
 
 @pytest.mark.parametrize("mode", ["silent", "dribbling"])

@@ -20,6 +20,7 @@ SORTS: tuple[HubSort, ...] = ("trending", "downloads", "likes")
 _PAGE_ROWS = 500
 _MOST_PAGES = 20
 _MOST_REMEMBERED = 32_000
+_MOST_LISTINGS = 512
 _MOST_FLIGHTS = 16
 _AT_ONCE = 4
 _REST = 30.0
@@ -184,7 +185,7 @@ class Hub:
         """Drop what was fetched longest ago, until the rest isn't too much."""
         total = sum(len(each.models) for each in self._entries.values())
         for query in [*self._entries][:-1]:
-            if total <= _MOST_REMEMBERED:
+            if total <= _MOST_REMEMBERED and len(self._entries) <= _MOST_LISTINGS:
                 return
             total -= len(self._entries.pop(query).models)
 

@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 _VERSION = 1
 _MOST_BYTES = 16 << 20
 _MOST_FILE_BYTES = 4 << 20
+_BLOCK = 4096
+"""What a file takes at least: many small ones fill a disk too."""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,12 +79,12 @@ class Store:
 
     def _make_room(self) -> None:
         files = self._files()
-        total = sum(size for _, size in files)
+        total = sum(max(size, _BLOCK) for _, size in files)
         for path, size in files:
             if total <= self._most_bytes:
                 return
             _remove(path)
-            total -= size
+            total -= max(size, _BLOCK)
 
     def _files(self) -> list[tuple[Path, int]]:
         """Return the listings' files with their sizes, oldest first."""

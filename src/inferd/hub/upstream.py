@@ -1,6 +1,8 @@
 """The Hub over HTTP: one page of a listing, in bounded time and of a bounded size."""
 
 import asyncio
+import socket
+import ssl
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _MOST_BYTES = 16 << 20
+_DEEPEST = 8
 _MOST_RETRY_AFTER = 86_400.0
 _WAIT = "Wait a bit and retry."
 _LIMITED = "Hugging Face rate limit hit. Wait a bit and retry or set HF_TOKEN."
@@ -37,6 +40,7 @@ class Upstream:
         self._timeout = timeout
         self._clock = clock
         self._client: httpx2.AsyncClient | None = None
+        self._opening = asyncio.Lock()
 
     async def ask(self, query: HubQuery, *, limit: int, cursor: str = "") -> HubPage:
         """Return one page.
@@ -44,8 +48,7 @@ class Upstream:
         Raises:
             HubFailure: There is none.
         """
-        # The library costs 100 ms: who never looks at the Hub never pays.
-        client = self._client = self._client or await asyncio.to_thread(self._open)
+        client = await self._opened()
         import httpx2
 
         url = self._endpoint + path_of(query, limit=limit, cursor=cursor)
@@ -60,7 +63,7 @@ class Upstream:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             # Its words may quote the request's headers.
             raise HubFailure(
-                f"Hugging Face can't be reached ({type(error).__name__})",
+                f"Hugging Face can't be reached: {_why(error)}",
                 hint=f"{_WAIT} If it lasts, {_CHECK_ADDRESS}.",
             ) from None
         try:
@@ -76,6 +79,13 @@ class Upstream:
         """Close every connection."""
         if self._client is not None:
             await self._client.aclose()
+
+    async def _opened(self) -> "httpx2.AsyncClient":
+        """Return the one client. Who never asks the Hub never pays for its library: 100 ms."""
+        async with self._opening:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._open)
+        return self._client
 
     def _open(self) -> "httpx2.AsyncClient":
         import httpx2
@@ -126,6 +136,30 @@ class Upstream:
 def slow(timeout: float) -> HubFailure:
     """Return the failure of a Hub that has let `timeout` seconds pass."""
     return HubFailure(f"Hugging Face gave no answer within {timeout:g} s", hint=_WAIT)
+
+
+def _why(error: Exception) -> str:
+    """Say in plain words what stands in the way."""
+    import httpx2
+
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and len(causes) < _DEEPEST:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    if any(isinstance(each, ssl.SSLError) for each in causes):
+        return "its certificate can't be trusted, or it doesn't speak TLS"
+    if any(isinstance(each, socket.gaierror) for each in causes):
+        return "there is no such host, or no network"
+    match error:
+        case httpx2.ProxyError():
+            return "the proxy in the way refuses"
+        case httpx2.ConnectError():
+            return "nobody answers there"
+        case httpx2.NetworkError() | httpx2.ProtocolError() | httpx2.DecodingError():
+            return "it broke off, or doesn't speak HTTP"
+        case _:
+            return "its address can't be asked"
 
 
 async def _read(response: "httpx2.Response") -> bytes:
