@@ -220,6 +220,30 @@ async def test_a_fallback_is_authorised_like_a_first_choice() -> None:
     assert not api.asked
 
 
+@pytest.mark.parametrize(("sent", "tier"), [(9, "team"), (0, "local")])
+async def test_a_row_says_how_far_words_went_though_another_place_answered(
+    sent: int, tier: str
+) -> None:
+    far, here = far_node(), FakeBackend()
+    far.error = BackendUnavailable("down")
+    far.error.sent_bytes = sent
+    bench = Bench(far, here)
+    bench.members[1].priority = 1
+    async with bench.gateway.infer(ask(), bench.owner) as answer:
+        await collect(answer)
+    assert [(row.backend, row.tier) for row in bench.records.rows] == [("here", tier)]
+
+
+async def test_a_request_that_was_turned_away_went_nowhere() -> None:
+    far = far_node()
+    rule = Rule(principal="secret:*", limits=Limits(requests_per_minute=0))
+    bench = Bench(far, rules=(rule,))
+    with pytest.raises(RateLimited):
+        async with bench.gateway.infer(ask(), ALICE):
+            pass
+    assert [row.tier for row in bench.records.rows] == [""]
+
+
 async def test_a_place_is_held_while_the_answer_is_lent_and_no_longer() -> None:
     rule = Rule(principal="secret:*", limits=Limits(concurrency=1))
     bench = Bench(FakeBackend(), rules=(rule,))

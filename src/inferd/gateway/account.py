@@ -10,7 +10,7 @@ from inferd.core.clock import Clock
 from inferd.core.errors import CallerLeft, ErrorKind, NodeError
 from inferd.core.progress import Stage, Tell, unheard
 from inferd.core.records import Forward, Row
-from inferd.core.request import InferenceRequest, Principal
+from inferd.core.request import InferenceRequest, Principal, Tier
 from inferd.core.result import NO_USAGE
 from inferd.gateway.events import Events, Failure, InferenceEvent, Topic
 from inferd.gateway.routing.router import Target, source_of
@@ -29,6 +29,7 @@ class Account:
         "_began",
         "_clock",
         "_events",
+        "_farthest",
         "_principal",
         "_recorder",
         "_request",
@@ -48,6 +49,7 @@ class Account:
         self._events = events
         self._target: Target | None = None
         self._stage: Stage | None = None
+        self._farthest: Tier | None = None
         self._recorder = recorder
         self._clock = clock
         self._request = request
@@ -73,6 +75,9 @@ class Account:
     def returned(self, target: Target, answer: Answer | None, error: BaseException | None) -> None:
         """Tell the member how its request ended, and the audit log if words left for a node."""
         now, member = self._clock.now(), target.member
+        tier, far = member.backend.tier, self._farthest
+        if (far is None or tier > far) and (tier is Tier.LOCAL or _may_have_left(answer, error)):
+            self._farthest = tier
         outcome = _outcome(error)
         if error is None:
             member.gave(now - self._began)
@@ -113,7 +118,7 @@ class Account:
             backend=target.member.name if target else "",
             node=answer.served.node if answer else "",
             source=source_of(target.member) if target else "",
-            tier=target.member.backend.tier.label if target else "",
+            tier="" if self._farthest is None else self._farthest.label,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             units=usage.units,
@@ -173,6 +178,11 @@ def _sent(answer: Answer | None, error: BaseException | None) -> int:
     if answer is not None:
         return answer.sent_bytes
     return error.sent_bytes if isinstance(error, NodeError) else 0
+
+
+def _may_have_left(answer: Answer | None, error: BaseException | None) -> bool:
+    """Whether words may have gone out: not where an attempt failed before any did."""
+    return answer is not None or not isinstance(error, NodeError) or error.sent_bytes > 0
 
 
 def _failure(error: BaseException) -> Failure:
