@@ -148,7 +148,8 @@ function Models() {
   const resort = () => { setList(list.fresh); pill.settle(); };
   const clear = () => { change({ q: "", gated: "", runnable: "" }); document.getElementById("q").focus(); };
   const busy = Boolean(list.waiting) || list.hub;
-  return html`<${Filters} filters=${filters} runnable=${counts.runnable} total=${list.total} sorts=${given.sorts} onChange=${change} />
+  const isAll = !list.next || list.rows.length < list.total;
+  return html`<${Filters} filters=${filters} runnable=${counts.runnable} total=${list.total} isAll=${isAll} sorts=${given.sorts} onChange=${change} />
     <${HubNote} state=${list} onAgain=${again} />
     ${pill.changed > 0 && html`<div class="again" role="status"><button type="button" class="btn s" onClick=${resort}>${pill.changed} changed, sort again</button></div>`}
     <${Table} rows=${list.rows} start=${0} total=${list.total} filters=${filters} page=${page} moved=${pill.moved} waiting=${busy} more=${list.waiting ? "" : list.next} onSort=${change} onMore=${more} />
