@@ -88,8 +88,8 @@ class Node:
             return await wire.rest()
 
 
-async def _totals(by: tuple[str, ...], since: float) -> list[object]:
-    return [{"group": by, "requests": 1, "since": since}]
+async def _totals(by: tuple[str, ...], since: float, principal: str) -> list[object]:
+    return [{"group": by, "requests": 1, "since": since, "principal": principal}]
 
 
 @asynccontextmanager

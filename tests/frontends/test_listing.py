@@ -1,5 +1,7 @@
 """What the node tells of itself: models, forms, health, state, pages."""
 
+import hashlib
+
 import pytest
 
 from inferd.core.backend import Model
@@ -8,6 +10,8 @@ from inferd.core.tasks import TASKS
 from inferd.gateway.admission.policy import Rule
 from tests.frontends.fakes import HELLO, FakeBackend, says
 from tests.frontends.nodes import Node, open_node
+
+GUEST = f"secret:{hashlib.sha256(b's').hexdigest()[:8]}"
 
 NASTY = Model(id="<script>alert(1)</script>", tasks=frozenset({"chat"}))
 HUB = Model(
@@ -195,8 +199,28 @@ async def test_the_operator_s_pages_need_the_operator() -> None:
 async def test_the_owner_sees_what_was_used(query: str, by: list[str], since: float) -> None:
     async with open_node() as node:
         answer = await node.client.get(f"/admin/usage{query}")
-    totals = [{"group": by, "requests": 1, "since": since}]
+    totals = [{"group": by, "requests": 1, "since": since, "principal": ""}]
     assert answer.json() == {"by": by, "since": since, "totals": totals}
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "whose"),
+    [
+        ("me", 200, GUEST),
+        (GUEST, 200, GUEST),
+        ("owner", 403, ""),
+        ("", 403, ""),
+    ],
+)
+async def test_anybody_sees_its_own_usage_and_no_other_s(
+    query: str, status: int, whose: str
+) -> None:
+    shown = {"Authorization": "Bearer s"}
+    async with open_node(secrets=["s"]) as node:
+        answer = await node.client.get("/admin/usage", params={"principal": query}, headers=shown)
+    assert answer.status_code == status
+    if status == 200:
+        assert [each["principal"] for each in answer.json()["totals"]] == [whose]
 
 
 @pytest.mark.parametrize(

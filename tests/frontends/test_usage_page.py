@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import hashlib
 import html
 import io
 import json
@@ -23,6 +24,7 @@ from tests.frontends.nodes import Node, open_node
 DAY = 86_400.0
 NOW = 20_000 * DAY + 3600
 SECRET = {"Authorization": "Bearer s"}
+GUEST = f"secret:{hashlib.sha256(b's').hexdigest()[:8]}"
 
 
 def row(days_ago: float = 0, **said: object) -> Row:
@@ -41,8 +43,8 @@ async def counting(tmp_path: Path, rows: Sequence[Row], **options: object) -> As
     if rows:
         ledger.write(rows)
 
-    async def totals(by: tuple[str, ...], since: float) -> Sequence[object]:
-        return await asyncio.to_thread(ledger.totals, by, since=since)
+    async def totals(by: tuple[str, ...], since: float, principal: str) -> Sequence[object]:
+        return await asyncio.to_thread(ledger.totals, by, since=since, principal=principal)
 
     books = Usage(GROUPS, totals)
     async with open_node(clock=HandClock(NOW), books=books, **options) as node:  # pyright: ignore[reportArgumentType]
@@ -131,7 +133,7 @@ async def test_nothing_asked_yet(tmp_path: Path) -> None:
 
 
 async def test_whoever_may_not_see_it_is_told_so_in_words(tmp_path: Path) -> None:
-    rules = [Rule(principal="secret:*", actions=("infer", "list"))]
+    rules = [Rule(principal="secret:*", actions=("list",))]
     async with counting(tmp_path, [row()], secrets=["s"], rules=rules) as node:
         node.client.headers.update(SECRET)
         page = await visit(node, status=403)
@@ -139,6 +141,20 @@ async def test_whoever_may_not_see_it_is_told_so_in_words(tmp_path: Path) -> Non
     assert "You may not see what others used" in words(page)
     assert "Tokens" not in words(page)
     assert table.status_code == 403
+
+
+async def test_a_guest_sees_its_own_requests_and_no_other_s(tmp_path: Path) -> None:
+    rows = [row(model="acme/secret"), row(principal=GUEST, input_tokens=5, output_tokens=2)]
+    async with counting(tmp_path, rows, secrets=["s"]) as node:
+        node.client.headers.update(SECRET)
+        page = words(await visit(node))
+        by_model = words(await visit(node, by="model"))
+        table = await node.client.get("/usage.csv")
+    assert "Requests 1 all of them answered" in page
+    assert "(you)" in page
+    assert "Owner" not in page
+    assert "acme/secret" not in by_model + table.text
+    assert table.text.count(GUEST) == 1
 
 
 async def test_a_node_without_a_ledger_says_so() -> None:

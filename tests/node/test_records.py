@@ -32,7 +32,7 @@ async def test_the_first_rows_of_a_run_make_room_for_themselves(tmp_path: Path) 
     task = asyncio.get_running_loop().create_task(records.run())
     records.settled(row(100 * DAY))
     await records.flush()
-    sums = await records.totals(["principal"], 0.0)
+    sums = await records.totals(["principal"], 0.0, "")
     assert sums[0].requests == 2
     task.cancel()
     await asyncio.wait([task])
@@ -42,7 +42,7 @@ async def test_totals_count_rows_that_still_wait(tmp_path: Path) -> None:
     records = Records(Home(tmp_path), HandClock(), keep_days=30, access=False)
     task = asyncio.get_running_loop().create_task(records.run())
     records.settled(row(1_000_000.0))
-    assert (await records.totals(["model"], 0.0))[0].output_tokens == 2
+    assert (await records.totals(["model"], 0.0, ""))[0].output_tokens == 2
     task.cancel()
     await asyncio.wait([task])
 

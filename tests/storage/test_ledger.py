@@ -50,6 +50,7 @@ def test_since_and_prune_go_by_time(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.db")
     ledger.write([row(at=10.0), row(at=20.0)])
     assert ledger.totals(["task"], since=15.0)[0].requests == 1
+    assert ledger.totals(["task"], principal="nobody") == []
     assert ledger.prune(15.0) == 1
     assert [kept.at for kept in ledger.latest(9)] == [20.0]
     ledger.close()

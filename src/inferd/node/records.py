@@ -62,11 +62,14 @@ class Records:
         for batch in (self._rows, self._lines, self._forwards):
             await batch.flush()
 
-    async def totals(self, by: Sequence[str], since: float) -> list[Total]:
-        """Add up the ledger's rows since a time, those still waiting included."""
+    async def totals(self, by: Sequence[str], since: float, principal: str) -> list[Total]:
+        """Add up the ledger's rows since a time, those still waiting included.
+
+        Only those of `principal` count, if it isn't empty.
+        """
         await self._rows.flush()
         loop = asyncio.get_running_loop()
-        ask = partial(self._ledger.totals, by, since=since)
+        ask = partial(self._ledger.totals, by, since=since, principal=principal)
         return await loop.run_in_executor(self._thread, ask)
 
     def _write_rows(self, rows: list[Row]) -> None:

@@ -50,12 +50,15 @@ class Ledger:
         with self._open().begin() as connection:
             return connection.execute(requests.delete().where(requests.c.at < before)).rowcount
 
-    def totals(self, by: Sequence[str], *, since: float = 0.0) -> list[Total]:
-        """Add up requests since a time, grouped by some of GROUPS, the busiest group first."""
+    def totals(self, by: Sequence[str], *, since: float = 0.0, principal: str = "") -> list[Total]:
+        """Add up requests since a time, grouped by some of GROUPS, the busiest group first.
+
+        Only those of `principal` count, if it isn't empty.
+        """
         from inferd.storage.tables import totals_query
 
         with self._open().connect() as connection:
-            found = connection.execute(totals_query(by, since)).all()
+            found = connection.execute(totals_query(by, since, principal)).all()
         width = len(by)
         return [
             Total(

@@ -68,11 +68,11 @@ def _add_what_is_newer(engine: Engine) -> None:
                 connection.execute(text(f"ALTER TABLE {requests.name} ADD COLUMN {said}"))
 
 
-def totals_query(by: Sequence[str], since: float) -> "Select[*tuple[Any, ...]]":
+def totals_query(by: Sequence[str], since: float, principal: str) -> "Select[*tuple[Any, ...]]":
     """Return the query behind Ledger.totals."""
     columns = [_column(name) for name in by]
     table = requests.c
-    return (
+    query = (
         select(
             *columns,
             func.count(),
@@ -86,6 +86,7 @@ def totals_query(by: Sequence[str], since: float) -> "Select[*tuple[Any, ...]]":
         .group_by(*columns)
         .order_by(func.count().desc())
     )
+    return query.where(table.principal == principal) if principal else query
 
 
 def _column(name: str) -> Any:

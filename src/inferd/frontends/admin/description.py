@@ -48,6 +48,7 @@ PATHS: Mapping[str, object] = {
             "tags": ["Operator"],
             "parameters": [
                 _query("by", "Comma-separated: principal, model, task, day, …"),
+                _query("principal", "Only its requests; `me` for one's own, which anybody may see"),
                 _query("since", "Only from then on: seconds since the epoch, or an ISO date"),
             ],
             "responses": _answer("", "The ledger's totals, the busiest group first"),

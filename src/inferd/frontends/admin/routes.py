@@ -20,16 +20,18 @@ from inferd.frontends.admin.status import status_of_node
 
 _LATEST = 1e11
 _USUAL_GROUPS = "principal,model"
+_ME = "me"
+"""No principal's id: those are `owner`, or have a colon."""
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """The ledger, as far as it is shown: `totals(by, since)` adds up by some of `groups`.
+    """The ledger, as far as it is shown: `totals(by, since, principal)` adds up by `groups`.
 
-    `since` is in seconds since the epoch; every total is JSON-able.
+    `since` is in seconds since the epoch; an empty principal is everybody; totals are JSON-able.
     """
 
     groups: Sequence[str]
-    totals: Callable[[tuple[str, ...], float], Awaitable[Sequence[object]]]
+    totals: Callable[[tuple[str, ...], float, str], Awaitable[Sequence[object]]]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,13 +82,27 @@ async def explain(exchange: Exchange) -> None:
 
 def _usage_answerer(usage: Usage) -> Callable[[Exchange], Awaitable[None]]:
     async def show(exchange: Exchange) -> None:
-        exchange.context.gateway.authorize(exchange.principal, Action.USAGE)
+        whose = _whose(exchange)
         by = _groups(exchange.query.get("by", _USUAL_GROUPS), usage.groups)
         since = _moment(exchange.query.get("since", "0"))
-        totals = await usage.totals(by, since)
+        totals = await usage.totals(by, since, whose)
         await exchange.reply_json({"by": by, "since": since, "totals": totals})
 
     return show
+
+
+def _whose(exchange: Exchange) -> str:
+    """Return whose requests are asked for; empty for everybody's.
+
+    Raises:
+        PermissionDenied: They are others', and not for this caller.
+    """
+    own = exchange.principal.id
+    asked = exchange.query.get("principal", "")
+    if asked in (_ME, own):
+        return own
+    exchange.context.gateway.authorize(exchange.principal, Action.USAGE)
+    return asked
 
 
 def _groups(text: str, known: Sequence[str]) -> tuple[str, ...]:

@@ -27,17 +27,20 @@ _FAR = {
 
 
 class Books(Protocol):
-    """The ledger: its totals by some of its groups, since seconds since the epoch."""
+    """The ledger: its totals by some of its groups, since seconds since the epoch.
+
+    The third is whose; empty is everybody's.
+    """
 
     @property
-    def totals(self) -> Callable[[tuple[str, ...], float], Awaitable[Sequence[object]]]: ...
+    def totals(self) -> Callable[[tuple[str, ...], float, str], Awaitable[Sequence[object]]]: ...
 
 
 def shower(books: Books | None) -> Answerer:
     """Return what shows the page; without books it says so."""
 
     async def show_usage(exchange: Exchange) -> None:
-        if not may(exchange, Action.USAGE):
+        if not (may(exchange, Action.USAGE) or may(exchange, Action.INFER)):
             await _refuse(exchange)
             return
         if books is None:
@@ -52,7 +55,8 @@ def sender(books: Books | None) -> Answerer:
     """Return what sends the same figures as a table for a spreadsheet."""
 
     async def send_csv(exchange: Exchange) -> None:
-        exchange.context.gateway.authorize(exchange.principal, Action.USAGE)
+        if not may(exchange, Action.INFER):
+            exchange.context.gateway.authorize(exchange.principal, Action.USAGE)
         period = _one_of(PERIODS, exchange.query.get("period", ""), "7")
         found = [] if books is None else await _sums(exchange, books, period)
         found.sort(key=lambda total: total.group)
@@ -69,9 +73,14 @@ async def _refuse(exchange: Exchange) -> None:
     await show(exchange, "usage.html", page="usage", title="Usage", status=403, state="refused")
 
 
+def _whose(exchange: Exchange) -> str:
+    """Return whose requests the reader sees: empty is everybody's, else its own."""
+    return "" if may(exchange, Action.USAGE) else exchange.principal.id
+
+
 async def _sums(exchange: Exchange, books: Books, period: str) -> list[Sum]:
     begin = usage_sums.since(period, exchange.context.clock.wall())
-    totals = await books.totals(BY, begin)
+    totals = await books.totals(BY, begin, _whose(exchange))
     return [msgspec.convert(total, Sum, from_attributes=True) for total in totals]
 
 
@@ -109,6 +118,7 @@ async def _show(exchange: Exchange, books: Books) -> None:
         every=every,
         rows=[_row(line, shown, every, split) for line in found[:_MOST_ROWS]],
         mine=_first(exchange, split),
+        is_own=bool(_whose(exchange)),
         more=max(0, len(found) - _MOST_ROWS),
         far=[(each, *_FAR[each.tier]) for each in usage_sums.distances(totals)],
         peak=_peak(every, days, unit),
