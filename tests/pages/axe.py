@@ -25,7 +25,8 @@ _RUN = """async (rules) => {
   const only = rules.length ? { runOnly: { type: "rule", values: rules } } : {};
   const { violations } = await axe.run(document, { resultTypes: ["violations"], ...only });
   return violations.map(({ id, impact, help, nodes }) => ({ id, impact, help,
-    where: nodes.slice(0, 4).map((node) => `${node.html.slice(0, 160)} :: ${node.failureSummary}`) }));
+    where: nodes.slice(0, 4).map((each) => `${each.html.slice(0, 160)}: ${each.failureSummary}`),
+  }));
 }"""
 _OF_COLOUR = ("color-contrast", "link-in-text-block")
 

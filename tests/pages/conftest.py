@@ -69,22 +69,24 @@ async def browser() -> AsyncGenerator[Browser]:
 async def open_page(browser: Browser) -> AsyncGenerator[OpenPage]:
     """Open windows of a laptop's size, each in a profile of its own.
 
-    What goes wrong in their scripts, or against their policy, fails the test.
+    What goes wrong in their scripts fails the test, and so does what is against their policy but
+    for what is `expected`.
     """
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
-    async def open_one(**options: object) -> Page:
+    def refused(said: str, expected: str) -> None:
+        if "Content Security" in said and expected not in said:
+            problems.append(said)
+
+    async def open_one(*, expected: str = "nothing", **options: object) -> Page:
         given: dict[str, object] = {"viewport": LAPTOP, **options}
         context = await browser.new_context(**given)  # pyright: ignore[reportArgumentType]
         contexts.append(context)
         context.set_default_timeout(10_000)
         opened = await context.new_page()
         opened.on("pageerror", lambda error: problems.append(f"{opened.url}: {error}"))
-        opened.on(
-            "console",
-            lambda said: problems.append(said.text) if "Content Security" in said.text else None,
-        )
+        opened.on("console", lambda said: refused(said.text, expected))
         return opened
 
     yield open_one

@@ -11,6 +11,15 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 SENTIMENT = "text-classification"
 WORDS = "The delivery was late but the food was wonderful."
 _ATTEMPTS = 3000
+_WIDE = """() => {
+  const MAY = ".rail, pre, .seg, .scroll-x, .code-h, .tabs, [role=tablist], textarea, input";
+  const page = document.scrollingElement;
+  const scrolls = (each) => /auto|scroll/.test(getComputedStyle(each).overflowX);
+  return [page, ...document.querySelectorAll("main, main *, dialog, dialog *")]
+    .filter((each) => each.clientWidth > 0 && each.scrollWidth > each.clientWidth + 1)
+    .filter((each) => each === page || (scrolls(each) && !each.matches(MAY)))
+    .map((each) => `${each.tagName}.${each.className} ${each.scrollWidth} > ${each.clientWidth}`);
+}"""
 
 
 async def list_models(page: Page, node: RunningNode, task: str = SENTIMENT) -> None:
@@ -45,14 +54,7 @@ async def run(dialog: Locator) -> Locator:
 
 async def nothing_sideways(page: Page) -> None:
     """Fail where the page, or a dialog on it, is wider than the window."""
-    wide = await page.evaluate(
-        """() => [document.scrollingElement, ...document.querySelectorAll("main, dialog, dialog *")]
-          .filter((each) => each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 0)
-          .filter((each) => each === document.scrollingElement
-            || (/auto|scroll/.test(getComputedStyle(each).overflowX)
-              && !each.matches(".rail, pre, .seg, .scroll-x, .code-h, .tabs, [role=tablist], textarea, input")))
-          .map((each) => `${each.tagName}.${each.className} ${each.scrollWidth} > ${each.clientWidth}`)"""
-    )
+    wide = await page.evaluate(_WIDE)
     assert not wide, wide
 
 

@@ -13,7 +13,7 @@ SMALL = """() => [...document.querySelectorAll("a, button, input, select, textar
   .filter((each) => each.checkVisibility() && !each.closest("p, td .model, .vh"))
   .map((each) => (each.closest("label") ?? each).getBoundingClientRect())
   .filter((box) => box.width > 1 && box.height > 1 && (box.width < 24 || box.height < 24))
-  .map((box) => `${Math.round(box.width)} x ${Math.round(box.height)} at ${Math.round(box.x)}, ${Math.round(box.y)}`)"""
+  .map((box) => [box.width, box.height, box.x, box.y].map(Math.round).join(" "))"""
 
 
 async def test_find_run_and_see(open_page: OpenPage, laptop: RunningNode) -> None:
