@@ -1,8 +1,6 @@
 """The page "Models": every model somebody could run, and where it would run."""
 
-import csv
 from collections.abc import Mapping, Sequence
-from io import StringIO
 
 import msgspec
 
@@ -10,14 +8,12 @@ from inferd.core.errors import InvalidRequest, PermissionDenied, UnsupportedTask
 from inferd.core.request import Action
 from inferd.core.tasks import check_name, task_named
 from inferd.frontends._http.exchange import Exchange
-from inferd.frontends.web import figures, model_filters, trial
+from inferd.frontends.web import figures, model_filters, spreadsheet, trial
 from inferd.frontends.web.model_filters import ROWS_A_PAGE, SORTS, Filters
 from inferd.frontends.web.shell import may, show
 from inferd.gateway.browse import Page, TaskCount
 from inferd.gateway.catalogue import Row
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A spreadsheet takes a cell that begins so for a formula."""
 _COLUMNS = (
     "id", "where", "label", "reason", "gated", "downloads", "likes", "trending",
     "parameters", "size_bytes", "library", "backends",
@@ -88,16 +84,8 @@ async def send_csv(exchange: Exchange) -> None:
     gateway = exchange.context.gateway
     filters = _filters(exchange, gateway.tasks(exchange.principal))
     page = await gateway.browse(exchange.principal, filters.query)
-    text = StringIO()
-    table = csv.writer(text)
-    table.writerow(_COLUMNS)
-    for row in model_filters.ordered(page, filters):
-        table.writerow([_cell(value) for value in _cells(row)])
-    await exchange.reply(
-        text.getvalue().encode(),
-        content_type="text/csv; charset=utf-8",
-        headers=[("Content-Disposition", f'attachment; filename="models-{filters.task}.csv"')],
-    )
+    rows = map(_cells, model_filters.ordered(page, filters))
+    await spreadsheet.send(exchange, f"models-{filters.task}.csv", _COLUMNS, rows)
 
 
 def facts(row: Row) -> dict[str, object]:
@@ -220,9 +208,3 @@ def _cells(row: Row) -> Sequence[object]:
         row.id, verdict.where, verdict.label, verdict.reason, row.gated, row.downloads, row.likes,
         row.trending_score, row.parameters, row.size_bytes, row.library, backends,
     )  # fmt: skip
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
-        return f"'{value}"
-    return value

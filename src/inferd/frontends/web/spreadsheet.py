@@ -27,6 +27,6 @@ async def send(
 
 def _cell(value: object) -> object:
     """Return a cell that no spreadsheet computes."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
         return f"'{value}"
     return value
