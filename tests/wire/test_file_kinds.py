@@ -92,6 +92,18 @@ def test_a_file_in_base64_is_unpacked(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "//comment",
+        "// add two numbers together and return what they come to as a whole number please",
+        "// one line of code\n// and another one below it that goes on and on and on and on",
+    ],
+)
+def test_code_that_begins_with_a_comment_is_no_sound(text: str) -> None:
+    assert not file_kinds.looks_packed(text)
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("garbage!", "isn't base64"),

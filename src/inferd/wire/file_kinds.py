@@ -50,6 +50,9 @@ _KNOWN = frozenset(
 ) - {"audio/mpeg", "audio/mp3"}
 """Types that can be told by their beginning; what plays MPEG sound skips what it doesn't know."""
 _DATA_URL = re.compile(r"data:([^,;]*)(?:;[^,]*?)?;base64,", re.ASCII)
+_LINE_ENDS = str.maketrans("", "", "\r\n")
+_SHORTEST_PACKED = 64
+"""Of base64 that comes as a text, and might be one: a comment `// in code` begins like a sound."""
 _BLANKS = str.maketrans("", "", " \t\r\n")
 
 
@@ -104,7 +107,9 @@ def looks_packed(text: str) -> bool:
     """Whether a text is a file in base64, by its beginning."""
     if _DATA_URL.match(text[:200]):
         return True
-    start = text[: 2 * HEAD_BYTES].translate(_BLANKS)
+    start = text[: 2 * HEAD_BYTES].translate(_LINE_ENDS)
+    if len(start) < _SHORTEST_PACKED:
+        return False
     try:
         return bool(sniff(base64.b64decode(start[: len(start) // 4 * 4], validate=True)))
     except ValueError:
