@@ -342,19 +342,6 @@ async def test_a_model_is_asked_as_openai_does_below_its_url(stream: bool) -> No
         assert text.json()["choices"][0]["text"] == "Hello"
 
 
-@pytest.mark.parametrize("named", ["dummy", "http://localhost:8000/v1"])
-async def test_a_chat_for_which_a_client_made_a_name_up_asks_the_default(named: str) -> None:
-    here = backend(says(*HELLO))
-    async with open_node(here) as node:
-        answer = await ask(
-            node,
-            "/v1/chat/completions",
-            {"model": named, "messages": [{"role": "user", "content": "Hi"}]},
-        )
-    assert answer.status_code == 200
-    assert here.requests[0].model == "acme/talk"
-
-
 async def test_a_picture_comes_as_a_file() -> None:
     artist = model("acme/artist", "text-to-image", "text-to-speech")
     picture = Media(data=PNG, content_type="image/png", name="a.png")

@@ -120,3 +120,25 @@ async def test_a_model_that_nobody_has_is_a_404_in_openai_s_words() -> None:
         answer = await node.client.post("/v1/chat/completions", json={**CHAT, "model": "none"})
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    ("named", "client", "status"),
+    [
+        ("http://localhost:8000/v1", "@huggingface/inference/4", 200),
+        ("dummy", "unknown/None; hf_hub/1.2.3; python/3.11", 200),
+        ("dummy", "OpenAI/Python 3.0", 404),
+    ],
+)
+async def test_a_chat_for_which_a_client_made_a_name_up_asks_the_default(
+    named: str, client: str, status: int
+) -> None:
+    backend = FakeBackend(says(*HELLO), open_tasks=frozenset())
+    async with open_node(backend) as node:
+        answer = await node.client.post(
+            "/v1/chat/completions",
+            json={**CHAT, "model": named},
+            headers={"User-Agent": client},
+        )
+    assert answer.status_code == status
+    assert [each.model for each in backend.requests] == (["tiny"] if status == 200 else [])

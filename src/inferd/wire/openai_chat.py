@@ -48,8 +48,8 @@ WIRE = "openai.chat"
 """The name of this wire in Raw and Answer."""
 
 _OWN = frozenset({"model", "messages", "stream"})
-_NO_MODEL = ("dummy", "http://", "https://")
-"""What huggingface_hub, and @huggingface/inference, put where nobody named a model."""
+_ADDRESSES = ("http://", "https://")
+"""What @huggingface/inference puts where nobody named a model: the address that it asks."""
 
 
 class Offer(Protocol):
@@ -91,7 +91,7 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
     return InferenceRequest(
         id=id,
         task="chat",
-        model="" if name == _NO_MODEL[0] or name.startswith(_NO_MODEL[1:]) else name,
+        model="" if name.startswith(_ADDRESSES) else name,
         inputs=inputs,
         parameters=parameters | extra,
         stream=json.flag_of(document, "stream"),

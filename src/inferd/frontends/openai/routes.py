@@ -15,6 +15,9 @@ from inferd.frontends._http.relay import Whole, relay
 from inferd.frontends.openai.description import PATHS, SCHEMAS
 from inferd.wire import openai_chat, openai_embeddings
 
+_PYTHON_CLIENT, _NO_MODEL = "hf_hub/", "dummy"
+"""How huggingface_hub calls itself, and what it writes where nobody named a model."""
+
 
 def frontend(context: Context) -> Frontend:
     """Return everything under /v1."""
@@ -42,6 +45,8 @@ async def chat_completions(exchange: Exchange) -> None:
     asked = directions(exchange.headers, exchange.context.clock)
     body = await json_body(exchange)
     request = openai_chat.decode_request(body, id=exchange.request_id, **asked)
+    if request.model == _NO_MODEL and _PYTHON_CLIENT in exchange.headers.get("user-agent", ""):
+        request = msgspec.structs.replace(request, model="")
     await relay(exchange, request, _Chat(exchange, request))
 
 
