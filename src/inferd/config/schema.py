@@ -42,7 +42,7 @@ class Hub(Section):
     token: Annotated[
         Secret | None,
         setting(
-            "Its access token. Only the endpoint gets it.",
+            "Its access token. The endpoint gets it; so does the router of a huggingface backend.",
             env=("HF_TOKEN", "HF_API_TOKEN"),
             example='"env:MY_HF_TOKEN"',
         ),
