@@ -8,7 +8,7 @@ from inferd.frontends._http.bodies import wrong_content_type
 from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
 
-_FORM = "application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 64
 _LONGEST_ADDRESS = 2000
 
@@ -21,8 +21,8 @@ async def read_form(exchange: Exchange, *, most: int = 16 << 10) -> Mapping[str,
             twice (422).
         PayloadTooLarge: It is longer.
     """
-    if exchange.content_type != _FORM:
-        raise wrong_content_type(exchange, _FORM)
+    if exchange.content_type != FORM:
+        raise wrong_content_type(exchange, FORM)
     body = bytearray()
     async for piece in exchange.pieces():
         body += piece
@@ -35,7 +35,7 @@ async def read_form(exchange: Exchange, *, most: int = 16 << 10) -> Mapping[str,
             body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"
         )
     except ValueError:
-        raise HttpRefusal(400, "the form can't be read", hint=f"send {_FORM} in UTF-8") from None
+        raise HttpRefusal(400, "the form can't be read", hint=f"send {FORM} in UTF-8") from None
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise HttpRefusal(422, "a field is there twice", hint="send each field once")

@@ -1,7 +1,6 @@
 """A model run without scripts: the form as the server draws it, and what comes of it."""
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qsl
 
 from inferd.core.answer import Served, collect
 from inferd.core.content import BytesFile
@@ -11,6 +10,7 @@ from inferd.core.tasks import Task, check_name, form, missing_files, task_named
 from inferd.frontends._http.bodies import wrong_content_type
 from inferd.frontends._http.errors import status_of
 from inferd.frontends._http.exchange import Exchange
+from inferd.frontends._http.forms import FORM, read_form
 from inferd.frontends.web import figures
 from inferd.frontends.web.shell import show
 from inferd.frontends.web.trial_fields import Sent, draw_field, read_fields
@@ -37,9 +37,7 @@ PATHS: Mapping[str, object] = {
 MOST_BYTES = 8 << 20
 """Of a whole form: it is held in memory, and its answer is drawn into the page."""
 
-_FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
-_MOST_FIELDS = 64
 _NOTHING = Sent({})
 
 
@@ -99,16 +97,9 @@ async def _sent(exchange: Exchange) -> Sent:
         events = decoder.feed(await _body(exchange))
         decoder.end()
         return _parts(events)
-    if exchange.content_type != _FORM:
-        raise wrong_content_type(exchange, _FORM, _MULTIPART)
-    body = await _body(exchange)
-    try:
-        pairs = parse_qsl(
-            body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"
-        )
-    except ValueError as error:
-        raise InvalidRequest("the form can't be read") from error
-    return Sent(dict(pairs))
+    if exchange.content_type != FORM:
+        raise wrong_content_type(exchange, FORM, _MULTIPART)
+    return Sent(await read_form(exchange, most=MOST_BYTES))
 
 
 async def _body(exchange: Exchange) -> bytes:
