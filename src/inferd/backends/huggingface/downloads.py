@@ -1,5 +1,7 @@
 """Results that a provider keeps elsewhere: fetched from its own hosts only, without our token."""
 
+import asyncio
+import ssl
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ class Downloads:
         self._router = router
         self._clients: set[Client] = set()
         self._is_closed = False
+        self._tls: ssl.SSLContext | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -35,6 +38,9 @@ class Downloads:
             NodeError: It lies where we don't go, or can't be had.
         """
         url, path = self._parted(link, provider)
+        if url.scheme == "https" and self._tls is None:
+            # To read the trusted certificates takes 30 ms.
+            self._tls = await asyncio.to_thread(ssl.create_default_context)
         if self._is_closed:
             raise BackendUnavailable(f"{self._settings.name} is closed")
         longest = self._settings.timeout
@@ -42,6 +48,7 @@ class Downloads:
             f"{provider}'s store of results",
             url,
             timeouts=Timeouts(connect=min(10.0, longest), head=longest, idle=longest),
+            tls=self._tls,
         )
         self._clients.add(client)
         try:
