@@ -10,22 +10,27 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from playwright.sync_api import Browser, Page, sync_playwright
-from tests.hub.standin import running_hub
 
 from benchmarks.lib import figures, node, processes, report
 from benchmarks.lib.processes import CannotRun
+from tests.hub.standin import many, stand_in
 
 ROWS = 1000
 TASK = "text-generation"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-TARGETS = (("first_paint_ms", 300.0), ("page_kb", 250.0), ("frame_ms", 20.0))
+TARGETS = (
+    ("first_paint_ms", 300.0),
+    ("page_kb", 250.0),
+    ("frame_ms", 20.0),
+    ("frame_ms_p95", 34.0),  # two frames of a screen that draws 60 a second
+)
 
 _PAINTED = """() => new Promise((resolve) => {
   const seen = () => performance.getEntriesByName("first-contentful-paint")[0];
@@ -64,23 +69,28 @@ def main(arguments: Sequence[str]) -> int:
         print("not run: there is no chromium here (apt install chromium)")
         return 0
     visits: list[Visit] = []
+    bare: list[Visit] = []
     frames: list[float] = []
     failed: str | None = None
     with (
         tempfile.TemporaryDirectory(prefix="inferd-bench-") as folder,
-        running_hub(models=ROWS) as hub,
+        stand_in(many(ROWS, TASK)) as hub,
         sync_playwright() as playwright,
     ):
         try:
-            with node.running_node(Path(folder), {"HF_ENDPOINT": hub.url}) as running:
+            with node.running_node(
+                Path(folder), {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0"}
+            ) as running:
                 browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
                 times = 5 if given.quick else 15
-                visits.extend(visit(browser, running.url) for _ in range(times))
+                for _ in range(times):
+                    visits.append(visit(browser, running.url))
+                    bare.append(visit(browser, f"{running.url}/healthz"))
                 frames = scroll(browser, f"{running.url}/?task={TASK}")
                 browser.close()
         except CannotRun as error:
             failed = str(error)
-    print_report(visits, frames, failed, as_json=given.json)
+    print_report(visits, bare, frames, failed, as_json=given.json)
     return 0
 
 
@@ -89,9 +99,13 @@ def visit(browser: Browser, url: str) -> Visit:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     sizes: list[float] = []
+
+    def finished(told: Mapping[str, float]) -> None:
+        sizes.append(told["encodedDataLength"])
+
     network = context.new_cdp_session(page)
     network.send("Network.enable")
-    network.on("Network.loadingFinished", lambda told: sizes.append(told["encodedDataLength"]))
+    network.on("Network.loadingFinished", finished)
     page.goto(url, wait_until="load")
     painted: float = page.evaluate(_PAINTED)
     page.wait_for_timeout(300)
@@ -118,23 +132,36 @@ def scroll(browser: Browser, url: str) -> list[float]:
 
 
 def _to_the_end(page: Page) -> None:
-    """Make the page load every model that it lists."""
-    height = 0
-    for _ in range(100):
-        page.mouse.wheel(0, 1_000_000)
-        page.wait_for_timeout(150)
-        now: int = page.evaluate("document.documentElement.scrollHeight")
-        if now == height:
+    """Make the page load every model that it lists.
+
+    Raises:
+        CannotRun: They don't all come.
+    """
+    last = page.locator(f"tr[aria-rowindex='{ROWS + 1}']")
+    for _ in range(200):
+        if last.count():
             return
-        height = now
+        page.mouse.wheel(0, 1_000_000)
+        page.wait_for_timeout(100)
+    raise CannotRun(f"the page never came to {ROWS} models")
 
 
 def print_report(
-    visits: Sequence[Visit], frames: Sequence[float], failed: str | None, *, as_json: bool
+    visits: Sequence[Visit],
+    bare: Sequence[Visit],
+    frames: Sequence[float],
+    failed: str | None,
+    *,
+    as_json: bool,
 ) -> None:
-    """Print each figure beside its target: medians; of frames, the worst too."""
+    """Print each figure beside its target: medians; of frames, the worst too.
+
+    `bare` are visits to one line of text: what the browser and the machine take in any case.
+    """
     result: dict[str, report.Cell] = {
         "first_paint_ms": figures.rounded(figures.median([v.painted_ms for v in visits])),
+        "first_paint_ms_min": figures.rounded(min((v.painted_ms for v in visits), default=None)),
+        "bare_paint_ms": figures.rounded(figures.median([v.painted_ms for v in bare])),
         "first_paint_ms_max": figures.rounded(max((v.painted_ms for v in visits), default=None)),
         "page_kb": figures.rounded(figures.median([v.kilobytes for v in visits])),
         "page_requests": figures.median([float(v.requests) for v in visits]),
@@ -150,7 +177,8 @@ def print_report(
         assert not isinstance(value, str)
         print(report.verdict(name, value, target, at_most=True))
     print(
-        f"slowest paint {result['first_paint_ms_max']} ms, {result['page_requests']:.0f} requests; "
+        f"paint: {result['first_paint_ms_min']} to {result['first_paint_ms_max']} ms, one line of "
+        f"text {result['bare_paint_ms']} ms; {result['page_requests']:.0f} requests; "
         f"frames: p95 {result['frame_ms_p95']} ms, longest {result['frame_ms_max']} ms"
         if not failed
         else f"not run: {failed}"
