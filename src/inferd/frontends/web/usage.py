@@ -95,37 +95,47 @@ async def _show(exchange: Exchange, books: Books) -> None:
             exchange, "usage.html", page="usage", title="Usage", state="broken", why=str(error)
         )
         return
-    found = usage_sums.lines(totals, split)
-    every = usage_sums.whole(found)
-    unit = _one_of({"tokens": 0, "requests": 0}, exchange.query.get("of", ""), "")
-    unit = unit or ("tokens" if every.tokens or not every.requests else "requests")
-    shown = usage_sums.series(found, first=_first(exchange, split))
-    days = usage_sums.days(found, period, now)
     await show(
         exchange,
         "usage.html",
         page="usage",
         title="Usage",
-        state="shown" if every.requests else "empty",
         period=period,
         periods={name: words for name, (words, _) in PERIODS.items()},
         split=split,
         splits={name: words for name, (words, _) in SPLITS.items()},
-        unit=unit,
-        dates=_dates(days),
-        days=[(_date(day), [_by_day(line, unit).get(day, 0) for line in shown]) for day in days],
-        names=[_name(line, split) for line in shown],
-        every=every,
-        rows=[_row(line, shown, every, split) for line in found[:_MOST_ROWS]],
-        mine=_first(exchange, split),
         is_own=bool(_whose(exchange)),
-        more=max(0, len(found) - _MOST_ROWS),
-        far=[(each, *_FAR[each.tier]) for each in usage_sums.distances(totals)],
-        peak=_peak(every, days, unit),
         compact=figures.compact,
         duration=_duration,
-        data={"chart": _chart(shown, days, unit, split)},
+        **_figures(exchange, totals, period, split, now),
     )
+
+
+def _figures(
+    exchange: Exchange, totals: Sequence[Sum], period: str, split: str, now: float
+) -> Mapping[str, object]:
+    """Return what the page says of `totals`."""
+    found = usage_sums.lines(totals, split)
+    every = usage_sums.whole(found)
+    unit = _one_of({"tokens": 0, "requests": 0}, exchange.query.get("of", ""), "")
+    unit = unit or ("tokens" if every.tokens or not every.requests else "requests")
+    mine = _first(exchange, split)
+    shown = usage_sums.series(found, first=mine)
+    days = usage_sums.days(found, period, now)
+    return {
+        "state": "shown" if every.requests else "empty",
+        "unit": unit,
+        "dates": _dates(days),
+        "days": [(_date(day), [_by_day(line, unit).get(day, 0) for line in shown]) for day in days],
+        "names": [_name(line, split) for line in shown],
+        "every": every,
+        "rows": [_row(line, shown, every, split) for line in found[:_MOST_ROWS]],
+        "mine": mine,
+        "more": max(0, len(found) - _MOST_ROWS),
+        "far": [(each, *_FAR[each.tier]) for each in usage_sums.distances(totals)],
+        "peak": _peak(every, days, unit),
+        "data": {"chart": _chart(shown, days, unit, split)},
+    }
 
 
 def _one_of(known: Mapping[str, object], asked: str, usual: str) -> str:
