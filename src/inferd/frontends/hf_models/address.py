@@ -10,6 +10,8 @@ from inferd.core.tasks import check_name
 
 _PART = re.compile(r"[^\\%?#<>\"'{}|^`\s]+")
 _SHOWN = 80
+_WORDS = frozenset({"load", "unload"})
+"""What stands after `/models/` and is never a model."""
 
 
 class Way(Enum):
@@ -51,7 +53,8 @@ def model_id(text: str) -> str:
         InvalidRequest: It steps out of the list of models, or holds what no id has.
     """
     parts = text.split("/") if text else []
-    if any(part in ("", ".", "..") or not _PART.fullmatch(part) for part in parts):
+    is_odd = any(part in ("", ".", "..") or not _PART.fullmatch(part) for part in parts)
+    if is_odd or text in _WORDS:
         shown = "".join(c if c.isprintable() else "?" for c in text[:_SHOWN])
         raise InvalidRequest(
             f"{shown!r} can't be a model's id",
