@@ -100,6 +100,7 @@ async def _show(exchange: Exchange, books: Books) -> None:
         "usage.html",
         page="usage",
         title="Usage",
+        status=200,
         period=period,
         periods={name: words for name, (words, _) in PERIODS.items()},
         split=split,
