@@ -55,7 +55,7 @@ async def run(dialog: Locator) -> Locator:
 async def nothing_sideways(page: Page) -> None:
     """Fail where the page, or a dialog on it, is wider than the window."""
     wide = await page.evaluate(_WIDE)
-    assert not wide, wide
+    assert not wide, (page.url, wide)
 
 
 def in_flight(node: RunningNode) -> int:

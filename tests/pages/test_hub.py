@@ -81,7 +81,7 @@ async def test_filters_and_sorting_live_in_the_address(page: Page, node: Running
     await expect(rows).to_have_count(1)
 
 
-@pytest.mark.parametrize("mode", ["limited", "down", "html", "shape"])
+@pytest.mark.parametrize("mode", ["limited", "html"])
 async def test_a_list_that_grew_old_says_so(
     open_page: OpenPage, node: RunningNode, hub: StandIn, mode: Mode
 ) -> None:
@@ -98,7 +98,7 @@ async def test_a_list_that_grew_old_says_so(
     await expect(note.get_by_role("button", name="Try again")).to_be_visible()
 
 
-@pytest.mark.parametrize("mode", ["limited", "down", "html"])
+@pytest.mark.parametrize("mode", ["down", "html"])
 async def test_without_a_list_the_own_models_stay(
     open_page: OpenPage, node: RunningNode, hub: StandIn, mode: Mode
 ) -> None:

@@ -60,8 +60,11 @@ async def test_every_stop_of_tab_is_seen_and_marked(
     page: Page, laptop: RunningNode, path: str
 ) -> None:
     await page.goto(f"{laptop.url}{path}")
-    await page.keyboard.press("Tab")
-    await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    if path == "/chat":
+        await expect(page.get_by_role("textbox", name="Message")).to_be_focused()
+    else:
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     hidden: list[object] = []
     for _ in range(30):
         stop = await page.evaluate(FOCUSED)
