@@ -25,12 +25,15 @@ export function HubNote({ state, onAgain }) {
   return null;
 }
 
+const MODEL_ID = /^[\w.-]+(\/[\w.-]+)?$/;
+
 /** Nothing to list, and the way out. */
 export function Empty({ filters, label, among, onClear }) {
   const clear = (event) => { event.preventDefault(); onClear(); };
   if (filters.q || filters.gated || filters.runnable) {
     return html`<div class="empty"><h2>${filters.q ? `Nothing called ‘${filters.q}’ among ${among}` : `None of ${among} is like that`}</h2>
-      <p><a href=${addressOf({ task: filters.task })} onClick=${clear}>Clear the filter</a></p></div>`;
+      <p><a href=${addressOf({ task: filters.task })} onClick=${clear}>Clear the filter</a></p>
+      ${MODEL_ID.test(filters.q) && html`<p class="s t3">Another node or a provider may have it all the same. <a href=${`/?task=${encodeURIComponent(filters.task)}&run=${encodeURIComponent(filters.q)}`}>Run ‘${filters.q}’</a></p>`}</div>`;
   }
   return html`<div class="empty"><h2>Nothing here can do ${label.toLowerCase()} yet</h2>
     <p>Another node that can, or a provider, would show up here. <a href="/welcome">See the ways</a></p>
