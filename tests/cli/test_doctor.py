@@ -144,12 +144,13 @@ def test_an_open_home_and_a_readable_token_are_told_with_their_chmod(cli: Termin
 
 
 def test_settings_without_effect_and_open_doors_are_told(cli: Terminal) -> None:
-    cli.environment.setenv("HF_TOKEN", "hf_secret77")
+    cli.environment.setenv("ANTHROPIC_API_KEY", "sk-ant-secret77")
     outcome = cli("doctor", "--port", "0", "--host", "0.0.0.0")
     assert outcome.status == 1
-    assert "hub.token is set (environment HF_TOKEN) and has no effect yet" in outcome.out
+    said = "providers.anthropic_api_key is set (environment ANTHROPIC_API_KEY) and has no effect yet"
+    assert said in outcome.out
     assert "no secret is set" in outcome.out
-    assert "hf_secret77" not in outcome.out
+    assert "sk-ant-secret77" not in outcome.out
 
 
 def test_a_broken_configuration_is_a_finding_for_each_problem(cli: Terminal) -> None:

@@ -61,7 +61,7 @@ def test_the_banner_shows_what_runs_and_no_secret(tmp_path: Path) -> None:
     secrets = {
         "INFERENCE_SHARED_SECRET": "open-sesame-77",
         "REMOTE_INFERENCE_TOKEN": "remote-token-77",
-        "HF_TOKEN": "hf_sesame77",
+        "ANTHROPIC_API_KEY": "sk-ant-sesame77",
     }
     remote = {
         "REMOTE_INFERENCE_ENABLED": "true",
@@ -76,7 +76,7 @@ def test_the_banner_shows_what_runs_and_no_secret(tmp_path: Path) -> None:
     programs = ("inferd", Path(sys.executable).with_name("inferd"))
     assert any(f"  or     {program} run sentiment-analysis" in out for program in programs)
     assert "remote on: http://127.0.0.1:9" in out
-    assert "hub.token has no effect yet" in out
+    assert "providers.anthropic_api_key has no effect yet" in out
     for secret in secrets.values():
         assert secret not in out + err
 
