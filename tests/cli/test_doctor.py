@@ -147,7 +147,9 @@ def test_settings_without_effect_and_open_doors_are_told(cli: Terminal) -> None:
     cli.environment.setenv("ANTHROPIC_API_KEY", "sk-ant-secret77")
     outcome = cli("doctor", "--port", "0", "--host", "0.0.0.0")
     assert outcome.status == 1
-    said = "providers.anthropic_api_key is set (environment ANTHROPIC_API_KEY) and has no effect yet"
+    said = (
+        "providers.anthropic_api_key is set (environment ANTHROPIC_API_KEY) and has no effect yet"
+    )
     assert said in outcome.out
     assert "no secret is set" in outcome.out
     assert "sk-ant-secret77" not in outcome.out
