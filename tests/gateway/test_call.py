@@ -69,10 +69,22 @@ async def test_when_one_fails_the_next_answers_and_the_answer_says_so() -> None:
         assert (await collect(answer)).text == "one two three"
     assert answer.served.source == "local"
     assert answer.served.warnings == ("far can't be reached",)
+    assert answer.served.seen == ()
     (line,) = bench.records.forwards
     assert (line.backend, line.outcome) == ("far", "backend_unavailable")
     assert bench.records.rows[0].outcome == "ok"
     assert [m.in_flight for m in bench.members] == [0, 0]
+
+
+async def test_a_place_that_read_the_words_and_failed_is_named_too() -> None:
+    lost, far = far_node("lost"), far_node()
+    lost.error = BackendUnavailable("lost broke off")
+    lost.error.sent_bytes = 20
+    bench = Bench(lost, far)
+    async with bench.gateway.infer(ask(place=Place.REMOTE), bench.owner) as answer:
+        await collect(answer)
+    assert answer.served.backend == "far"
+    assert answer.served.seen == ("lost", "far")
 
 
 async def test_a_request_that_was_refused_for_itself_is_not_tried_elsewhere() -> None:

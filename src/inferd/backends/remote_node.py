@@ -169,15 +169,10 @@ class RemoteNodeBackend:
     def _served(self, response: Response) -> Served:
         """Read who answered; a node that doesn't say is known by its address."""
         node = response.header("x-inference-node") or self._upstream.url.authority
-        nodes = [
-            name.strip()
-            for line in response.values("x-inference-nodes")
-            for name in line.split(",")
-            if name.strip()
-        ]
         return Served(
             node=node,
-            nodes=tuple(nodes) or (node,),
+            nodes=_listed(response, "x-inference-nodes") or (node,),
+            seen=_listed(response, "x-inference-seen-by"),
             model=response.header("x-inference-model"),
             warnings=tuple(
                 self._upstream.hide(text.encode()).decode()
@@ -242,6 +237,11 @@ def _tiers(tiers: frozenset[Tier]) -> str:
     if allowed == tiers_up_to(ceiling):
         return ceiling.label
     return ",".join(tier.label for tier in sorted(allowed))
+
+
+def _listed(response: Response, header: str) -> tuple[str, ...]:
+    names = (name.strip() for line in response.values(header) for name in line.split(","))
+    return tuple(name for name in names if name)
 
 
 def _announced(files: tuple[File, ...]) -> list[tuple[str, str]]:

@@ -29,6 +29,8 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     backend: str = ""
     model: str = ""
     """The model that was asked, by its full id."""
+    seen: tuple[str, ...] = ()
+    """The places beyond the first node that the words reached, in turn, those that failed too."""
     warnings: tuple[str, ...] = ()
 
 

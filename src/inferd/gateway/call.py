@@ -194,8 +194,15 @@ class Call:
             nodes=(self._parts.node, *told.nodes),
             backend=target.member.name,
             model=told.model or target.model,
+            seen=(*_reached(target, failures), *told.seen),
             warnings=(*warnings, *told.warnings),
         )
+
+
+def _reached(target: Target, failures: list[tuple[Target, NodeError]]) -> list[str]:
+    """Name the places off this machine that have read the words, or may have."""
+    asked = [failed for failed, error in failures if error.sent_bytes > 0]
+    return [each.member.name for each in (*asked, target) if source_of(each.member) == "remote"]
 
 
 def _told_by(target: Target, error: NodeError) -> str:

@@ -163,6 +163,7 @@ def _provenance(answer: Answer) -> Headers:
         ("X-Inference-Backend", served.backend),
         ("X-Inference-Node", served.node),
         ("X-Inference-Nodes", ",".join(served.nodes)),
+        ("X-Inference-Seen-By", ",".join(served.seen)),
     ]
     warnings = [("X-Inference-Warning", text[:_LONGEST_WARNING]) for text in served.warnings]
     return [(name, value) for name, value in said if value] + warnings[:_MOST_WARNINGS]

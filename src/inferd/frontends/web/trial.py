@@ -175,7 +175,7 @@ def _receipt(exchange: Exchange, served: Served) -> Mapping[str, object]:
     is_remote = served.source == "remote"
     return {
         "backend": served.backend,
-        "is_remote": is_remote,
+        "seen": ", ".join(dict.fromkeys(served.seen)),
         "tier": tiers.get(served.backend, "team" if is_remote else "local"),
     }
 

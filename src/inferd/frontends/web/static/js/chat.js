@@ -164,6 +164,9 @@ function App() {
     if (wanted && !rowOf(wanted)) models({ search: wanted }).then((found) => setRows((now) => [...now, ...found.filter((each) => each.id === wanted)])).catch(() => {});
     scroll.toEnd();
     field.current?.focus();
+    const isAsked = draft.text && sessionStorage.getItem("inferd.asked") === draft.text;
+    sessionStorage.removeItem("inferd.asked");
+    if (isAsked) send();
   }, []);
   const newest = useRef(startNew);
   newest.current = startNew;
@@ -198,6 +201,6 @@ if (root && mayShow) {
   // A model may come while the page waits.
   addEventListener("inferd:event", (event) => {
     if (event.detail.topic !== "backend") return;
-    models().then((rows) => { if (rows.some((row) => row.id !== pageData.docs)) location.reload(); }).catch(() => {});
+    models().then((rows) => { if (rows.length) location.reload(); }).catch(() => {});
   });
 }

@@ -29,27 +29,33 @@ export const Note = ({ kind = "", icon = "warn", title, children, requestId }) =
 
 /**
  * Where it ran, who saw it, how long it took. `served` is what the response's headers said:
- * `{source, backend, tier, nodes: string[], model}`; `here` is this node's name.
+ * `{source, backend, tier, nodes: string[], seen: string[], model}`; `here` is this node's name.
  */
 export function Receipt({ served, here, seconds, tokens, children }) {
   const remote = served.source === "remote";
+  const at = served.seen.indexOf(served.backend);
+  const lost = served.seen.slice(0, Math.max(at, 0));
   return html`<div class="rcpt">
     <span class="trail"><span class="vh">Ran on: </span><${Hop} kind="local" label=${here} />
+      ${lost.map((name) => html`<span class="arrow" aria-hidden="true">→</span><s class="t3">${name}</s>`)}
       ${served.backend && served.backend !== "local" && html`<span class="arrow" aria-hidden="true">→</span><${Hop} kind=${served.tier ?? (remote ? "team" : "local")} label=${served.backend} />`}</span>
-    <span class="seen"><${Icon} name="eye" />Seen by <b>${remote ? served.backend : "nobody else"}</b></span>
+    <span class="seen"><${Icon} name="eye" />Seen by <b>${served.seen.length ? [...new Set(served.seen)].join(", ") : "nobody else"}</b></span>
     <span class="num">${[seconds !== undefined && duration(seconds), tokens && `${whole(tokens)} tokens`].filter(Boolean).join(" · ")}</span>
     ${children}</div>`;
 }
 
-/** The headers of an answer, as `Receipt` takes them. */
-export const servedOf = (response) => ({
-  source: response.headers.get("X-Inference-Source") ?? "",
-  backend: response.headers.get("X-Inference-Backend") ?? "",
-  node: response.headers.get("X-Inference-Node") ?? "",
-  nodes: (response.headers.get("X-Inference-Nodes") ?? "").split(",").filter(Boolean),
-  model: response.headers.get("X-Inference-Model") ?? "",
-  usage: response.headers.get("X-Inference-Usage") ?? "",
-  warnings: response.headers.get("X-Inference-Warning") ?? "",
+const names = (line) => (line ?? "").split(",").map((name) => name.trim()).filter(Boolean);
+
+/** What an answer's headers say, as `Receipt` takes it; `header` looks one up by its name. */
+export const servedBy = (header) => ({
+  source: header("X-Inference-Source") ?? "",
+  backend: header("X-Inference-Backend") ?? "",
+  node: header("X-Inference-Node") ?? "",
+  nodes: names(header("X-Inference-Nodes")),
+  seen: names(header("X-Inference-Seen-By")),
+  model: header("X-Inference-Model") ?? "",
+  usage: header("X-Inference-Usage") ?? "",
+  warnings: header("X-Inference-Warning") ?? "",
 });
 
 /** Browsers keep the clipboard to secure pages: one reached over plain HTTP copies the old way. */

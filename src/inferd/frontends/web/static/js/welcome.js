@@ -2,7 +2,10 @@
 const form = document.querySelector("[data-ask]");
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
-  location.assign(`/chat?${new URLSearchParams({ model: form.dataset.ask, q: form.elements["field.messages"].value })}`);
+  const question = form.elements["field.messages"].value;
+  // An address alone asks nothing: it may be another site's link. This is the user's own word.
+  sessionStorage.setItem("inferd.asked", question);
+  location.assign(`/chat?${new URLSearchParams({ model: form.dataset.ask, q: question })}`);
 });
 form?.elements["field.messages"].addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

@@ -1,6 +1,6 @@
 // One answer as it comes: POST /v1/chat/completions, read event by event.
 import { ask, newRequestId, Problem } from "../api.js";
-import { servedOf } from "../ui.js";
+import { servedBy } from "../ui.js";
 
 const AWAY = "The node went away";
 
@@ -39,7 +39,7 @@ export async function answer(question, to) {
   if (reach) headers["X-Inference-Tier"] = reach;
   const json = { model, messages, stream: true, stream_options: { include_usage: true } };
   const response = await ask("/v1/chat/completions", { json, headers, signal, requestId });
-  to.onBegin(servedOf(response));
+  to.onBegin(servedBy((name) => response.headers.get(name)));
   let isWhole = false;
   try {
     for await (const data of eventsOf(response.body)) {

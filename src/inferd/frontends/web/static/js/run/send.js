@@ -1,9 +1,9 @@
 // Asking the node for one answer, with the upload's progress and the answer's words as they come.
 import { Problem, problemOf } from "../api.js";
+import { servedBy } from "../ui.js";
 import { StreamedAnswer } from "./tgi.js";
 
 const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
-const HEADERS = ["Source", "Backend", "Node", "Nodes", "Model", "Usage", "Warning"];
 
 /**
  * @typedef {object} Ask
@@ -90,10 +90,7 @@ async function settle(request, streamed) {
 
 const isEvents = (request) => (request.getResponseHeader("Content-Type") ?? "").startsWith("text/event-stream");
 
-function servedOf(request) {
-  const found = Object.fromEntries(HEADERS.map((name) => [name.toLowerCase(), request.getResponseHeader(`X-Inference-${name}`) ?? ""]));
-  return { ...found, nodes: found.nodes.split(",").map((name) => name.trim()).filter(Boolean), warnings: found.warning };
-}
+const servedOf = (request) => servedBy((name) => request.getResponseHeader(name));
 
 /** `input_tokens=3, output_tokens=5` → what it took in tokens. */
 function tokensIn(usage) {
