@@ -127,3 +127,16 @@ async def test_words_of_a_model_are_only_read(page: Page, laptop: RunningNode) -
     await expect(answer).to_contain_text("<img src=x")
     assert await page.evaluate("window.harmed") is None
     assert await answer.locator("img, a[href]").count() == 0
+
+
+async def test_a_question_asked_on_welcome_is_sent_but_an_address_alone_asks_nothing(
+    page: Page, node: RunningNode
+) -> None:
+    await page.goto(f"{node.url}/chat?q=What+is+a+tier%3F")
+    await expect(page.locator(".composer textarea")).to_have_value("What is a tier?")
+    await expect(page.locator(".msg")).to_have_count(0)
+    await page.goto(f"{node.url}/welcome")
+    question = page.locator("[data-ask] textarea")
+    await question.fill("What is a tier?")
+    await question.press("Enter")
+    await expect(page.locator(".msg")).to_contain_text("How far words travel")
