@@ -22,7 +22,12 @@ Embed = Callable[[list[str]], object]
 
 def onnxruntime_model(model: Path, vocabulary: Path) -> Embed:
     """Return our int8 model on onnxruntime, one thread a call, our WordPiece in front."""
+    import os
+
     import numpy as np
+
+    # It reports to its makers otherwise, and would be measured at it.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     from inferd.engine.embedded.wordpiece import WordPiece, read_vocabulary

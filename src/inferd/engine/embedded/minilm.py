@@ -15,6 +15,7 @@ import numpy as np
 from inferd.engine.embedded import ceilings, weights
 from inferd.engine.embedded.catalogue import DIMENSION, WINDOW
 from inferd.engine.embedded.outcome import Embedded, Vectors
+from inferd.engine.embedded.runtime import open_session
 from inferd.engine.embedded.steps import Steps, finish
 from inferd.engine.embedded.wordpiece import WordPiece, parts, read_vocabulary
 
@@ -130,20 +131,6 @@ def _load(folder: Path) -> _Loaded:
     with weights.require(folder, weights.VOCABULARY).open(encoding="utf-8", newline="\n") as lines:
         words = WordPiece(read_vocabulary(lines))
     return _Loaded(open_session(model), words)
-
-
-def open_session(model: Path) -> "InferenceSession":
-    """Load an ONNX file to run in the calling thread."""
-    # Costs 60 ms and 40 MB, and most nodes answer their first requests without it.
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        str(model), sess_options=options, providers=["CPUExecutionProvider"]
-    )
 
 
 def _tokenise(words: WordPiece, text: str, most: int) -> Steps[list[int]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from inferd.core.errors import InvalidRequest
 from inferd.engine.embedded import ceilings, weights
-from inferd.engine.embedded.minilm import open_session
+from inferd.engine.embedded.runtime import open_session
 from inferd.engine.embedded.steps import Steps
 
 if TYPE_CHECKING:
