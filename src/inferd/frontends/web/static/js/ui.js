@@ -59,7 +59,7 @@ export const servedBy = (header) => ({
 });
 
 /** Browsers keep the clipboard to secure pages: one reached over plain HTTP copies the old way. */
-async function intoClipboard(text) {
+export async function intoClipboard(text) {
   if (navigator.clipboard) { await navigator.clipboard.writeText(text); return; }
   const box = Object.assign(document.createElement("textarea"), { value: text, className: "vh" });
   const before = document.activeElement;

@@ -1,4 +1,6 @@
 // The welcome page: its question opens a chat, its lines are copied.
+import { intoClipboard } from "./ui.js";
+
 const form = document.querySelector("[data-ask]");
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -16,7 +18,7 @@ form?.elements["field.messages"].addEventListener("keydown", (event) => {
 for (const button of document.querySelectorAll("[data-copy]")) {
   const name = button.getAttribute("aria-label");
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
+    await intoClipboard(button.parentElement.querySelector("code").textContent);
     const use = button.querySelector("use");
     use.setAttribute("href", "#check");
     button.setAttribute("aria-label", "Copied");
