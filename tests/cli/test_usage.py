@@ -95,3 +95,14 @@ def test_a_file_that_is_no_ledger_is_told_as_such(cli: Terminal) -> None:
     outcome = cli("usage")
     assert outcome.status == 1
     assert "can't be read" in outcome.err
+    assert "move the file away" in outcome.err
+    told = cli("doctor").out
+    assert "ledger: the ledger" in " ".join(told.split())
+
+
+def test_a_row_of_no_time_we_know_is_shown(cli: Terminal) -> None:
+    ledger = Ledger(cli.home / "node" / "ledger.db")
+    ledger.write([row(at=1e18)])
+    ledger.close()
+    assert "1e+18" in cli("usage", "--latest", "1").out
+    assert "9999-12-31" in cli("usage", "--by", "day").out

@@ -185,3 +185,20 @@ async def test_names_are_words_and_no_markup(tmp_path: Path) -> None:
     assert not any("<img" in page for page in pages)
     assert "<script>alert" not in odd
     assert evil in words(pages[1])
+
+
+async def test_a_ledger_that_cant_be_read_is_said_in_words(tmp_path: Path) -> None:
+    async with counting(tmp_path, []) as node:
+        (tmp_path / "ledger.db").write_bytes(b"no database" * 999)
+        said = words(await visit(node, status=503))
+        assert "The ledger can’t be read" in said
+        assert "move the file away" in said
+        answer = await node.client.get("/usage.csv", headers={"Accept": "application/json"})
+        assert answer.status_code == 503
+        assert "can't be read" in answer.json()["reason"]
+
+
+async def test_a_row_from_the_far_future_spoils_no_page(tmp_path: Path) -> None:
+    async with counting(tmp_path, [row(at=1e18)]) as node:
+        for period in ("today", "7", "30", "all"):
+            assert "Requests 1" in words(await visit(node, period=period))

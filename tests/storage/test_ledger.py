@@ -16,7 +16,7 @@ import pytest
 from inferd.core.records import Forward, Row
 from inferd.storage.audit import Audit
 from inferd.storage.batch import Batch
-from inferd.storage.ledger import GROUPS, Ledger
+from inferd.storage.ledger import GROUPS, MOST, Ledger, LedgerBroken
 from tests.clocks import HandClock
 
 
@@ -54,6 +54,42 @@ def test_since_and_prune_go_by_time(tmp_path: Path) -> None:
     assert ledger.prune(15.0) == 1
     assert [kept.at for kept in ledger.latest(9)] == [20.0]
     ledger.close()
+
+
+def test_counts_that_no_request_has_dont_spoil_the_sums(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.write([row(input_tokens=(1 << 53) - 1, output_tokens=-5, units=1 << 70)])
+    assert [(kept.input_tokens, kept.output_tokens) for kept in ledger.latest(1)] == [(MOST, 0)]
+    # As an earlier version kept them: their plain sum is more than SQLite can count to.
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        connection.execute("UPDATE requests SET input_tokens = 9223372036854775807")
+        connection.execute("INSERT INTO requests SELECT * FROM requests")
+        connection.commit()
+    assert ledger.totals(["day"])[0].input_tokens == 2 * MOST
+    ledger.close()
+
+
+@pytest.mark.parametrize("at", [1e18, 1e300, -1e18])
+def test_a_row_from_no_time_we_know_has_a_day(tmp_path: Path, at: float) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.write([row(at=at)])
+    day = ledger.totals(["day"], since=-1e300)[0].group[0]
+    assert day in ("9999-12-31", "1970-01-01")
+    ledger.close()
+
+
+def test_what_is_no_ledger_is_told_as_such(tmp_path: Path) -> None:
+    garbage, folder = tmp_path / "garbage.db", tmp_path / "folder.db"
+    garbage.write_bytes(b"no database" * 999)
+    folder.mkdir()
+    for path, advice in ((garbage, "move the file away"), (folder, "must be an SQLite file")):
+        ledger = Ledger(path)
+        with pytest.raises(LedgerBroken, match="can't be read") as caught:
+            ledger.totals(["model"])
+        assert advice in caught.value.hint
+        with pytest.raises(LedgerBroken, match="can't be written"):
+            ledger.write([row()])
+        ledger.close()
 
 
 def test_the_ledger_is_for_its_owners_eyes_and_holds_no_words(tmp_path: Path) -> None:

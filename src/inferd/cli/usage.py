@@ -16,7 +16,7 @@ from inferd.cli.failure import Failure, Misuse, did_you_mean
 from inferd.cli.settings import SOURCE, SWITCH, Source, read
 from inferd.core.records import Row
 from inferd.node.home import Home
-from inferd.storage.ledger import GROUPS, Ledger, Total
+from inferd.storage.ledger import GROUPS, Ledger, LedgerBroken, Total
 from inferd.telemetry.clock import SystemClock
 
 T = TypeVar("T")
@@ -64,14 +64,11 @@ def _asked(home: Home, question: Callable[[Ledger], list[T]]) -> list[T]:
     """Ask the ledger, if there is one: opening it makes one, and asking for usage shouldn't."""
     if not home.ledger.exists():
         return []
-    from sqlalchemy.exc import SQLAlchemyError
-
     ledger = Ledger(home.ledger)
     try:
         return question(ledger)
-    except (SQLAlchemyError, OSError) as error:
-        hint = "it must be an SQLite file that this user can write"
-        raise Failure(f"the ledger {home.ledger} can't be read", hint=hint) from error
+    except LedgerBroken as error:
+        raise Failure(error.message, hint=error.hint) from error
     finally:
         ledger.close()
 
@@ -135,7 +132,10 @@ def _print(
 
 def _cell(column: str, value: object) -> str:
     if column == "at" and isinstance(value, float):
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
+        try:
+            return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
+        except (ValueError, OverflowError, OSError):
+            return f"{value:g}"
     if isinstance(value, float):
         return f"{value:.3f}"
     return screen.printable(str(value)) or "-"

@@ -1,12 +1,14 @@
 """The ledger: a row a request, in SQLite. SQLAlchemy is imported when the first row is written."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from inferd.core.errors import ErrorKind, NodeError
 from inferd.core.records import Row
 
 if TYPE_CHECKING:
@@ -15,6 +17,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GROUPS = ("principal", "model", "task", "backend", "node", "source", "tier", "outcome", "day")
+
+
+MOST = 1 << 40
+"""More tokens than a request can have: what claims more counts as this many."""
+
+
+class LedgerBroken(NodeError):
+    """The ledger's file can't be read or written."""
+
+    kind: ClassVar[ErrorKind] = ErrorKind.BACKEND_UNAVAILABLE
 
 
 class Total(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +41,15 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+_NOT_OURS = ("not a database", "malformed", "no such column", "has no column")
+_HINT = "it must be an SQLite file that this user can read and write, on a disk with room"
+
+
 class Ledger:
-    """One SQLite file. Used from one thread at a time; opening it creates what is missing."""
+    """One SQLite file. Used from one thread at a time; opening it creates what is missing.
+
+    Every method but `close` raises LedgerBroken where the file is none of ours, or can't be had.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -40,14 +59,14 @@ class Ledger:
         """Append rows, in one transaction."""
         from inferd.storage.tables import requests
 
-        with self._open().begin() as connection:
-            connection.execute(requests.insert(), [msgspec.structs.asdict(row) for row in rows])
+        with self._told("written"), self._open().begin() as connection:
+            connection.execute(requests.insert(), [_sane(row) for row in rows])
 
     def prune(self, before: float) -> int:
         """Delete rows older than `before` (seconds since the epoch); return how many."""
         from inferd.storage.tables import requests
 
-        with self._open().begin() as connection:
+        with self._told("written"), self._open().begin() as connection:
             return connection.execute(requests.delete().where(requests.c.at < before)).rowcount
 
     def totals(self, by: Sequence[str], *, since: float = 0.0, principal: str = "") -> list[Total]:
@@ -57,7 +76,7 @@ class Ledger:
         """
         from inferd.storage.tables import totals_query
 
-        with self._open().connect() as connection:
+        with self._told("read"), self._open().connect() as connection:
             found = connection.execute(totals_query(by, since, principal)).all()
         width = len(by)
         return [
@@ -78,13 +97,27 @@ class Ledger:
         from inferd.storage.tables import requests
 
         query = requests.select().order_by(requests.c.at.desc()).limit(count)
-        with self._open().connect() as connection:
+        with self._told("read"), self._open().connect() as connection:
             return [Row(**dict(row)) for row in connection.execute(query).mappings()]
 
     def close(self) -> None:
         """Close the file."""
         if self._engine is not None:
             self._engine.dispose()
+
+    @contextmanager
+    def _told(self, wanted: str) -> Generator[None]:
+        """Say what SQLite or the disk complains of in words for the node's owner."""
+        from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            said = str(error.orig) if isinstance(error, DatabaseError) else ""
+            hint = _HINT
+            if any(sign in said for sign in _NOT_OURS):
+                hint = "move the file away: the node begins a new one"
+            raise LedgerBroken(f"the ledger {self._path} can't be {wanted}", hint=hint) from error
 
     def _open(self) -> "Engine":
         if self._engine is not None and not self._path.exists():
@@ -98,3 +131,11 @@ class Ledger:
 
             self._engine = open_engine(self._path)
         return self._engine
+
+
+def _sane(row: Row) -> dict[str, object]:
+    """Return a row as it is kept: a count that no request can have would spoil every sum."""
+    kept = msgspec.structs.asdict(row)
+    for name in ("input_tokens", "output_tokens", "units"):
+        kept[name] = max(0, min(kept[name], MOST))
+    return kept

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     case,
+    cast,
     create_engine,
     event,
     func,
@@ -23,6 +24,12 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.schema import CreateColumn
+
+from inferd.storage.ledger import MOST
+
+_MOST_SECONDS = 1e9
+_LAST_SECOND = 253_402_300_799
+"""9999-12-31: later days have no name."""
 
 metadata = MetaData()
 
@@ -53,8 +60,12 @@ def open_engine(path: Path) -> Engine:
     path.touch(mode=0o600, exist_ok=True)
     engine = create_engine(f"sqlite:///{path}")
     event.listen(engine, "connect", _tune)
-    metadata.create_all(engine)
-    _add_what_is_newer(engine)
+    try:
+        metadata.create_all(engine)
+        _add_what_is_newer(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 
@@ -77,10 +88,10 @@ def totals_query(by: Sequence[str], since: float, principal: str) -> "Select[*tu
             *columns,
             func.count(),
             func.sum(case((table.outcome == "ok", 0), else_=1)),
-            func.sum(table.input_tokens),
-            func.sum(table.output_tokens),
-            func.sum(table.units),
-            func.sum(table.seconds),
+            _sum(table.input_tokens),
+            _sum(table.output_tokens),
+            _sum(table.units),
+            func.total(_within(table.seconds, _MOST_SECONDS)),
         )
         .where(table.at >= since)
         .group_by(*columns)
@@ -91,8 +102,18 @@ def totals_query(by: Sequence[str], since: float, principal: str) -> "Select[*tu
 
 def _column(name: str) -> Any:
     if name == "day":
-        return func.strftime("%Y-%m-%d", requests.c.at, "unixepoch").label("day")
+        at = _within(requests.c.at, _LAST_SECOND)
+        return func.strftime("%Y-%m-%d", at, "unixepoch").label("day")
     return requests.c[name]
+
+
+def _sum(column: Any) -> Any:
+    """Add up counts. `total` can't overflow, and a row of another hand can't outweigh the rest."""
+    return cast(func.total(_within(column, MOST)), Integer)
+
+
+def _within(column: Any, most: float) -> Any:
+    return func.min(func.max(column, 0), most)
 
 
 def _tune(connection: Any, _record: object) -> None:

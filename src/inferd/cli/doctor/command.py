@@ -50,6 +50,9 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
         return
     for check in (*_configuration(loaded), *machine.home(loaded.config.server.home)):
         yield check
+    if loaded.config.ledger.enabled:
+        for check in machine.ledger(loaded.config.server.home):
+            yield check
     for check in await node.listener(loaded.config):
         yield check
     yield await node.embedding(loaded.config)

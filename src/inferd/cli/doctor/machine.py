@@ -11,6 +11,8 @@ from pathlib import Path
 
 from inferd import __version__
 from inferd.cli.doctor.check import Check, fail, warn
+from inferd.node.home import Home
+from inferd.storage.ledger import Ledger, LedgerBroken
 
 _OLDEST = (3, 11)
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*>=\s*([0-9.]+)")
@@ -74,6 +76,21 @@ def home(path: Path) -> Iterator[Check]:
         yield warn("disk", shown, "make room before it is full")
     else:
         yield Check(what="disk", found=shown)
+
+
+def ledger(path: Path) -> Iterator[Check]:
+    """Check that the ledger in the home folder can be read, if there is one."""
+    file = Home(path).ledger
+    if not file.exists():
+        return
+    book = Ledger(file)
+    try:
+        book.latest(1)
+        yield Check(what="ledger", found=f"{file} can be read")
+    except LedgerBroken as error:
+        yield fail("ledger", error.message, error.hint)
+    finally:
+        book.close()
 
 
 def _folder(path: Path) -> Check:

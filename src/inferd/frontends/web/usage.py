@@ -90,10 +90,9 @@ async def _show(exchange: Exchange, books: Books) -> None:
     now = exchange.context.clock.wall()
     try:
         totals = await _sums(exchange, books, period)
-    except (NodeError, OSError) as error:
-        await show(
-            exchange, "usage.html", page="usage", title="Usage", state="broken", why=str(error)
-        )
+    except NodeError as error:
+        what = {"state": "broken", "why": f"{error.message}: {error.hint}."}
+        await show(exchange, "usage.html", page="usage", title="Usage", status=503, **what)
         return
     await show(
         exchange,

@@ -126,7 +126,8 @@ def days(found: Sequence[Line], period: str, now: float) -> list[str]:
     count = PERIODS[period][1]
     used = [date.fromisoformat(day) for line in found for day in line.requests_by_day]
     if count is None:
-        count = min(_MOST_DAYS, (last - min(used, default=last)).days + 1)
+        # A row may say that it comes from the future.
+        count = max(1, min(_MOST_DAYS, (last - min(used, default=last)).days + 1))
     return [(last - timedelta(days=back)).isoformat() for back in reversed(range(count))]
 
 
