@@ -55,6 +55,7 @@ class Exchange:
 
     __slots__ = (
         "_answering",
+        "_begun",
         "_complete",
         "_cookies",
         "_finished",
@@ -101,8 +102,14 @@ class Exchange:
         self._answering: asyncio.Task[object] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._left = False
+        self._begun = False
         self._finished = False
         self._pieces_sent = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the response's status is out, and can't be another."""
+        return self._begun
 
     @property
     def content_type(self) -> str:
@@ -191,6 +198,7 @@ class Exchange:
 
     async def begin(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         """Send the status line and `headers`, made safe to send."""
+        self._begun = True
         if self._cookies:
             headers = [*headers, *(("Set-Cookie", line) for line in self._cookies)]
         await self._send(

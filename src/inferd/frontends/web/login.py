@@ -15,7 +15,7 @@ from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.forms import own_path, read_form, redirect
 from inferd.frontends._http.origins import Site, client_of
 from inferd.frontends._http.sessions import FORM_SECONDS, Session, cookie_of, set_cookie
-from inferd.frontends.web.shell import POLICY, render
+from inferd.frontends.web.shell import render, send
 from inferd.gateway.admission.sign_in import SignIn
 
 PATHS: Mapping[str, object] = {
@@ -119,11 +119,8 @@ class _Door:
             connection=_connection(exchange),
         )
         headers = [] if error is None else headers_of(error)
-        await exchange.reply(
-            html.encode(),
-            status=200 if error is None else status_of(error),
-            content_type="text/html; charset=utf-8",
-            headers=[("Content-Security-Policy", POLICY), *headers],
+        await send(
+            exchange, html, status=200 if error is None else status_of(error), headers=headers
         )
 
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from starlette.routing import Route
 
 from inferd.frontends._http.context import Context, Frontend
-from inferd.frontends._http.endpoint import page
+from inferd.frontends._http.endpoint import Answerer
+from inferd.frontends._http.endpoint import page as quiet_page
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.web import chat, compare, login, models, static, trial, usage, welcome
-from inferd.frontends.web.shell import NAVIGATION, may, show
+from inferd.frontends.web.shell import NAVIGATION, may, show, show_error
 
 _PAGES = {
     "/": "Show the models, and where each would run",
@@ -62,6 +63,11 @@ def routes(context: Context, books: usage.Books | None = None) -> Sequence[Route
         *login.routes(context),
         static.route(context),
     ]
+
+
+def page(context: Context, path: str, methods: Mapping[str, Answerer]) -> Route:
+    """Return a page's route; errors are pages too."""
+    return quiet_page(context, path, methods, tell=show_error)
 
 
 async def _more(exchange: Exchange) -> None:

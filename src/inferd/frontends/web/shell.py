@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from inferd.core.errors import PermissionDenied
+from inferd.core.errors import NodeError, PermissionDenied, Unauthenticated
 from inferd.core.request import Action
+from inferd.frontends._http.auth import NOBODY
 from inferd.frontends._http.context import Context
+from inferd.frontends._http.errors import headers_of, status_of
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.web.static import url_of
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_ISOLATED = (
+    # No window that another site opened, or that it was opened by, may hold on to a page.
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
 )
 
 
@@ -47,16 +54,58 @@ _AT_THE_FOOT = ("models", "chat", "compare", "usage")
 
 
 async def show(
-    exchange: Exchange, template: str, *, page: str, status: int = 200, **values: object
+    exchange: Exchange,
+    template: str,
+    *,
+    page: str,
+    status: int = 200,
+    **values: object,
 ) -> None:
     """Answer with a page. `values` are the template's; `data` among them is for its script."""
-    html = await render(exchange, template, page=page, **values)
+    await send(exchange, await render(exchange, template, page=page, **values), status=status)
+
+
+async def send(
+    exchange: Exchange, html: str, *, status: int, headers: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Answer with a page's HTML, under the pages' policy."""
     await exchange.reply(
         html.encode(),
         status=status,
         content_type="text/html; charset=utf-8",
-        headers=[("Content-Security-Policy", POLICY)],
+        headers=[("Content-Security-Policy", POLICY), *_ISOLATED, *headers],
     )
+
+
+async def show_error(exchange: Exchange, error: NodeError) -> None:
+    """Answer with a page that tells of `error`, and with its status.
+
+    Whoever isn't known sees nothing else of the node.
+    """
+    html = await render(
+        exchange,
+        "error.html",
+        page="",
+        title=error.message[:1].upper() + error.message[1:],
+        is_known=exchange.principal is not NOBODY,
+        may_sign_in=isinstance(error, Unauthenticated) and not _lets_all_in(exchange.context),
+        problem=problem_of(exchange, error),
+    )
+    await send(exchange, html, status=status_of(error), headers=headers_of(error))
+
+
+def problem_of(exchange: Exchange, error: NodeError) -> dict[str, object]:
+    """Return what a page says of an error: `title`, `hint`, `param` and `request_id`."""
+    return {
+        "title": error.message[:1].upper() + error.message[1:],
+        "hint": error.hint[:1].upper() + error.hint[1:],
+        "param": error.details.get("param", ""),
+        "request_id": exchange.request_id,
+    }
+
+
+def _lets_all_in(context: Context) -> bool:
+    return context.loopback_only and context.credentials.is_open
 
 
 async def render(exchange: Exchange, template: str, *, page: str, **values: object) -> str:
@@ -84,7 +133,7 @@ async def render(exchange: Exchange, template: str, *, page: str, **values: obje
         "node": {"name": exchange.context.name, "id": exchange.context.gateway.node},
         "who": exchange.principal.id,
         "max_body": exchange.context.max_body_bytes,
-        "needs_key": not (exchange.context.loopback_only and exchange.context.credentials.is_open),
+        "needs_key": not _lets_all_in(exchange.context),
         "pages": [msgspec.to_builtins(link) for link in links.values()],
     }
     values["data"] = shared | dict(data)

@@ -53,6 +53,7 @@ async def _serve(exchange: Exchange) -> None:
     headers = [
         ("Cache-Control", "public, max-age=31536000, immutable" if is_current else "no-cache"),
         ("Vary", "Accept-Encoding"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
     ]
     data = asset.data
     if asset.packed and "gzip" in exchange.headers.get("accept-encoding", ""):
