@@ -1,5 +1,6 @@
 // Conversations, kept in this browser only: one entry of localStorage each, bounded in all.
 // They are plain objects that are changed in place; `touch` saves one and tells who watches.
+import { newRequestId } from "../api.js";
 import { pageData } from "../lib.js";
 
 const PREFIX = `inferd.chat.${pageData.who ?? ""}.`;
@@ -29,7 +30,7 @@ export function watch(fn) {
 const tell = () => { for (const fn of watchers) fn(); };
 
 /** Start a conversation; it is kept once something is asked. */
-export const fresh = (settings) => ({ id: crypto.randomUUID(), title: "", at: Date.now(), model: "", place: "", reach: "", turns: [], ...settings });
+export const fresh = (settings) => ({ id: newRequestId(), title: "", at: Date.now(), model: "", place: "", reach: "", turns: [], ...settings });
 
 /** Find one by its id. */
 export const find = (id) => all.find((each) => each.id === id);
