@@ -256,7 +256,8 @@ async def test_nothing_is_fetched_from_anywhere_else(
 
 
 @pytest.mark.parametrize(
-    ("content_type", "body"), [("text/html", b"<html>gone</html>"), ("audio/wav", WAV)]
+    ("content_type", "body"),
+    [("text/html", b"<html>gone</html>"), ("audio/wav", WAV), ("image/svg+xml", b"<svg/>")],
 )
 async def test_what_is_fetched_must_be_a_picture(
     upstream: FakeHub, subject: Subject, content_type: str, body: bytes
@@ -264,6 +265,38 @@ async def test_what_is_fetched_must_be_a_picture(
     upstream.answer("/files/a.png", body, content_type)
     with pytest.raises(BackendFailed):
         await drawn(upstream, subject, f"{upstream.server.url}/files/a.png")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/html", b"<script>alert(1)</script>"),
+        ("image/svg+xml", b"<svg onload='alert(1)'/>"),
+        ("image/png\r\nx: y", b"picture"),
+        ("image/", b"picture"),
+        ("", b"picture"),
+        ("image/png", WAV),
+        ("audio/wav", WAV),
+    ],
+)
+async def test_what_comes_along_must_be_a_picture(
+    upstream: FakeHub, subject: Subject, content_type: str, body: bytes
+) -> None:
+    with pytest.raises(BackendFailed):
+        await drawn(
+            upstream, subject, f"data:{content_type};base64,{base64.b64encode(body).decode()}"
+        )
+
+
+async def test_a_sound_in_a_container_of_films_is_a_sound(
+    upstream: FakeHub, subject: Subject
+) -> None:
+    upstream.mappings[ANY] = {"fal-ai": row("text-to-speech", "tts")}
+    packed = base64.b64encode(b"\x1aE\xdf\xa3 sound").decode()
+    upstream.answer("/fal-ai/tts", {"audio": {"url": f"data:audio/webm;base64,{packed}"}})
+    result = await folded(subject, ask("text-to-speech", model=ANY, tts_text="x"))
+    assert result.media is not None
+    assert result.media.content_type == "audio/webm"
 
 
 async def test_a_result_that_is_gone_is_a_failure(upstream: FakeHub, subject: Subject) -> None:

@@ -14,7 +14,7 @@ from inferd.core.tasks import task_named
 from inferd.wire import file_kinds, json, openai_chat, openai_embeddings, openai_usage
 from inferd.wire.failures import shortened
 from inferd.wire.hf_inference_requests import Asked
-from inferd.wire.hf_inference_results import decode_result
+from inferd.wire.hf_inference_results import decode_result, is_result_type
 
 _ID = re.compile(r"[A-Za-z0-9_][\w.:-]*(/[A-Za-z0-9_][\w.:-]*){0,7}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -301,7 +301,12 @@ def _media(task: str, packed: object, content_type: str) -> Media:
         raise _odd(task) from error
     if not data:
         raise _odd(task)
-    return Media(data=data, content_type=file_kinds.sniff(data) or content_type)
+    known, found = task_named(task), file_kinds.sniff(data)
+    kind = found if is_result_type(known, found) else content_type
+    is_as_said = not found or set(file_kinds.fields_of(found)) & set(file_kinds.fields_of(kind))
+    if not is_as_said or not is_result_type(known, kind):
+        raise _odd(task)
+    return Media(data=data, content_type=kind)
 
 
 def _odd(task: str) -> BackendFailed:

@@ -1,5 +1,6 @@
 """Hugging Face's task wire, the asking end: results, as our tasks give them."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -79,6 +80,8 @@ _SHAPES: Mapping[str, tuple[Any, ...]] = {
 
 
 _MEDIA = {Output.IMAGE: "image/", Output.AUDIO: "audio/"}
+_SCRIPTED = frozenset({"image/svg+xml"})
+_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,63}")
 
 
 def decode_result(
@@ -92,11 +95,10 @@ def decode_result(
     known = task_named(task)
     chunks = hf_results.decode_result(known, content_type, body)
     found = [_ours(known, chunk, inputs or {}) for chunk in chunks]
-    wanted = _MEDIA.get(known.output)
-    if wanted is None:
-        if any(isinstance(chunk, Media) for chunk in found):
-            raise _not(known)
-    elif not any(_is_media(chunk, wanted) for chunk in found):
+    media = [chunk for chunk in found if isinstance(chunk, Media)]
+    if any(not chunk.data or not is_result_type(known, chunk.content_type) for chunk in media):
+        raise _not(known)
+    if known.output in _MEDIA and not media:
         raise _not(known)
     return found
 
@@ -127,10 +129,15 @@ def _not(task: Task) -> BackendFailed:
     return BackendFailed(f"the upstream's answer isn't a result of {task.name}")
 
 
-def _is_media(chunk: Chunk, wanted: str) -> bool:
-    if not isinstance(chunk, Media) or not chunk.data:
+def is_result_type(task: Task, content_type: str) -> bool:
+    """Whether a file of that type may be the task's result: nothing that a browser would run."""
+    wanted = _MEDIA.get(task.output)
+    bare = content_type.partition(";")[0].strip().lower()
+    if wanted is None or bare in _SCRIPTED:
         return False
-    return chunk.content_type.startswith((wanted, "application/octet-stream"))
+    return bare == "application/octet-stream" or (
+        bare.startswith(wanted) and _TYPE.fullmatch(bare) is not None
+    )
 
 
 def _sorted_ours(value: Any, inputs: Object) -> object:
