@@ -57,3 +57,12 @@ async def test_the_address_holds_what_is_compared(page: Page, laptop: RunningNod
     await expect(columns).to_have_count(2)
     await expect(columns.nth(0)).to_contain_text(MINILM)
     await expect(columns.nth(1)).to_contain_text("acme/far")
+
+
+async def test_after_the_example_the_keys_run_all(page: Page, laptop: RunningNode) -> None:
+    await page.goto(f"{laptop.url}/compare?task={SENTIMENT}&model={MINILM}&model=acme/near")
+    await page.get_by_role("button", name="Use the example").click()
+    await expect(page.get_by_label("Text", exact=True)).to_be_focused()
+    await page.evaluate("document.activeElement.blur()")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".cmp .rcpt")).to_have_count(2)

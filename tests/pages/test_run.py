@@ -187,3 +187,24 @@ async def test_the_snippets_are_the_form_s_and_the_address_opens_it_again(
     await expect(page.get_by_role("dialog")).to_have_accessible_name(MINILM)
     await page.go_back()
     await expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+async def test_after_the_example_the_keys_still_run_it(page: Page, node: RunningNode) -> None:
+    dialog = await open_form(page, node, SENTIMENT, MINILM)
+    await dialog.get_by_role("button", name="Use the example").click()
+    await expect(dialog.get_by_label("Text", exact=True)).to_be_focused()
+    await page.evaluate("document.activeElement.blur()")
+    await page.keyboard.press("Control+Enter")
+    await expect(dialog.locator(".rcpt")).to_contain_text("Seen by nobody else")
+
+
+async def test_forward_opens_the_dialog_that_back_closed(page: Page, node: RunningNode) -> None:
+    await list_models(page, node)
+    dialog = await open_run(page, MINILM)
+    await page.go_back()
+    await expect(dialog).to_be_hidden()
+    await page.go_forward()
+    await expect(page.get_by_role("dialog")).to_have_accessible_name(MINILM)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await expect(page).not_to_have_url(re.compile("run="))

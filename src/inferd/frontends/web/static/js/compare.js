@@ -38,13 +38,24 @@ function Compare() {
   const onError = (name, message) => setErrors((before) => ({ ...before, [name]: message }));
   const onFile = (name, file) => { setFiles((before) => ({ ...before, [name]: file })); onError(name, tooLarge(file, pageData.max_body)); };
   const go = () => {
+    if (running.length || !chosen.length) return;
     const { spec, inputs, errors: wrong } = read(task, "", schema, values, files);
     for (const [name, file] of Object.entries(files)) if (tooLarge(file, pageData.max_body)) wrong[name] = tooLarge(file, pageData.max_body);
     setErrors(wrong);
     if (Object.keys(wrong).length) requestAnimationFrame(() => form.current.querySelector("[aria-invalid=true]")?.focus());
     else setAsk({ spec, inputs, files, number: (ask?.number ?? 0) + 1 });
   };
-  const key = (event) => { if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) { event.preventDefault(); go(); } };
+  const latest = useRef(go);
+  latest.current = go;
+  useEffect(() => {
+    const key = (event) => {
+      if (event.key !== "Enter" || !(event.metaKey || event.ctrlKey) || event.isComposing || event.target.closest?.("dialog")) return;
+      event.preventDefault();
+      latest.current();
+    };
+    addEventListener("keydown", key);
+    return () => removeEventListener("keydown", key);
+  }, []);
   const drop = (event) => {
     const file = event.dataTransfer?.files[0] ?? event.clipboardData?.files[0];
     if (!file || !schema.files.length) return;
@@ -52,7 +63,7 @@ function Compare() {
     onFile(fieldFor(schema, file).name, file);
   };
   return html`
-    <form class="card pad stack g4" novalidate ref=${form} aria-label="Input" onKeyDown=${key} onDragOver=${(event) => schema.files.length && event.preventDefault()} onDrop=${drop} onPaste=${drop} onSubmit=${(event) => { event.preventDefault(); go(); }}>
+    <form class="card pad stack g4" novalidate ref=${form} aria-label="Input" onDragOver=${(event) => schema.files.length && event.preventDefault()} onDrop=${drop} onPaste=${drop} onSubmit=${(event) => { event.preventDefault(); go(); }}>
       <${Fields} schema=${schema} values=${values} files=${files} errors=${errors} onValues=${setValues} onFile=${onFile} onError=${onError} prefix="c" />
       <${Picker} chosen=${chosen} onAdd=${(value) => setChosen([...chosen, value])} />
       <div class="cmp-acts"><button class="btn pri" disabled=${!chosen.length || running.length > 0}>${running.length ? html`<${Spinner} />${running.length} running` : html`<${Icon} name=${ask ? "again" : "play"} />${chosen.length > 1 ? `Run ${chosen.length} side by side` : "Run inference"}`}</button>

@@ -6,7 +6,7 @@ import { Icon, Spinner, Tag, Where } from "./ui.js";
 import { asked as read, callOf } from "./run/call.js";
 import { Snippets } from "./run/code.js";
 import { fieldFor, tooLarge } from "./run/files.js";
-import { Fields } from "./run/form.js";
+import { Fields, focusFirst } from "./run/form.js";
 import { Outcome, Failure, spoken } from "./run/outcome.js";
 import { RemoteBox, useRoute } from "./run/remote.js";
 import { useRun } from "./run/session.js";
@@ -67,8 +67,7 @@ export function openRun({ task, model, opener, verdict }) {
   dialog.className = "over run";
   dialog.setAttribute("aria-labelledby", "run-title");
   document.body.append(dialog);
-  const wasThere = new URLSearchParams(location.search).get("run") === model;
-  if (!wasThere) history.pushState({ run: model }, "", address({ run: model, task }));
+  if (new URLSearchParams(location.search).get("run") !== model) history.pushState({ run: model }, "", address({ run: model, task }));
   const close = () => dialog.close();
   const popped = () => close();
   addEventListener("popstate", popped);
@@ -78,10 +77,10 @@ export function openRun({ task, model, opener, verdict }) {
     dialog.remove();
     if (current === dialog) current = null;
     if (new URLSearchParams(location.search).get("run") === model) {
-      if (wasThere) history.replaceState(null, "", address({ run: null }));
-      else history.back();
-    }
-    (opener?.isConnected ? opener : document.querySelector("main"))?.focus();
+      if (history.state?.run === model) history.back();
+      else history.replaceState(null, "", address({ run: null }));
+    } else openFromAddress();
+    if (!current) (opener?.isConnected ? opener : document.querySelector("main"))?.focus();
   });
   dialog.addEventListener("cancel", (event) => { event.preventDefault(); close(); });
   current = dialog;
@@ -96,6 +95,9 @@ export function openFromAddress() {
   const task = query.get("task") ?? pageData.models?.filters.task;
   if (query.has("run") && task && !current) openRun({ task, model: query.get("run") });
 }
+
+/** Forward opens what Back has closed. */
+addEventListener("popstate", openFromAddress);
 
 function address(changes) {
   const query = new URLSearchParams(location.search);
@@ -149,7 +151,7 @@ function Open({ task, model, schema, verdict, dialog, onClose }) {
 
   useEffect(() => keep(task, values), [values]);
   useEffect(() => { keptFiles.set(task, files); }, [files]);
-  useEffect(() => { form.current.querySelector(".field input, .field textarea, .field select")?.focus(); }, []);
+  useEffect(() => { focusFirst(form.current); }, []);
 
   // What was focused is disabled while it runs: nobody is left without a place on the page.
   useEffect(() => {
@@ -207,6 +209,8 @@ function useDialogEvents(dialog, now) {
   latest.current = now;
   useEffect(() => {
     const key = (event) => {
+      const over = event.target.closest?.("dialog");
+      if (over && over !== dialog) return;
       if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.isComposing) { event.preventDefault(); latest.current.go(); }
     };
     const over = (event) => { if ([...event.dataTransfer.types].includes("Files")) { event.preventDefault(); dialog.classList.add("dropping"); } };
@@ -216,8 +220,10 @@ function useDialogEvents(dialog, now) {
     let downOutside = false;
     const down = (event) => { downOutside = event.target === dialog; };
     const click = (event) => { if (event.target === dialog && downOutside && !latest.current.isTouched()) latest.current.onClose(); };
-    const all = { keydown: key, dragover: over, dragleave: leave, drop, paste, pointerdown: down, click };
+    const all = { dragover: over, dragleave: leave, drop, paste, pointerdown: down, click };
     for (const [name, listener] of Object.entries(all)) dialog.addEventListener(name, listener);
-    return () => { for (const [name, listener] of Object.entries(all)) dialog.removeEventListener(name, listener); };
+    // What was focused may have gone, and the focus with it: the keys still belong to the dialog.
+    addEventListener("keydown", key);
+    return () => { removeEventListener("keydown", key); for (const [name, listener] of Object.entries(all)) dialog.removeEventListener(name, listener); };
   }, [dialog]);
 }

@@ -1,5 +1,11 @@
 // Figures and times as the page writes them (one vocabulary on every page).
 
+/** Whether an address of this name is the machine that shows the page. */
+export const isLoopback = (hostname) => /^(localhost|.*\.localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(hostname);
+
+/** A sentence with its capital and one full stop. */
+export const asSentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.?!…]$/.test(text) ? "" : ".") : "");
+
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 /** 8400000 → "8.4M", 3100 → "3.1k"; nothing for null. */

@@ -5,6 +5,9 @@ import { FileField } from "./files.js";
 import { Grid, Messages } from "./grid.js";
 import { gridOf, isGrid, lacksExamples, readField, withExamples } from "./values.js";
 
+/** Put the focus where somebody would begin to type. */
+export const focusFirst = (form) => form?.querySelector(".field input, .field textarea, .field select")?.focus();
+
 /**
  * @param {object} props
  * @param {object} props.schema of GET /run?task=
@@ -20,9 +23,15 @@ export function Fields({ schema, values, files, errors, onValues, onFile, onErro
   const [open, setOpen] = useState(false);
   const set = (name, more) => { onValues({ ...values, ...more }); if (errors[name]) onError(name, ""); };
   const shared = { values, errors, set, onError, prefix };
+  const fill = (event) => {
+    const form = event.currentTarget.closest("form");
+    onValues(withExamples(schema, values));
+    // The link is gone with what it filled in.
+    requestAnimationFrame(() => focusFirst(form));
+  };
   const advancedFails = schema.advanced.some((field) => errors[field.name]);
   return html`
-    ${lacksExamples(schema, values) && html`<p class="hint run-ex">Nothing at hand? <button type="button" class="link" onClick=${() => onValues(withExamples(schema, values))}>Use the example</button></p>`}
+    ${lacksExamples(schema, values) && html`<p class="hint run-ex">Nothing at hand? <button type="button" class="link" onClick=${fill}>Use the example</button></p>`}
     ${schema.files.map((field) => html`<${FileField} key=${field.name} field=${field} id="${prefix}-${field.name}" file=${files[field.name]} error=${errors[field.name]} onFile=${(file) => onFile(field.name, file)} />`)}
     <${Group} fields=${schema.inputs} marks=${true} ...${shared} />
     ${children}
@@ -110,12 +119,13 @@ function Control(props) {
 /** Labels: Enter adds one (a comma too, where commas separate), Backspace takes the last back. */
 function Chips({ field, value, draft, setChips: put, common }) {
   const chips = value ?? [];
-  const add = () => draft.trim() && put([...chips, draft.trim()], "");
+  const take = (more, text) => put([...new Set([...chips, ...more])], text);
+  const add = () => draft.trim() && take([draft.trim()], "");
   const input = (event) => {
     const text = event.currentTarget.value;
     if (!field.comma_separated || !text.includes(",")) return put(chips, text);
     const parts = text.split(",");
-    return put([...chips, ...parts.slice(0, -1).map((part) => part.trim()).filter(Boolean)], parts.at(-1).trimStart());
+    return take(parts.slice(0, -1).map((part) => part.trim()).filter(Boolean), parts.at(-1).trimStart());
   };
   const key = (event) => {
     if (event.isComposing) return;
@@ -126,7 +136,7 @@ function Chips({ field, value, draft, setChips: put, common }) {
     const lines = event.clipboardData.getData("text/plain").split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
     if (lines.length < 2) return;
     event.preventDefault();
-    put([...chips, ...lines], draft);
+    take(lines, draft);
   };
   const remove = (event, index) => {
     put(chips.filter((_, at) => at !== index), draft);

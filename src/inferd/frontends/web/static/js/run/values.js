@@ -42,10 +42,10 @@ export function isTouched(schema, values) {
   return Object.keys(first).some((name) => JSON.stringify(values[name]) !== JSON.stringify(first[name]));
 }
 
-/** The chips of a field, with the one that is being typed. */
+/** The chips of a field, each once, with the one that is being typed. */
 export function chipsOf(field, values) {
   const draft = String(values[draftOf(field.name)] ?? "").trim();
-  return [...(values[field.name] ?? []), ...(draft ? [draft] : [])];
+  return [...new Set([...(values[field.name] ?? []), ...(draft ? [draft] : [])])];
 }
 
 /**
