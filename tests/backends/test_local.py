@@ -213,6 +213,21 @@ async def test_a_fault_of_the_runtime_is_no_traceback(
     assert "local failed" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("task", "more"),
+    [("sentiment-analysis", {}), ("zero-shot-classification", {"candidate_labels": ["a", "b"]})],
+)
+async def test_what_reads_only_the_beginning_says_so(
+    backend: Backend, task: str, more: dict[str, object]
+) -> None:
+    answer = await backend.infer(asked(task, {"prompt": "terrible " * 5000, **more}))
+    answer.close()
+    assert answer.served.warnings == ("read only the first 4,096 tokens of the text",)
+    answer = await backend.infer(asked(task, {"prompt": "terrible", **more}))
+    answer.close()
+    assert answer.served.warnings == ()
+
+
 LONG = "The keeper wrote down the weather. " * 20_000
 """A minute of one core."""
 

@@ -23,7 +23,7 @@ def sentiment(data: Path, minilm: MiniLM) -> Sentiment:
 
 
 def test_the_closest_sentence_has_the_highest_similarity(minilm: MiniLM) -> None:
-    scores, tokens = finish(similarity.compare(minilm, "Where is Paris?", TEXTS))
+    scores, tokens, _ = finish(similarity.compare(minilm, "Where is Paris?", TEXTS))
     assert max(scores) == scores[1]
     assert all(type(score) is float for score in scores)
     assert tokens > sum(len(text.split()) for text in TEXTS)
@@ -108,6 +108,20 @@ def test_sentiment_gives_every_label_the_likeliest_first(sentiment: Sentiment) -
     assert {entry["label"] for entry in answer} == {"positive", "neutral", "negative"}
     assert sum(entry["score"] for entry in answer) == pytest.approx(1, abs=1e-5)
     assert finish(sentiment.classify(["I love it!"], top_k=1)).result[0][0]["label"] == "positive"
+
+
+@pytest.mark.parametrize(("words", "is_cut"), [(ceilings.CLASSIFIED, False), (60_000, True)])
+def test_classes_are_told_by_the_beginning_of_a_long_text(
+    minilm: MiniLM, sentiment: Sentiment, words: int, is_cut: bool
+) -> None:
+    text = "terrible " * words
+    felt = finish(sentiment.classify([text]))
+    sorted_ = finish(zero_shot.classify(minilm, [text], ["praise", "complaint"]))
+    start = finish(sentiment.classify(["terrible " * ceilings.CLASSIFIED]))
+    assert (felt.is_cut, sorted_.is_cut) == (is_cut, is_cut)
+    assert felt.result[0][0]["label"] == "negative"
+    assert (felt.result, felt.input_tokens) == (start.result, start.input_tokens)
+    assert sorted_.input_tokens < 1.2 * ceilings.CLASSIFIED
 
 
 def test_sentiment_says_when_it_has_not_been_built(tmp_path: Path, minilm: MiniLM) -> None:

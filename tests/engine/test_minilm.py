@@ -95,7 +95,7 @@ def test_the_end_of_a_long_text_counts(minilm: MiniLM) -> None:
 
 
 def test_a_long_text_is_the_weighted_mean_of_its_windows(minilm: MiniLM) -> None:
-    vector, tokens = minilm.read([LONG])
+    vector, tokens, _ = minilm.read([LONG])
     count = minilm.count_tokens(LONG)
     assert count == 60 * 12
     windows = windows_of(list(range(count)))

@@ -31,7 +31,7 @@ def test_most_answers_contain_what_was_asked_for(minilm: MiniLM) -> None:
 
 
 def test_an_answer_stands_where_it_says(minilm: MiniLM) -> None:
-    found, tokens = finish(question_answering.answer(minilm, "Who designed it?", CONTEXT))
+    found, tokens, _ = finish(question_answering.answer(minilm, "Who designed it?", CONTEXT))
     (answer,) = found
     assert answer["answer"] == "John Bradfield"
     assert CONTEXT[answer["start"] : answer["end"]] == "John Bradfield"

@@ -165,7 +165,7 @@ class Abilities:
             hypothesis_template=str(template),
             multi_label=bool(left.take("multi_label", False)),
         )
-        return left.done((Value(found.result[0]),), tokens=found.input_tokens)
+        return left.done((Value(found.result[0]),), tokens=found.input_tokens, is_cut=found.is_cut)
 
     def _sentiment_of(self, request: InferenceRequest) -> Steps[Done]:
         left = _Parameters(request)
@@ -174,7 +174,10 @@ class Abilities:
         top_k = _count(left.take("top_k", None))
         found = yield from self._sentiment.classify([_text(request, "prompt")], top_k=top_k)
         return left.done(
-            (Value(found.result[0]),), tokens=found.input_tokens, why="it is always softmax"
+            (Value(found.result[0]),),
+            tokens=found.input_tokens,
+            is_cut=found.is_cut,
+            why="it is always softmax",
         )
 
     def _question_answering(self, request: InferenceRequest) -> Steps[Done]:
@@ -232,12 +235,16 @@ class _Parameters:
         tokens: int = 0,
         written: int = 0,
         units: int = 1,
+        is_cut: bool = False,
         why: str = "this model has no such setting",
     ) -> Done:
         """Close the account: whatever was not taken was not used."""
         names = ", ".join([*self._ignored, *sorted(self._left)])
         usage = Usage(input_tokens=tokens, output_tokens=written, units=units)
-        return Done(pieces, Finish(usage=usage), (f"ignored: {names} ({why})",) if names else ())
+        warnings = [f"ignored: {names} ({why})"] if names else []
+        if is_cut:
+            warnings.append(f"read only the first {ceilings.CLASSIFIED:,} tokens of the text")
+        return Done(pieces, Finish(usage=usage), tuple(warnings))
 
 
 def _model_for(task: str, name: str) -> str:

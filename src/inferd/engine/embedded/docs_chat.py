@@ -119,7 +119,7 @@ class DocsChat:
         """
         question = last_question(messages)
         index = self._ready()
-        vectors, tokens = yield from self._model.reading([question])
+        vectors, tokens, _ = yield from self._model.reading([question])
         found = _find(index, (yield from _stems(question)), vectors[0])
         text = PREAMBLE + "\n\n".join(map(quote, found)) + "\n" if found else DECLINED
         sources = tuple(_place(passage) for passage in found)

@@ -2,7 +2,7 @@
 
 A long text is read in windows of 256 tokens, two of them special, and neighbours share 32. Its
 vector is the mean of the windows' vectors, weighted by their tokens and brought back to length
-one. Nothing is cut off.
+one. Nothing is cut off unless the caller asks for it.
 """
 
 import threading
@@ -83,8 +83,10 @@ class MiniLM:
         """Return a row for each text, and how many tokens were read for them."""
         return finish(self.reading(texts))
 
-    def reading(self, texts: Sequence[str]) -> Steps[Embedded]:
+    def reading(self, texts: Sequence[str], *, most: int | None = None) -> Steps[Embedded]:
         """Read in steps: each is a batch, or a part of a text to tokenise.
+
+        With `most`, only so many tokens of each text are read: its beginning.
 
         Raises:
             PayloadTooLarge: The texts have more tokens than one request may.
@@ -93,16 +95,20 @@ class MiniLM:
         loaded = self._ready()
         windows: list[list[Sequence[int]]] = []
         left = ceilings.TOKENS
+        is_cut = False
         for text in texts:
-            ids = yield from _tokenise(loaded.words, text, left)
+            ids = yield from _tokenise(loaded.words, text, left, most)
+            if most is not None and len(ids) > most:
+                del ids[most:]
+                is_cut = True
             left -= len(ids)
             windows.append(windows_of(ids))
         flat = [loaded.words.frame(window) for group in windows for window in group]
         vectors = yield from _run_batches(loaded.session, flat)
         tokens = sum(map(len, flat))
         if len(flat) == len(texts):
-            return Embedded(vectors, tokens)
-        return Embedded(_gather(vectors, windows), tokens)
+            return Embedded(vectors, tokens, is_cut)
+        return Embedded(_gather(vectors, windows), tokens, is_cut)
 
     def read_each(self, texts: Sequence[str]) -> list[Embedded]:
         """Return for each text its row and its tokens: texts of several callers."""
@@ -133,12 +139,15 @@ def _load(folder: Path) -> _Loaded:
     return _Loaded(open_session(model), words)
 
 
-def _tokenise(words: WordPiece, text: str, most: int) -> Steps[list[int]]:
+def _tokenise(words: WordPiece, text: str, left: int, most: int | None = None) -> Steps[list[int]]:
+    """Tokenise a text; with `most`, end soon after so many."""
     ids: list[int] = []
     for part in parts(text):
         ids += words.encode(part)
-        if len(ids) > most:
+        if min(len(ids), most or len(ids)) > left:
             raise ceilings.too_many_tokens()
+        if most is not None and len(ids) > most:
+            break
         yield
     return ids
 

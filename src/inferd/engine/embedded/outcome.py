@@ -11,14 +11,19 @@ Vectors = NDArray[np.float32]
 
 
 class Outcome(NamedTuple, Generic[T_co]):
-    """A result and its price."""
+    """A result and its price; `is_cut`: of some text only the beginning was read."""
 
     result: T_co
     input_tokens: int
+    is_cut: bool = False
 
 
 class Embedded(NamedTuple):
-    """One vector a text, of length one; and the tokens read, special tokens included."""
+    """One vector a text, of length one; and the tokens read, special tokens included.
+
+    `is_cut`: of some text only the beginning was read, as asked.
+    """
 
     vectors: Vectors
     tokens: int
+    is_cut: bool = False

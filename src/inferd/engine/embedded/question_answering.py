@@ -56,7 +56,7 @@ def answer(
     if top_k < 1:
         raise InvalidRequest(f"top_k must be at least 1, not {top_k}")
     parts = yield from _sentences(checks.text(context, "context"))
-    vectors, tokens = yield from model.reading([asked, *(part.text for part in parts)])
+    vectors, tokens, _ = yield from model.reading([asked, *(part.text for part in parts)])
     known = lexical.content_stems(asked)
     nearness: list[float] = []
     for cosine, part in zip(vectors[1:] @ vectors[0], parts, strict=True):
@@ -70,7 +70,7 @@ def answer(
     if not found:
         found = [_Candidate(best[0], 0, len(parts[best[0]].text), nearness[best[0]])]
     found = sorted(found, key=lambda candidate: -candidate.score)[:SPANS_READ]
-    filled, more = yield from model.reading(
+    filled, more, _ = yield from model.reading(
         [f"{asked} {_text(parts, candidate)}" for candidate in found]
     )
     scores = [

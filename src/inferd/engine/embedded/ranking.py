@@ -35,7 +35,7 @@ def rank(
     offered = checks.texts(texts, "texts")
     if top_n is not None and top_n < 1:
         raise InvalidRequest(f"top_n must be at least 1, not {top_n}")
-    vectors, tokens = yield from model.reading([wanted, *offered])
+    vectors, tokens, _ = yield from model.reading([wanted, *offered])
     cosines = [float(cosine) for cosine in vectors[1:] @ vectors[0]]
     order = sorted(range(len(offered)), key=lambda index: -cosines[index])[:top_n]
     ranked: list[Ranked] = [{"index": index, "score": cosines[index]} for index in order]

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from inferd.core.errors import InvalidRequest
-from inferd.engine.embedded import checks, weights
+from inferd.engine.embedded import ceilings, checks, weights
 from inferd.engine.embedded.minilm import MiniLM
 from inferd.engine.embedded.outcome import Outcome, Vectors
 from inferd.engine.embedded.steps import Steps
@@ -70,6 +70,8 @@ class Sentiment:
     ) -> Steps[Outcome[list[list[LabelScore]]]]:
         """Return every label with its score for each text, the likeliest first.
 
+        Of a text, the first `ceilings.CLASSIFIED` tokens are read.
+
         Raises:
             InvalidRequest: A text is missing or empty, or `top_k` is less than one.
             PayloadTooLarge: There are too many, or too long ones.
@@ -79,11 +81,12 @@ class Sentiment:
         if top_k is not None and top_k < 1:
             raise InvalidRequest(f"top_k must be at least 1, not {top_k}")
         head = self._ready()
-        vectors, tokens = yield from self._model.reading(checked)
+        vectors, tokens, is_cut = yield from self._model.reading(checked, most=ceilings.CLASSIFIED)
         scores = vectors @ head.weights + head.bias
         raised = np.exp(scores - scores.max(axis=1, keepdims=True))
         shares = raised / raised.sum(axis=1, keepdims=True)
-        return Outcome([_best_first(head.labels, row)[:top_k] for row in shares], tokens)
+        found = [_best_first(head.labels, row)[:top_k] for row in shares]
+        return Outcome(found, tokens, is_cut)
 
     def _ready(self) -> _Head:
         head = self._head

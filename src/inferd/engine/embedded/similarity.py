@@ -17,5 +17,5 @@ def compare(
     """
     source = checks.text(source_sentence, "source_sentence")
     others = checks.texts(sentences, "sentences")
-    vectors, tokens = yield from model.reading([source, *others])
+    vectors, tokens, _ = yield from model.reading([source, *others])
     return Outcome([float(cosine) for cosine in vectors[1:] @ vectors[0]], tokens)

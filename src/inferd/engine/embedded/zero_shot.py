@@ -41,6 +41,8 @@ def classify(
 ) -> Steps[Outcome[list[Classified]]]:
     """Score the labels for each text: sharing one between them, or each on its own.
 
+    Of a text, the first `ceilings.CLASSIFIED` tokens are read.
+
     Raises:
         InvalidRequest: No labels or texts, or a template with no place for the label.
         PayloadTooLarge: There are too many, or too long ones.
@@ -52,12 +54,15 @@ def classify(
     places = hypothesis_template.count("{}")
     ceilings.check_characters(len(hypothesis_template) + places * len(each) for each in labels)
     hypotheses = [hypothesis_template.replace("{}", label) for label in labels]
-    vectors, tokens = yield from model.reading([*sequences, *hypotheses])
+    vectors, tokens, is_cut = yield from model.reading(
+        [*sequences, *hypotheses], most=ceilings.CLASSIFIED
+    )
     cosines = vectors[: len(sequences)] @ vectors[len(sequences) :].T
     scores = _independent(cosines) if multi_label else _shared(cosines)
     return Outcome(
         [_best_first(text, labels, row) for text, row in zip(sequences, scores, strict=True)],
         tokens,
+        is_cut,
     )
 
 
