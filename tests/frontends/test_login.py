@@ -288,3 +288,20 @@ async def test_tries_are_counted_by_the_address_behind_a_trusted_proxy() -> None
             # What the client itself wrote stands further left, and counts for nothing.
             shown = {"X-Forwarded-For": f"1.2.3.{status % 7}, {client}"}
             assert (await browser.send_form("/login", WRONG, shown)).status_code == status
+
+
+@pytest.mark.parametrize("planted", ["x", "", "another browser's"])
+async def test_a_planted_cookie_doesn_t_keep_anybody_out(planted: str) -> None:
+    async with open_node(login=ME) as node, Browser(node) as browser, Browser(node) as other:
+        form = f"{browser.name}-form"
+        await browser.visit("/login")
+        if planted == "another browser's":
+            await other.visit("/login")
+            planted = other.cookies[form]
+        own = browser.cookies[form]
+        for pair in ((planted, own), (own, planted)):
+            shown = {"Cookie": "; ".join(f"{form}={each}" for each in pair)}
+            signed_in = await browser.send_form("/login", RIGHT, shown)
+            assert signed_in.status_code == 303
+        alone = await browser.send_form("/login", RIGHT, {"Cookie": f"{form}={planted}"})
+        assert alone.status_code == 403

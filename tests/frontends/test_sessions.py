@@ -225,22 +225,54 @@ async def test_the_local_owner_s_session_goes_on_while_it_is_used() -> None:
         assert browser.csrf == token
 
 
-async def test_a_cookie_that_is_there_twice_is_none() -> None:
-    async with open_node(secrets=[SECRET]) as node, Browser(node) as browser:
-        await browser.visit("/login")
-        await browser.send_form("/login", {"key": SECRET})
-        mine = f"{browser.name}={browser.cookie}"
-        browser.cookies.clear()
-        for line, expected in (
-            (mine, 200),
-            (f"a=1; {mine};b=2", 200),
-            (f"{mine}; {browser.name}=x", 401),
-            (f"{mine}; {mine}", 401),
-            (f"{browser.name}=; {mine}", 401),
-            (mine.upper(), 401),
-        ):
-            answer = await browser.send("GET", "/models", {"Cookie": line})
-            assert answer.status_code == expected, line
+PLANTED = ("{name}=x", "{name}=", "{name}=a.b", "{name}-form=x")
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+@pytest.mark.parametrize("first", [True, False])
+async def test_what_another_port_plants_beside_a_session_counts_for_nothing(
+    planted: str, first: bool
+) -> None:
+    async with open_node(FakeBackend(says(*HELLO))) as node, Browser(node) as browser:
+        await browser.visit("/")
+        pair = [planted.format(name=browser.name), f"{browser.name}={browser.cookie}"]
+        shown = {"Cookie": "; ".join(pair if first else reversed(pair))}
+        assert (await browser.fetch("POST", ASK, json=CHAT, headers=shown)).status_code == 200
+        page = await browser.visit("/more", {**TYPED, **shown})
+        assert "set-cookie" not in page.headers
+        alone = {"Cookie": pair[0]}
+        assert (await browser.fetch("GET", "/models", headers=alone)).status_code == 401
+
+
+async def test_of_two_people_s_sessions_neither_counts() -> None:
+    login = Login(name="mira", password="one")
+    cookies: list[str] = []
+    async with open_node(login=login, secrets=[SECRET]) as node:
+        for fields in ({"name": "mira", "password": "one"}, {"key": SECRET}):
+            async with Browser(node) as browser:
+                await browser.visit("/login")
+                await browser.send_form("/login", fields)
+                cookies.append(f"{browser.name}={browser.cookie}")
+        async with Browser(node) as browser:
+            for shown, status in ((cookies[:1], 200), (cookies[1:], 200), (cookies, 401)):
+                headers = {"Cookie": "; ".join(shown)}
+                answer = await browser.fetch("GET", "/models", headers=headers)
+                assert answer.status_code == status
+            twice = {"Cookie": f"{cookies[0]}; {cookies[0]}"}
+            assert (await browser.fetch("GET", "/models", headers=twice)).status_code == 200
+
+
+async def test_who_left_a_page_open_is_told_to_reload_it() -> None:
+    clock = HandClock()
+    async with open_node(clock=clock) as node, Browser(node) as browser:
+        await browser.visit("/")
+        clock.turn(12 * 3600)
+        late = await browser.fetch("POST", ASK, json=CHAT)
+        await browser.visit("/")
+        stale = await browser.fetch("POST", ASK, token="x", json=CHAT)
+    assert (late.status_code, stale.status_code) == (401, 403)
+    for answer in (late, stale):
+        assert "reload the page" in answer.text
 
 
 async def test_the_local_owner_s_session_is_no_use_by_a_detour() -> None:

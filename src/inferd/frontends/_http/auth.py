@@ -10,7 +10,7 @@ from inferd.core.request import Principal
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.exchange import VISIT, Exchange, Visit
 from inferd.frontends._http.origins import Site, is_navigation
-from inferd.frontends._http.sessions import SESSION_SECONDS, Session, cookie_of, set_cookie
+from inferd.frontends._http.sessions import SESSION_SECONDS, Session, cookies_of, set_cookie
 
 NOBODY = Principal(id="nobody", tiers=frozenset())
 """Stands for the caller where anybody may ask."""
@@ -55,6 +55,10 @@ def caller_of(scope: Scope, context: Context, *, is_page: bool = False) -> Calle
             return found
     is_typed = visit.site is Site.TYPED and is_read
     ambient = visit.is_local and (shows_page or is_typed or visit.site is Site.PROGRAM)
+    if not shown and not ambient and visit.site is Site.OWN:
+        raise Unauthenticated(
+            "this page’s session is over", hint="reload the page, and sign in if it asks you to"
+        )
     principal = context.credentials.identify(shown[0] if shown else None, ambient=ambient)
     return Caller(principal=principal, has_bearer=bool(shown))
 
@@ -100,8 +104,17 @@ def drop(exchange: Exchange) -> None:
 
 
 def _of_session(scope: Scope, visit: Visit, context: Context) -> Caller | None:
-    """Return whose cookie this is, if what it was given for still holds."""
-    text = cookie_of(scope["headers"], visit.cookie)
+    """Return whose cookie this is, if what it was given for still holds.
+
+    What isn't signed counts for nothing. Two that hold, of different people, mean that somebody has
+    planted a session of their own: then neither counts.
+    """
+    texts = cookies_of(scope["headers"], visit.cookie)
+    found = [caller for text in texts if (caller := _holder(text, visit, context)) is not None]
+    return found[0] if len({caller.principal.id for caller in found}) == 1 else None
+
+
+def _holder(text: str, visit: Visit, context: Context) -> Caller | None:
     session = context.sessions.read(text) if text else None
     standing = session and context.credentials.standing(session.principal)
     if session is None or not standing:

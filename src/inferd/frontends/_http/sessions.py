@@ -118,10 +118,10 @@ class Sessions:
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def cookie_of(headers: Iterable[tuple[bytes, bytes]], name: str) -> str:
-    """Return the one cookie of that name; empty if there is none, or more than one.
+def cookies_of(headers: Iterable[tuple[bytes, bytes]], name: str) -> list[str]:
+    """Return every cookie of that name, each value once.
 
-    Two mean that somebody else has set one as well, and nobody can say which is ours.
+    Whoever serves another port of this host can add some. Only the signature tells ours.
     """
     found = [
         value.strip()
@@ -130,7 +130,7 @@ def cookie_of(headers: Iterable[tuple[bytes, bytes]], name: str) -> str:
         for key, _, value in (pair.partition("=") for pair in line.decode("latin-1").split(";"))
         if key.strip() == name
     ]
-    return found[0] if len(found) == 1 else ""
+    return list(dict.fromkeys(found))
 
 
 def set_cookie(name: str, value: str, *, seconds: int, secure: bool, strict: bool = False) -> str:

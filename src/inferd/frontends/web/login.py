@@ -14,7 +14,7 @@ from inferd.frontends._http.errors import headers_of, status_of
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.forms import own_path, read_form, redirect
 from inferd.frontends._http.origins import Site, client_of
-from inferd.frontends._http.sessions import FORM_SECONDS, Session, cookie_of, set_cookie
+from inferd.frontends._http.sessions import FORM_SECONDS, Session, cookies_of, set_cookie
 from inferd.frontends.web.shell import render, send
 from inferd.gateway.admission.sign_in import SignIn
 
@@ -100,7 +100,7 @@ class _Door:
     async def _form(
         self, exchange: Exchange, fields: Mapping[str, str], error: NodeError | None = None
     ) -> None:
-        sessions, form = exchange.context.sessions, _form_of(exchange)
+        sessions, form = exchange.context.sessions, next(iter(_forms(exchange)), None)
         if form is None:
             form = sessions.start_form()
             _keep_form(exchange, sessions.form_text(form), seconds=FORM_SECONDS)
@@ -149,16 +149,19 @@ def _check_form(exchange: Exchange, shown: str) -> None:
     Raises:
         PermissionDenied: It isn't the one that this browser was given.
     """
-    form = _form_of(exchange)
-    token = "" if form is None else exchange.context.sessions.csrf(form)
-    is_ours = bool(token) and hmac.compare_digest(shown.encode(), token.encode())
+    sessions, shown_bytes = exchange.context.sessions, shown.encode(errors="replace")
+    is_ours = any(
+        hmac.compare_digest(shown_bytes, sessions.csrf(form).encode()) for form in _forms(exchange)
+    )
     if exchange.visit.site is Site.FOREIGN or not is_ours:
         raise PermissionDenied("this form is too old, or another browser’s", hint="send it again")
 
 
-def _form_of(exchange: Exchange) -> Session | None:
-    text = cookie_of(exchange.scope["headers"], _form_cookie(exchange))
-    return exchange.context.sessions.read_form(text) if text else None
+def _forms(exchange: Exchange) -> list[Session]:
+    """Return the forms that this browser was given; what others planted isn't signed."""
+    texts = cookies_of(exchange.scope["headers"], _form_cookie(exchange))
+    read = exchange.context.sessions.read_form
+    return [form for text in texts if (form := read(text)) is not None]
 
 
 def _keep_form(exchange: Exchange, text: str, *, seconds: int) -> None:
