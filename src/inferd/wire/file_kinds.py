@@ -132,6 +132,9 @@ def unpack(name: str, text: str) -> tuple[bytes, str]:
     if match := _DATA_URL.match(text[:200]):
         said, text = match[1].strip().lower(), text[match.end() :]
     try:
+        # Most of what is no file can be told by its beginning, however long the rest is.
+        start = text[: 4 * HEAD_BYTES].translate(_BLANKS)
+        base64.b64decode(start[: len(start) // 4 * 4], validate=True)
         data = base64.b64decode(text.translate(_BLANKS), validate=True)
         kind = settled_type(said, data[:HEAD_BYTES])
     except ValueError as error:

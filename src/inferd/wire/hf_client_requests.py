@@ -12,7 +12,7 @@ import msgspec
 from inferd.core.content import BytesFile, File
 from inferd.core.errors import InvalidRequest
 from inferd.core.request import InferenceRequest
-from inferd.core.tasks import TASKS, Output, Task, check
+from inferd.core.tasks import TASKS, Output, Task, check, check_names, fits
 from inferd.core.tasks.values import wrong
 from inferd.wire import file_kinds, json
 from inferd.wire.context import Context
@@ -20,6 +20,7 @@ from inferd.wire.context import Context
 _OURS = frozenset({"inputs", "parameters", "options", "stream", "model", "provider"})
 _DROPPED = frozenset({"details", "decoder_input_details", "model", "stream"})
 """Parameters that say how to answer, or whom to ask; no backend's business."""
+_TO_READ = frozenset({str, list, dict})
 
 
 class Packed(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +40,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """By name; `inputs` where it had none."""
     stream: bool = False
     details: bool = False
+    read_as_file: Packed | None = None
+    """What a text under `inputs` is if it is a file, for tasks that must have one."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -63,6 +66,7 @@ def decode(body: bytes) -> Asked:
     _object(document, "options")
     values = {name: value for name, value in document.items() if name not in _OURS}
     inputs = document.get("inputs")
+    check_names(parameters, values, inputs if isinstance(inputs, dict) else {})
     if isinstance(inputs, dict):
         values |= inputs
     elif inputs is not None:
@@ -76,6 +80,7 @@ def decode(body: bytes) -> Asked:
             if name not in _DROPPED and value is not None
         },
         files=files,
+        read_as_file=_read_as_file(values),
         stream=json.flag_of(document, "stream") or parameters.get("stream") is True,
         details=parameters.get("details") is True,
     )
@@ -95,10 +100,7 @@ def decode_request(
         InvalidRequest: A field or a file is missing or wrong; `details["param"]` names it.
     """
     file, spent = _file_for(task, asked)
-    values = {name: value for name, value in asked.values.items() if name != spent}
-    if task.name == "tabular-classification":
-        values = {name: _numbers(value) for name, value in values.items()}
-    inputs, parameters = check(task, {}, {**values, **asked.parameters})
+    inputs, parameters = check(task, {}, _given(task, asked, spent))
     return InferenceRequest(
         id=id,
         task=task.name,
@@ -196,6 +198,17 @@ def _files(values: dict[str, object]) -> dict[str, Packed]:
     return files
 
 
+def _read_as_file(values: Mapping[str, object]) -> Packed | None:
+    text = values.get("inputs")
+    if not isinstance(text, str):
+        return None
+    try:
+        data, content_type = file_kinds.unpack("inputs", text)
+    except InvalidRequest:
+        return None
+    return Packed(data=data, content_type=content_type)
+
+
 def _file_for(task: Task, asked: Asked) -> tuple[BytesFile | None, str]:
     """Return the task's file, and which of the values it was after all, if any."""
     if not task.files:
@@ -209,9 +222,10 @@ def _file_for(task: Task, asked: Asked) -> tuple[BytesFile | None, str]:
     packed, spent = asked.files.get(wanted.name) or asked.files.get("inputs"), ""
     text = asked.values.get("inputs")
     if packed is None and isinstance(text, str) and wanted.required:
-        # It didn't look like a file: this says what is wrong with it.
-        data, content_type = file_kinds.unpack("inputs", text)
-        packed, spent = Packed(data=data, content_type=content_type), "inputs"
+        packed, spent = asked.read_as_file, "inputs"
+        if packed is None:
+            # It is none: this says what is wrong with it.
+            file_kinds.unpack("inputs", text)
     if packed is None:
         if not wanted.required:
             return None, ""
@@ -236,11 +250,24 @@ def _takes_only(task: Task, kinds: tuple[str, ...]) -> bool:
 
 def _score(task: Task, asked: Asked) -> int:
     """Return how much of what came the task uses; 0 if it can't be read as this task."""
+    needs_file = bool(task.files) and task.files[0].required
+    if needs_file and not asked.files and asked.read_as_file is None:
+        return 0
     try:
-        request = decode_request(task, asked, id="", model="")
+        file, spent = _file_for(task, asked)
     except InvalidRequest:
         return 0
-    return len(_known(task) & asked.names) + 2 * len(request.files)
+    if not fits(task, _given(task, asked, spent)):
+        return 0
+    return len(_known(task) & asked.names) + 2 * (file is not None)
+
+
+def _given(task: Task, asked: Asked, spent: str) -> dict[str, object]:
+    """Return every field and parameter but the one that was the file."""
+    values = {name: value for name, value in asked.values.items() if name != spent}
+    if task.name == "tabular-classification":
+        values = {name: _numbers(value) for name, value in values.items()}
+    return {**values, **asked.parameters}
 
 
 def _known(task: Task) -> frozenset[str]:
@@ -256,7 +283,8 @@ def _numbers(value: object) -> object:
         case dict():
             return {key: _numbers(each) for key, each in value.items()}
         case list():
-            return [_numbers(each) for each in value]
+            is_plain = _TO_READ.isdisjoint(map(type, value))
+            return value if is_plain else [_numbers(each) for each in value]
         case str():
             try:
                 return float(value)

@@ -5,10 +5,14 @@ from typing import TypeVar
 
 import msgspec
 
-from inferd.core.errors import BackendFailed, InvalidRequest
+from inferd.core.errors import BackendFailed, InvalidRequest, PayloadTooLarge
 from inferd.core.tasks.values import check_name, is_name, wrong
 
 T = TypeVar("T")
+
+MOST_VALUES = 600_000
+"""In a caller's JSON. Every list, object and number becomes an object of its own, many times as
+long as it was written, and is looked at one by one."""
 
 _MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
 
@@ -29,16 +33,42 @@ def encode(value: object) -> bytes:
         raise InvalidRequest("a value can't be written as JSON") from error
 
 
+def request_value(body: bytes, *, name: str = "the body") -> object:
+    """Read a caller's JSON, which errors call `name`.
+
+    Raises:
+        InvalidRequest: It isn't JSON, or nests too deep.
+        PayloadTooLarge: It has more than MOST_VALUES.
+    """
+    _check_size(body, name)
+    try:
+        return _decode(body)
+    except _MALFORMED as error:
+        raise _unreadable(name, "isn't JSON", error) from error
+
+
+def request_fields(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
+    """Read only the fields of a caller's JSON that the decoder's type names; None if it isn't JSON.
+
+    Raises:
+        InvalidRequest: One of them is wrong.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"the body can't be read: {error}") from error
+    except _MALFORMED:
+        return None
+
+
 def request_object(body: bytes) -> dict[str, object]:
     """Read a caller's JSON object.
 
     Raises:
         InvalidRequest: It isn't one.
+        PayloadTooLarge: It has more than MOST_VALUES.
     """
-    try:
-        value = _decode(body)
-    except _MALFORMED as error:
-        raise InvalidRequest(f"the body isn't JSON{_where(error)}") from error
+    value = request_value(body)
     if not isinstance(value, dict):
         raise InvalidRequest("the body must be a JSON object")
     return value
@@ -89,11 +119,13 @@ def with_fields(body: bytes, fields: Mapping[str, object]) -> bytes:
 
     Raises:
         InvalidRequest: The body isn't a JSON object.
+        PayloadTooLarge: It has more than MOST_VALUES.
     """
+    _check_size(body, "the body")
     try:
         document: dict[str, object] = dict(_decode_raw(body))
     except _MALFORMED as error:
-        raise InvalidRequest(f"the body isn't a JSON object{_where(error)}") from error
+        raise _unreadable("the body", "isn't a JSON object", error) from error
     return encode(document | dict(fields))
 
 
@@ -154,6 +186,29 @@ def object_of(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _where(error: BaseException) -> str:
-    """Msgspec says where, and never what stood there."""
-    return f": {error}" if isinstance(error, msgspec.DecodeError) else ""
+def _unreadable(name: str, how: str, error: BaseException) -> InvalidRequest:
+    if isinstance(error, RecursionError):
+        return InvalidRequest(f"{name} nests too deep", hint="nest fewer lists and objects")
+    # Msgspec says where, and never what stood there.
+    where = f": {error}" if isinstance(error, msgspec.DecodeError) else ""
+    return InvalidRequest(f"{name} {how}{where}")
+
+
+def _check_size(body: bytes, name: str) -> None:
+    """Count values before any is made, by what separates them."""
+    if _separators(body) <= MOST_VALUES:
+        return
+    # Commas and brackets inside texts don't count: what stands between every second pair of
+    # quotes does.
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    is_many = plain.count(b'"') > 4 * MOST_VALUES
+    if is_many or _separators(b'"'.join(plain.split(b'"')[::2])) > MOST_VALUES:
+        raise PayloadTooLarge(
+            f"{name} holds more than {MOST_VALUES:,} values, the most this node reads at once",
+            hint="split it into several requests",
+            details={"limit": MOST_VALUES},
+        )
+
+
+def _separators(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")

@@ -5,7 +5,7 @@ finds them by name, `check` reads a payload by them (`spelling` knows a mistyped
 `forms` describes them to people and tools.
 """
 
-from inferd.core.tasks.check import check, missing_files, unused_files
+from inferd.core.tasks.check import check, check_names, fits, missing_files, unused_files
 from inferd.core.tasks.forms import example, form, json_schema
 from inferd.core.tasks.messages import decode_messages, encode_message
 from inferd.core.tasks.model import Field, FieldKind, FileField, Output, Task
@@ -21,9 +21,11 @@ __all__ = [
     "Task",
     "check",
     "check_name",
+    "check_names",
     "decode_messages",
     "encode_message",
     "example",
+    "fits",
     "form",
     "json_schema",
     "missing_files",

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from inferd.core.content import Message
-from inferd.core.errors import InvalidRequest
+from inferd.core.errors import InvalidRequest, PayloadTooLarge
 from inferd.core.tasks.values import kind_of, wrong
 
 JsonObject = Mapping[str, object]
+
+MOST_MESSAGES = 10_000
 
 
 def decode_messages(value: object, *, name: str = "messages") -> tuple[Message, ...]:
@@ -14,11 +16,18 @@ def decode_messages(value: object, *, name: str = "messages") -> tuple[Message, 
 
     Raises:
         InvalidRequest: One isn't a message; `details["param"]` says which.
+        PayloadTooLarge: There are more than MOST_MESSAGES.
     """
     if isinstance(value, str) and value:
         return (Message(role="user", text=value),)
     if not isinstance(value, list | tuple) or not value:
         raise wrong(name, "a list of messages", value)
+    if len(value) > MOST_MESSAGES:
+        raise PayloadTooLarge(
+            f"{name} holds more than {MOST_MESSAGES:,} messages, the most for one request",
+            hint="send the latest ones",
+            details={"param": name, "limit": MOST_MESSAGES},
+        )
     return tuple(_message(item, f"{name}[{number}]") for number, item in enumerate(value))
 
 

@@ -7,7 +7,7 @@ from inferd.core.tasks.model import Task
 from inferd.core.tasks.registry import TASKS
 
 _ALIKE = 0.85
-_LONGEST = 60
+_LONGEST = 40
 
 _KNOWN = frozenset(
     name
@@ -46,6 +46,9 @@ def _is_misspelt(name: str, known: str) -> bool:
 
 def _alike(word: str, known: str) -> bool:
     if word[:1] != known[:1]:
+        return False
+    # No two words are more alike than their lengths: that is cheap to see.
+    if 2 * min(len(word), len(known)) < _ALIKE * (len(word) + len(known)):
         return False
     return word == known or SequenceMatcher(None, word, known).ratio() >= _ALIKE
 

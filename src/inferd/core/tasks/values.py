@@ -10,6 +10,8 @@ MAX_DEPTH = 64
 LONGEST_NAME = 256
 """Of a model's or a task's name, in characters."""
 _SHOWN = 40
+_PLAIN = frozenset({str, int, bool, type(None)})
+"""Types of which nothing need be looked at: lists of them may be long."""
 
 
 def kind_of(value: object) -> str:
@@ -66,12 +68,14 @@ def check_finite(name: str, value: object, depth: int = 0) -> None:
     """
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise wrong(name, "a finite number", value)
+            raise _wrong_number(name, value)
     elif isinstance(value, Mapping | list | tuple):
         if depth >= MAX_DEPTH:
             raise InvalidRequest(f"{name} nests too deep", details={"param": name})
-        for item in value.values() if isinstance(value, Mapping) else value:
-            check_finite(name, item, depth + 1)
+        items = value.values() if isinstance(value, Mapping) else value
+        if not _PLAIN.issuperset(map(type, items)):
+            for item in items:
+                check_finite(name, item, depth + 1)
     elif value is not None and not isinstance(value, str | int):
         raise wrong(name, "JSON", value)
 
@@ -89,7 +93,7 @@ def _text(field: Field, value: object) -> str:
 
 def _number(field: Field, value: object) -> float | int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-        raise wrong(field.name, "a finite number", value)
+        raise _wrong_number(field.name, value)
     low, high = field.minimum, field.maximum
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = [
@@ -102,6 +106,15 @@ def _number(field: Field, value: object) -> float | int:
             details={"param": field.name},
         )
     return value
+
+
+def _wrong_number(name: str, value: object) -> InvalidRequest:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return wrong(name, "a finite number", value)
+    return InvalidRequest(
+        f"{name} must be a finite number, and no larger than 64 bits hold",
+        details={"param": name, "expected": "a finite number"},
+    )
 
 
 def _is_finite(value: float) -> bool:
@@ -128,12 +141,13 @@ def _strings(field: Field, value: object) -> list[str]:
     if isinstance(value, str):
         if not field.comma_separated:
             return [value]
-        found = [part.strip() for part in value.split(",") if part.strip()]
+        found = list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value):
             if not isinstance(item, str):
                 raise wrong(f"{field.name}[{number}]", "text", item)
-        found = list(value)
+        # A label named twice is one class; the same text twice is two texts.
+        found = list(dict.fromkeys(value)) if field.comma_separated else list(value)
     else:
         raise wrong(field.name, "a list of texts", value)
     if not found:
@@ -176,12 +190,17 @@ def _table(field: Field, value: object) -> list[list[object]]:
                 f"{field.name}[{number}] has {len(row)} cells, but the header has {len(rows[0])}",
                 details={"param": field.name},
             )
-        for cell in row:
-            if isinstance(cell, Mapping | list | tuple):
-                raise wrong(f"{field.name}[{number}]", "a list of plain cells", cell)
-            check_finite(field.name, cell)
+        if not _PLAIN.issuperset(map(type, row)):
+            _check_cells(field, number, row)
         rows.append(list(row))
     return rows
+
+
+def _check_cells(field: Field, number: int, row: Sequence[object]) -> None:
+    for cell in row:
+        if isinstance(cell, Mapping | list | tuple):
+            raise wrong(f"{field.name}[{number}]", "a list of plain cells", cell)
+        check_finite(field.name, cell)
 
 
 def _rows(field: Field, value: object) -> list[list[float]]:
@@ -191,16 +210,15 @@ def _rows(field: Field, value: object) -> list[list[float]]:
         raise wrong(field.name, "a list of rows of numbers", value)
     rows: list[list[float]] = []
     for number, row in enumerate(_rows_given(value)):
-        name = f"{field.name}[{number}]"
         if not isinstance(row, list | tuple) or not row:
-            raise wrong(name, "a list of numbers", row)
-        plain = [_cell(f"{name}[{position}]", cell) for position, cell in enumerate(row)]
-        if rows and len(plain) != len(rows[0]):
+            raise wrong(f"{field.name}[{number}]", "a list of numbers", row)
+        if rows and len(row) != len(rows[0]):
             raise InvalidRequest(
-                f"{name} has {len(plain)} numbers, but the first row has {len(rows[0])}",
+                f"{field.name}[{number}] has {len(row)} numbers, "
+                f"but the first row has {len(rows[0])}",
                 details={"param": field.name},
             )
-        rows.append(plain)
+        rows.append(_row(f"{field.name}[{number}]", row))
     return rows
 
 
@@ -208,10 +226,13 @@ def _rows_given(value: Sequence[object]) -> Sequence[object]:
     return value if isinstance(value[0], list | tuple) else [value]
 
 
-def _cell(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-        raise wrong(name, "a finite number", value)
-    return float(value)
+def _row(name: str, row: Sequence[object]) -> list[float]:
+    found: list[float] = []
+    for value in row:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+            raise _wrong_number(f"{name}[{len(found)}]", value)
+        found.append(float(value))
+    return found
 
 
 def _json(field: Field, value: object) -> object:

@@ -12,7 +12,7 @@ from inferd.frontends._http.directions import directions, place_of
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.relay import Whole, relay
 from inferd.frontends._http.uploads import open_form
-from inferd.wire import files_header, hf_tasks, usage_header
+from inferd.wire import files_header, hf_tasks, json, usage_header
 from inferd.wire.context import Context
 
 _FORM = "multipart/form-data"
@@ -23,6 +23,9 @@ class _Beside(msgspec.Struct, frozen=True):
     """What a JSON body says beside its spec."""
 
     use_remote: bool | str | None = None
+
+
+_beside = msgspec.json.Decoder(_Beside)
 
 
 async def infer(exchange: Exchange) -> None:
@@ -74,13 +77,9 @@ def _place(asked: Context, said: Place | None) -> None:
 
 
 def _place_beside(body: bytes) -> Place | None:
-    try:
-        use_remote = msgspec.json.decode(body, type=_Beside).use_remote
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(f"the body can't be read: {error}") from error
-    except msgspec.DecodeError:
-        # Not JSON at all: the spec's own decoder says so in its words.
-        return None
+    # What isn't JSON at all, the spec's own decoder refuses in its words.
+    beside = json.request_fields(_beside, body)
+    use_remote = None if beside is None else beside.use_remote
     if use_remote is None:
         return None
     return place_of(str(use_remote), "use_remote")

@@ -31,6 +31,9 @@ def find_task(exchange: Exchange, model: str, came: Asked | Sent) -> Task:
             f"nobody here serves {model}",
             hint="GET /models?task=<task>&include_remote=true lists the models of a task",
         )
+    if len(candidates) == 1:
+        # Reading it as that task says what is wrong with it, if anything is.
+        return TASKS[next(iter(candidates))]
     fit = fitting(candidates, came, exchange.headers.get("accept", ""))
     if model and len(fit) > 1:
         fit = [name for name in fit if name in found.tags] or fit
@@ -41,9 +44,7 @@ def find_task(exchange: Exchange, model: str, came: Asked | Sent) -> Task:
         return TASKS[fit[0]]
     if not fit:
         # Reading it as the task that is nearest says what is wrong with it.
-        near = next(iter(candidates)) if len(candidates) == 1 else ""
-        if isinstance(came, Asked):
-            near = near or nearest(candidates, came)
+        near = nearest(candidates, came) if isinstance(came, Asked) else ""
         if near:
             return TASKS[near]
     raise _unclear(model, fit, sorted(candidates))

@@ -1,6 +1,6 @@
 """GET on a model's URL: what it does, and where it runs."""
 
-from inferd.core.errors import BackendUnavailable, ModelNotFound
+from inferd.core.errors import BackendUnavailable, InvalidRequest, ModelNotFound
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.hf_models.address import model_id
 from inferd.gateway.catalogue import Row
@@ -12,10 +12,17 @@ async def show(exchange: Exchange, path: str) -> None:
     """Describe a model; `/info` after its URL asks the same, `/health` only whether it runs.
 
     Raises:
+        InvalidRequest: The path names none.
         ModelNotFound: Nobody lists it.
         BackendUnavailable: Its health was asked for, and no place where it runs can be used.
     """
     path = path.removesuffix("/")
+    if not path:
+        raise InvalidRequest(
+            "the URL names no model",
+            hint="GET /models/<model> describes one, GET /models lists the tasks",
+            details={"param": "model"},
+        )
     row = _row(exchange, path)
     if row is None and path.endswith((_HEALTH, _INFO)):
         row = _row(exchange, path.rpartition("/")[0])
