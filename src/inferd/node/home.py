@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 _SHORTEST_KEY = 64
+_LONGEST = 1024
+_ID = re.compile(r"node-[0-9a-f]{4,64}")
 
 
 class CannotStart(Exception):
@@ -59,24 +62,31 @@ class Home:
             )
 
     def node_id(self) -> str:
-        """Return this node's id, made on its first run."""
+        """Return this node's id, made on its first run.
+
+        Raises:
+            CannotStart: What stands there is no id.
+        """
         file = self.path / "node.id"
         node_id = _first(file, f"node-{secrets.token_hex(8)}")
-        if not node_id:
-            raise CannotStart(f"{file} is empty", "delete it: the node makes itself a new id")
+        if node_id is None or not _ID.fullmatch(node_id):
+            raise CannotStart(
+                f"{file} holds no node's id", "delete it: the node makes itself a new id"
+            )
         return node_id
 
     def session_key(self) -> bytes:
         """Return the key that sessions are signed with, made on the first run.
 
         Raises:
-            CannotStart: It has been cut short.
+            CannotStart: It has been cut short, or is no key.
         """
         file = self.path / "session.key"
         text = _first(file, secrets.token_hex(32))
-        if len(text) < _SHORTEST_KEY:
+        if text is None or len(text) < _SHORTEST_KEY:
+            what = "can't be read as a key" if text is None else "is too short to sign with"
             raise CannotStart(
-                f"{file} is too short to sign sessions with",
+                f"{file} {what}",
                 "delete it: the node makes itself a new one, and people sign in again",
             )
         return text.encode()
@@ -88,7 +98,11 @@ class Home:
         Raises:
             CannotStart: One is in it.
         """
-        file = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = self.path / "lock"
+        try:
+            file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise _in_the_way(lock, error) from error
         try:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,8 +113,11 @@ class Home:
                     f"a node{where} already uses the home folder {self.path}",
                     "stop it, or give this one a folder of its own with --home",
                 ) from error
-            # Left by a node that was killed: nobody may take its address for ours.
-            self._running.unlink(missing_ok=True)
+            try:
+                # Left by a node that was killed: nobody may take its address for ours.
+                self._running.unlink(missing_ok=True)
+            except OSError as error:
+                raise _in_the_way(self._running, error) from error
             yield
         finally:
             os.close(file)
@@ -122,15 +139,35 @@ class Home:
             return None
 
 
-def _first(file: Path, text: str) -> str:
-    """Return what stands in a file, which is `text` if nobody has made it yet."""
-    if not file.exists():
+def _in_the_way(file: Path, error: OSError) -> CannotStart:
+    return CannotStart(
+        f"{file} can't be used: {error.strerror}", "move it away: the node makes its own"
+    )
+
+
+def _first(file: Path, text: str) -> str | None:
+    """Return what stands in a file, which is `text` if nobody has made it yet.
+
+    None where that is no text of ours: a folder, a link to nowhere, other bytes, too many of them.
+    """
+    if not os.path.lexists(file):
         # Several workers may start at once: what the first one writes is everybody's.
         draft = _draft(file, text)
         with suppress(FileExistsError):
             os.link(draft, file)
         draft.unlink()
-    return file.read_text(encoding="utf-8").strip()
+    if not file.is_file():
+        return None
+    try:
+        with file.open("rb") as stream:
+            found = stream.read(_LONGEST + 1)
+    except OSError as error:
+        raise CannotStart(
+            f"{file} can't be read: {error.strerror}", f"mend its permissions: chmod 600 {file}"
+        ) from error
+    if len(found) > _LONGEST or not found.isascii():
+        return None
+    return found.decode().strip()
 
 
 def _write(file: Path, text: str) -> None:

@@ -37,7 +37,10 @@ async def examine(config: NodeConfig) -> list[Check]:
 def _our_id(home: Path) -> str:
     """Return this node's id, without making one as a first start does."""
     file = home / "node.id"
-    return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+    try:
+        return file.read_bytes().decode().strip() if file.is_file() else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 async def _examine(node: RemoteEndpoint, ours: str) -> list[Check]:
