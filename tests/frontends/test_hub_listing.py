@@ -105,6 +105,8 @@ async def test_what_the_node_has_itself_is_shown_though_the_hub_fails() -> None:
     assert none.json() == []
     assert (answer.headers["x-hf-cache"], "429" in answer.headers["x-hf-error"]) == ("none", True)
     assert "x-hf-error" not in quiet.headers
+    assert answer.headers["x-hf-retry-after"] == "30"
+    assert "x-hf-retry-after" not in quiet.headers
 
 
 async def test_a_search_is_the_hub_s_to_answer() -> None:

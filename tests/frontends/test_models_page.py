@@ -213,6 +213,24 @@ async def test_a_task_by_another_name_is_found(node: Node) -> None:
     assert "Nothing here can do sentiment analysis yet" in answer.text
 
 
+async def test_a_place_that_takes_what_it_does_not_list_is_offered_any_id() -> None:
+    anything = FakeBackend(
+        says(*HELLO), "forge", tier=Tier.TEAM, models=(), open_tasks=frozenset({TASK})
+    )
+    async with open_node(anything) as node:
+        listed, page = await read(node, task=TASK)
+        searched, found = await read(node, task=TASK, q="acme/unheard-of")
+        other, _ = await read(node, task="fill-mask")
+    assert "No model is listed for text generation yet" in listed.text
+    assert "Run a model by its id" in searched.text
+    forms = [form for form in page.all("form") if form.get("action") == "/#run"]
+    assert [form["method"] for form in forms] == ["get"]
+    fields = {field.get("name"): field.get("value") for field in found.all("input")}
+    assert (fields["task"], fields["run"]) == (TASK, "acme/unheard-of")
+    assert "Nothing here can do" in other.text
+    assert "Run a model by its id" not in other.text
+
+
 async def test_without_a_task_the_first_that_something_runs_is_shown(node: Node) -> None:
     _, page = await read(node)
     assert page.rows[0] == "acme/little"

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 from tests.hub.standin import Mode, StandIn, many, model, stand_in
 from tests.node.nodes import RunningNode
 from tests.pages import axe
-from tests.pages.conftest import OpenPage, StartNode
+from tests.pages.conftest import SECRET, OpenPage, StartNode
 from tests.pages.steps import MINILM, SENTIMENT
 
 pytestmark = [pytest.mark.extra, pytest.mark.asyncio(loop_scope="session")]
@@ -95,7 +95,7 @@ async def test_a_list_that_grew_old_says_so(
     await expect(note).to_contain_text("Hugging Face is slow to answer. List from")
     await expect(rows.first).to_be_visible()
     await axe.check(page)
-    await expect(note.get_by_role("button", name="Try again")).to_be_visible()
+    await expect(note).to_contain_text(re.compile(r"Hugging Face is asked again in \d+ s\."))
 
 
 @pytest.mark.parametrize("mode", ["down", "html"])
@@ -107,9 +107,35 @@ async def test_without_a_list_the_own_models_stay(
     await page.goto(f"{node.url}/?task={SENTIMENT}")
     note = page.locator(".hub")
     await expect(note).to_contain_text("This node’s own models are listed.")
+    await expect(note).to_contain_text(re.compile(r"asked again in \d+ s\."))
     await expect(page.locator(f"tbody tr[data-id='{MINILM}']")).to_contain_text("Runs here")
     await expect(page.locator("main")).not_to_contain_text("<script>")
     await axe.check(page)
+
+
+@pytest.mark.parametrize("query", ["task=text-to-image", "task=text-classification&q=zzzz"])
+async def test_nothing_to_list_is_said_once(page: Page, node: RunningNode, query: str) -> None:
+    await page.goto(f"{node.url}/?{query}")
+    await expect(page.locator(".bone")).to_have_count(0)
+    await expect(page.locator(".empty")).to_have_count(1)
+    await expect(page.get_by_text("Run a model by its id")).to_have_count(0)
+
+
+async def test_a_model_that_nobody_lists_is_run_by_its_id(
+    page: Page, forge: RunningNode, start_node: StartNode
+) -> None:
+    environment = {
+        "REMOTE_INFERENCE_ENABLED": "true",
+        "REMOTE_INFERENCE_ENDPOINT": f"{forge.url}/inference",
+        "REMOTE_INFERENCE_TOKEN": SECRET,
+    }
+    node = start_node(environment=environment)
+    await page.goto(f"{node.url}/?task=text-to-image&q=nothing-like-it")
+    await expect(page.locator(".bone")).to_have_count(0)
+    field = page.get_by_label("Run a model by its id")
+    await field.fill("acme/painter")
+    await field.press("Enter")
+    await expect(page.get_by_role("dialog")).to_have_accessible_name("acme/painter")
 
 
 async def test_what_the_hub_says_is_only_read(page: Page, start_node: StartNode) -> None:

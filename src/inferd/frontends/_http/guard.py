@@ -36,7 +36,7 @@ _EXPOSED = (
     b"X-Request-Id, X-Inference-Source, X-Inference-Backend, X-Inference-Node, X-Inference-Nodes,"
     b" X-Inference-Seen-By,"
     b" X-Inference-Model, X-Inference-Usage, X-Inference-Warning, Retry-After, Link,"
-    b" X-Total-Count, X-HF-Cache, X-HF-Error, X-HF-Age"
+    b" X-Total-Count, X-HF-Cache, X-HF-Error, X-HF-Age, X-HF-Retry-After"
 )
 
 

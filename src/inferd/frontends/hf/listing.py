@@ -1,5 +1,6 @@
 """GET /models: the tasks, or one task's models and where each runs."""
 
+import math
 from collections.abc import Iterable
 from urllib.parse import urlencode
 
@@ -93,6 +94,8 @@ def _headers(exchange: Exchange, page: Page) -> list[tuple[str, str]]:
         headers.append(("Link", f'<{exchange.path}?{following}>; rel="next"'))
     if page.error:
         headers.append(("X-HF-Error", page.error))
+    if page.failure is not None and page.failure.retry_after is not None:
+        headers.append(("X-HF-Retry-After", str(max(1, math.ceil(page.failure.retry_after)))))
     if page.age is not None:
         headers.append(("X-HF-Age", str(round(page.age))))
     return headers

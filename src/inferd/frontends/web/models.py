@@ -48,6 +48,10 @@ async def _show_list(
     shown = [facts(row) for row in rows[start : start + ROWS_A_PAGE]]
     count = next(task for task in tasks if task.name == filters.task)
     may_run = may(exchange, Action.INFER)
+    knows = {
+        "takes_any": may_run and _takes_any(exchange, filters.task),
+        "is_operator": may(exchange, Action.ADMIN),
+    }
     await show(
         exchange,
         "models.html",
@@ -68,15 +72,22 @@ async def _show_list(
         has_more=start + ROWS_A_PAGE < len(rows),
         compact=figures.compact,
         ago=figures.ago,
+        **knows,
         data={
             "models": {
                 **_for_script(filters, page, count),
+                **knows,
                 "rows": shown,
                 "start": start,
                 "mayRun": may_run,
             }
         },
     )
+
+
+def _takes_any(exchange: Exchange, task: str) -> bool:
+    """Whether some place would try a model that it doesn't list."""
+    return task in exchange.context.gateway.doable(exchange.principal, "").unlisted
 
 
 async def send_csv(exchange: Exchange) -> None:
@@ -166,6 +177,7 @@ def _for_script(filters: Filters, page: Page, count: TaskCount) -> Mapping[str, 
         "age": page.age,
         "error": page.error,
         "hint": page.hint,
+        "rests": (page.failure and page.failure.retry_after) or 0,
         "sorts": SORTS,
     }
 

@@ -1,12 +1,16 @@
 // Asking the node. Every request carries the session's token; every failure is a Problem.
+import { pageData } from "./lib.js";
+
+/** The `kind` of the Problem that cookies of another port of this host make on a node without a login. */
+export const FOREIGN_COOKIES = "foreign_cookies";
 
 const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
-/** A failure as the node tells it: `status` 0 means that it couldn't be reached. */
+/** A failure as the node tells it: `status` 0 means that it couldn't be reached; `retryAfter` are seconds. */
 export class Problem extends Error {
-  constructor({ status, error, reason = "", hint = "", kind = "", requestId = "", details = {} }) {
+  constructor({ status, error, reason = "", hint = "", kind = "", requestId = "", retryAfter = 0, details = {} }) {
     super(error);
-    Object.assign(this, { status, error, reason, hint, kind, requestId, details });
+    Object.assign(this, { status, error, reason, hint, kind, requestId, retryAfter, details });
   }
 }
 
@@ -44,8 +48,18 @@ export async function api(path, options) {
   return (await ask(path, options)).json();
 }
 
+/** Who opens such a page is let in: only where the browser shows another program's cookie is one kept out. */
+function foreignCookies() {
+  return new Problem({
+    status: 401, kind: FOREIGN_COOKIES,
+    error: "This browser holds cookies of another program on this machine for this address",
+    hint: `Clear the cookies of ${location.hostname}, and reload the page.`,
+  });
+}
+
 /** Read a failed response; every API's error shape is understood. */
 export async function problemOf(response) {
+  if (response.status === 401 && pageData.needs_key === false) return foreignCookies();
   const text = await response.text().catch(() => "");
   const requestId = response.headers.get("X-Request-Id") ?? "";
   let told = {};
@@ -63,6 +77,7 @@ export async function problemOf(response) {
     hint: inner.hint ?? told.hint ?? "",
     kind: inner.kind ?? inner.type ?? "",
     requestId: inner.request_id ?? told.request_id ?? requestId,
+    retryAfter: Number(response.headers.get("Retry-After")) || 0,
     details: inner,
   });
 }

@@ -19,7 +19,7 @@ const JUST_ASKED = 1500;
 
 const first = {
   rows: given.rows, total: given.total, next: "", cache: given.cache, age: given.age,
-  error: given.error, hint: given.hint, problem: null, at: Date.now(), waiting: "", hub: given.cache === "none", fresh: null,
+  error: given.error, hint: given.hint, rests: given.rests, problem: null, at: Date.now(), waiting: "", hub: given.cache === "none", fresh: null,
 };
 const start = { ...given.filters };
 delete start.page;
@@ -150,10 +150,10 @@ function Models() {
   const busy = Boolean(list.waiting) || list.hub;
   const isAll = !list.next || list.rows.length < list.total;
   return html`<${Filters} filters=${filters} runnable=${counts.runnable} total=${list.total} isAll=${isAll} sorts=${given.sorts} onChange=${change} />
-    <${HubNote} state=${list} onAgain=${again} />
+    <${HubNote} state=${list} isOperator=${given.is_operator} onAgain=${again} />
     ${pill.changed > 0 && html`<div class="again" role="status"><button type="button" class="btn s" onClick=${resort}>${pill.changed} changed, sort again</button></div>`}
     <${Table} rows=${list.rows} start=${0} total=${list.total} filters=${filters} page=${page} moved=${pill.moved} waiting=${busy} more=${list.waiting ? "" : list.next} onSort=${change} onMore=${more} />
-    ${!list.rows.length && !busy && html`<${Empty} filters=${filters} label=${given.label} among=${counts.models} onClear=${clear} />`}
+    ${!list.rows.length && !busy && html`<${Empty} filters=${filters} label=${given.label} among=${counts.models} takesAny=${given.takes_any} onClear=${clear} />`}
     <${CompareBar} ticked=${ticked} onClear=${() => setTicked([])} />`;
 }
 
@@ -176,5 +176,7 @@ registerKey("j", "Next model", () => step(1));
 registerKey("k", "Model before", () => step(-1));
 registerKey("r", "Run the model", () => document.activeElement?.closest("tr")?.querySelector("[data-run]")?.click());
 
+// What the server drew and no part of ours takes over would stay beside it.
+for (const left of root.querySelectorAll(".empty, .hub, .end")) left.remove();
 render(html`<${Models} />`, root);
 if (new URLSearchParams(location.search).has("run")) import("./run.js").then((run) => run.openFromAddress(), () => {});

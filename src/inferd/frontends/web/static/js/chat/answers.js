@@ -1,4 +1,5 @@
 // One question and its answers: words, receipt, what went wrong and the ways out.
+import { FOREIGN_COOKIES } from "../api.js";
 import { html, useEffect, useState } from "../lib.js";
 import { Copy, Hop, Icon, Note, Spinner, Tag } from "../ui.js";
 import { duration, whole } from "../words.js";
@@ -71,13 +72,13 @@ function Elsewhere({ answer, row, reach, onAsk, onClose }) {
 }
 
 function Trouble({ answer, canElsewhere, onAgain, onElsewhere }) {
-  const { error, reason, hint, status, requestId } = answer.problem ?? { error: "Something stopped it" };
+  const { error, reason, hint, status, kind, requestId } = answer.problem ?? { error: "Something stopped it" };
   const title = answer.text ? `Stopped here: ${error}` : error;
   const kept = answer.text ? "What had come is kept." : "Your question is still here.";
   return html`<${Note} kind="bad" title=${title} requestId=${status === LOST ? "" : requestId}>
     ${(reason || hint) && html`<p class="s t2">${[reason, hint].filter(Boolean).map(sentence).join(" ")}</p>`}
     <p class="s t2">${kept}</p>
-    <div class="row wrap">${status === 401 ? html`<a class="btn s" href="/login?next=/chat">Sign in</a>` : html`
+    <div class="row wrap">${kind === FOREIGN_COOKIES ? html`<button type="button" class="btn s" onClick=${() => location.reload()}><${Icon} name="again" />Reload</button>` : status === 401 ? html`<a class="btn s" href="/login?next=/chat">Sign in</a>` : html`
       <button type="button" class="btn s" onClick=${onAgain}><${Icon} name="again" />Try again</button>`}
       ${canElsewhere && html`<button type="button" class="btn s" onClick=${onElsewhere}><${Icon} name="route" />Try elsewhere</button>`}</div><//>`;
 }

@@ -35,7 +35,7 @@ function request(filters, limit, hub) {
 /**
  * Ask for the first rows; `next` is the address of the rows after them, or "".
  * Without `hub`, for what this node's backends list: that is never slow. Where the Hub can't be asked, `error` says so.
- * @returns {Promise<{rows: object[], total: number, next: string, cache: string, age: number?, error: string, hint: string}>}
+ * @returns {Promise<{rows: object[], total: number, next: string, cache: string, age: number?, error: string, hint: string, rests: number}>} `rests`: seconds until the node asks the Hub again
  * @throws {Problem}
  */
 export async function fetchFirst(filters, { atLeast = 0, hub = true, signal } = {}) {
@@ -52,7 +52,7 @@ async function first(filters, limit, hub, signal) {
     // The Hub's failure is the answer's: what backends list is still there to be asked for.
     if (!hub || !(problem.status >= 500 || problem.status === 429)) throw problem;
     const own = await read(await ask(request(filters, limit, false), { signal }));
-    return { ...own, error: problem.reason || problem.error, hint: problem.hint };
+    return { ...own, error: problem.reason || problem.error, hint: problem.hint, rests: problem.retryAfter };
   }
 }
 
@@ -71,6 +71,7 @@ async function read(response) {
     age: age === "" ? null : Number(age),
     error: told("X-HF-Error"),
     hint: told("X-HF-Hint"),
+    rests: Number(told("X-HF-Retry-After")),
   };
 }
 
