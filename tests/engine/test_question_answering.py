@@ -30,6 +30,26 @@ def test_most_answers_contain_what_was_asked_for(minilm: MiniLM) -> None:
     assert right / total >= 0.8
 
 
+@pytest.mark.parametrize(
+    ("question", "context", "expected"),
+    [
+        # The example that the page and the command line fill in.
+        ("Where does she live?", "She was born in Lyon and lives in Oslo.", "Oslo"),
+        ("Where was she born?", "She was born in Lyon and lives in Oslo.", "Lyon"),
+        ("Where does he live?", "He lives in Paris but was born in Rome.", "Paris"),
+        ("Where was he born?", "He lives in Paris but was born in Rome.", "Rome"),
+        ("Where does Ann work?", "Ann studied in Leeds and works in York.", "York"),
+        ("When was he born?", "He was born in 1902 and died in 1977.", "1902"),
+        ("Where do they meet?", "They start at the station; they meet in the park.", "the park"),
+    ],
+)
+def test_the_clause_that_tells_of_it_has_the_answer(
+    minilm: MiniLM, question: str, context: str, expected: str
+) -> None:
+    (answer,) = finish(question_answering.answer(minilm, question, context)).result
+    assert answer["answer"] == expected
+
+
 def test_an_answer_stands_where_it_says(minilm: MiniLM) -> None:
     found, tokens, _ = finish(question_answering.answer(minilm, "Who designed it?", CONTEXT))
     (answer,) = found

@@ -2,9 +2,10 @@
 
 Not a model trained to read. Three steps, all visible: the sentences nearest the question are
 found by MiniLM and by shared words; patterns propose spans of the kind that the question asks for
-(`spans.py`); and the span wins that is typical, stands near the question's own words, and whose
-addition to the question brings it closest to the sentence. It finds stated facts in English; it
-doesn't infer, add up or combine sentences, and it always answers: a low score is its only doubt.
+(`spans.py`); and the span wins that is typical, stands near the question's own words and in their
+clause, and whose addition to the question brings it closest to the sentence. It finds stated facts
+in English; it doesn't infer, add up or combine sentences, and it always answers: a low score is
+its only doubt.
 """
 
 from typing import NamedTuple, TypedDict
@@ -21,6 +22,10 @@ from inferd.engine.embedded.steps import Steps
 SENTENCES_READ = 3
 SPANS_READ = 16
 SHARPNESS = 0.1
+CLAUSE = 0.25
+"""What it counts to stand in one clause with the question's words: `was born in Lyon and lives in
+Oslo` says two things, and only one is about living."""
+
 CLOSENESS = 0.7
 """What the closeness of question and span to the sentence counts; more favours long spans."""
 
@@ -96,7 +101,10 @@ def _propose(
     """Score the spans of one sentence by what can be seen without reading them."""
     sentence = parts[index].text
     known = lexical.content_stems(question)
-    marks = [word.start for word in lexical.words(sentence) if lexical.stem(word.text) in known]
+    shared = [word for word in lexical.words(sentence) if lexical.stem(word.text) in known]
+    marks = [word.start for word in shared]
+    # A name says whom the sentence is about, in all its clauses.
+    telling = [word.start for word in shared if word.text.islower()] or marks
     proposed: list[_Candidate] = []
     for span in spans.candidates(spans.kind_of(question), question, sentence):
         said = [lexical.stem(word.text) for word in lexical.words(sentence[span.start : span.end])]
@@ -104,7 +112,9 @@ def _propose(
         gaps = [max(span.start - mark, mark - span.end, 0) for mark in marks]
         proximity = sum(1 / (1 + gap / 20) for gap in gaps) / len(gaps) if gaps else 0.0
         length = max(0, len(said) - 12) * 0.02
+        told = sum(spans.share_clause(sentence, span, mark) for mark in telling)
         score = nearness + 0.6 * span.weight + 0.3 * proximity - 0.3 * repeated - length
+        score += CLAUSE * told / max(1, len(telling))
         proposed.append(_Candidate(index, span.start, span.end, score))
         yield
     return proposed

@@ -110,6 +110,7 @@ _UNITS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
     )
 )
 _RUN_END = re.compile(r"[,.;:!?()\[\]\"“”—–]|\s-\s")
+_CLAUSE = re.compile(r"[;:]|\b(?:and|but|while|whereas|then|or)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?:(?:the|a|an|in|on|at|of)\s+)+", re.IGNORECASE)
 
 
@@ -135,6 +136,12 @@ def candidates(kind: Kind, question: str, sentence: str) -> list[Span]:
         if start < end and not (said and said <= known):
             found[start, end] = max(span.weight, found.get((start, end), 0.0))
     return [Span(start, end, weight) for (start, end), weight in found.items()]
+
+
+def share_clause(sentence: str, span: Span, place: int) -> bool:
+    """Whether nothing that begins another clause stands between the span and the place."""
+    begin, end = min(span.end, place), max(span.start, place)
+    return not _CLAUSE.search(sentence, begin, end)
 
 
 def _trim(sentence: str, start: int, end: int) -> tuple[int, int]:
