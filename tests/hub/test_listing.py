@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import stat
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -139,12 +140,19 @@ async def test_what_stands_in_the_way_is_said_in_plain_words(endpoint: str, why:
     assert said.startswith(f"Hugging Face can't be reached: {why}")
 
 
-async def test_many_searches_that_find_nothing_are_forgotten() -> None:
-    with stand_in() as upstream:
-        async with opened(upstream, HandClock()) as hub:
+async def test_many_searches_that_find_nothing_are_forgotten(tmp_path: Path) -> None:
+    with stand_in(many(20)) as upstream:
+        async with opened(upstream, HandClock(), tmp_path) as hub:
+            await hub.list(QUERY, 10)
+            found = HubQuery(task=QUERY.task, search="model")
+            await hub.list(found, 10)
             for number in range(520):
-                await hub.list(HubQuery(task="chat", search=str(number)), 10)
+                await hub.list(HubQuery(task="chat", search=f"none-{number}"), 10)
             assert repr(hub) == "<Hub 512 listings, 0 being fetched>"
+            # Neither from memory nor from the disk have they pushed out what is of use.
+            assert (len(hub.known(QUERY).models), hub.known(QUERY).cache) == (10, "fresh")
+            assert hub.known(found).cache == "fresh"
+    assert len(os.listdir(tmp_path)) == 2
 
 
 async def test_the_first_who_ask_share_one_client() -> None:

@@ -81,6 +81,25 @@ def test_an_odd_row_is_left_out_and_the_others_stay(row: object) -> None:
     assert [each.id for each in found] == ["acme/fine"]
 
 
+@pytest.mark.parametrize(
+    "deep", [b"[" * 50_000 + b"]" * 50_000, b'{"a":' * 50_000 + b"1" + b"}" * 50_000]
+)
+def test_a_row_too_deep_to_read_spoils_no_page(deep: bytes) -> None:
+    rows = [
+        b'{"id":"acme/one","gated":"a\\"]},"}',
+        b'{"id":"acme/deep","x":%s}' % deep,
+        b'{"id":"acme/two"}',
+    ]
+    found = read_rows(b" [" + b" , ".join(rows) + b"] ")
+    assert [each.id for each in found] == ["acme/one", "acme/two"]
+
+
+def test_so_many_providers_of_a_model_are_listed() -> None:
+    mapping = [{"provider": f"p{number}", "status": "live"} for number in range(500)]
+    [found] = read_rows(json.dumps([model("acme/a", inferenceProviderMapping=mapping)]).encode())
+    assert len(found.providers) == 32
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"[1, 2]", b'{"a":[]}', b"[" * 100_000])
 def test_what_is_no_list_of_models_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="isn't a list of models"):

@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from inferd.core.hub import HubModel, HubQuery
 from inferd.hub.store import Kept, Store
 
@@ -28,6 +31,33 @@ def test_the_oldest_lists_make_room(tmp_path: Path) -> None:
     left = [int(each.query.search) for each in store.load()]
     # However small, a file takes a block of the disk.
     assert left == [6, 7, 8, 9]
+
+
+def test_searches_make_room_before_whole_tasks(tmp_path: Path) -> None:
+    store = Store(tmp_path, ENDPOINT, most_bytes=4 * 4096)
+    task = Kept(query=HubQuery(task="chat"), at=1.0, models=kept(1).models)
+    store.save(task)
+    os.utime(next(tmp_path.iterdir()), (1, 1))
+    for number in range(10):
+        store.save(kept(number))
+    assert task in store.load()
+    assert len(store.load()) == 4
+
+
+def test_a_search_that_finds_nothing_any_more_leaves_no_file(tmp_path: Path) -> None:
+    store = Store(tmp_path, ENDPOINT)
+    store.save(kept(1))
+    assert [*tmp_path.iterdir()]
+    store.save(kept(1, models=0))
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("at", [-1e308, -1.0, 1e300])
+def test_a_list_of_no_time_we_know_is_removed(tmp_path: Path, at: float) -> None:
+    store = Store(tmp_path, ENDPOINT)
+    store.save(msgspec.structs.replace(kept(1), at=at))
+    assert store.load() == []
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_list_too_long_to_read_again_is_not_kept(tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ MOST_ROWS = 1000
 SORTS: tuple[HubSort, ...] = ("trending", "downloads", "likes")
 _PAGE_ROWS = 500
 _MOST_PAGES = 20
-_MOST_REMEMBERED = 32_000
+_MOST_BYTES = 24 << 20
+_MODEL_BYTES = 400
+_PROVIDER_BYTES = 160
+"""What one takes in memory, about."""
 _MOST_LISTINGS = 512
 _MOST_FLIGHTS = 16
 _AT_ONCE = 4
@@ -77,6 +80,7 @@ class Hub:
         self._store = store
         self._clock = clock
         self._entries = {each.query: each for each in kept}
+        self._sizes: dict[HubQuery, int] = {}
         self._flights: dict[HubQuery, _Flight] = {}
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._fault: HubFailure | None = None
@@ -178,16 +182,29 @@ class Hub:
         old = self._entries.get(kept.query)
         if is_whole or old is None or len(kept.models) >= len(old.models):
             self._entries.pop(kept.query, None)
+            self._sizes.pop(kept.query, None)
             self._entries[kept.query] = kept
             self._forget()
 
     def _forget(self) -> None:
-        """Drop what was fetched longest ago, until the rest isn't too much."""
-        total = sum(len(each.models) for each in self._entries.values())
-        for query in [*self._entries][:-1]:
-            if total <= _MOST_REMEMBERED and len(self._entries) <= _MOST_LISTINGS:
+        """Drop searches, the empty ones first, then tasks, until the rest isn't too much.
+
+        Of each kind, what was fetched longest ago goes first; what was fetched last stays.
+        """
+        for query in [*self._sizes.keys() - self._entries.keys()]:
+            del self._sizes[query]
+        for query, entry in self._entries.items():
+            if query not in self._sizes:
+                self._sizes[query] = _size(entry)
+        total = sum(self._sizes.values())
+        for query in sorted([*self._entries][:-1], key=self._worth):
+            if total <= _MOST_BYTES and len(self._entries) <= _MOST_LISTINGS:
                 return
-            total -= len(self._entries.pop(query).models)
+            del self._entries[query]
+            total -= self._sizes.pop(query)
+
+    def _worth(self, query: HubQuery) -> tuple[bool, bool]:
+        return not query.search, bool(self._entries[query].models)
 
     def _listing(self, query: HubQuery, failure: HubFailure | None) -> Listing:
         entry = self._entries.get(query) or self._next_best(query)
@@ -234,3 +251,9 @@ class Hub:
         if fault is None or left <= 0:
             return None
         return type(fault)(fault.message, hint=fault.hint, retry_after=left)
+
+
+def _size(kept: Kept) -> int:
+    """Return how many bytes of memory a listing takes, about."""
+    providers = sum(len(each.providers) for each in kept.models)
+    return len(kept.models) * _MODEL_BYTES + providers * _PROVIDER_BYTES

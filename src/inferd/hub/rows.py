@@ -1,6 +1,8 @@
 """What the Hub's listing says, as models of ours. Reads leniently: one odd row spoils no page."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
@@ -30,8 +32,14 @@ _USUAL_WIDTH = 2.0
 _MOST = 1 << 53
 _LONGEST_CURSOR = 4096
 _LONGEST_WORD = 64
+_MOST_PROVIDERS = 32
+_DEEPEST = 64
+_MOST_ROWS = 2000
+_MOST_DEEP_BYTES = 4 << 20
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{},]', re.DOTALL)
 _NOT_ROWS = "its answer isn't a list of models"
 
+Raw = msgspec.Raw | bytes
 Count = int | float | None
 
 
@@ -95,8 +103,12 @@ def read_rows(body: bytes) -> list[HubModel]:
         ValueError: It is no list of models; the message is for people.
     """
     try:
-        raw = _rows.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raw: list[Raw] = [*_rows.decode(body)]
+    except RecursionError:
+        raw = list(islice(_shallow(body), _MOST_ROWS)) if len(body) <= _MOST_DEEP_BYTES else []
+        if not raw:
+            raise ValueError(_NOT_ROWS) from None
+    except (msgspec.MsgspecError, ValueError):
         raise ValueError(_NOT_ROWS) from None
     rows = list(_readable(raw))
     if raw and not rows:
@@ -121,7 +133,27 @@ def read_cursor(links: Iterable[str]) -> str:
     return ""
 
 
-def _readable(raw: Iterable[msgspec.Raw]) -> Iterator[_Row]:
+def _shallow(body: bytes) -> Iterator[bytes]:
+    """Cut a list into its rows, without those that are too deep to be read."""
+    depth = begin = deepest = 0
+    for mark in _MARKS.finditer(body):
+        sign = mark[0]
+        if sign[:1] in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+            if depth == 1:
+                begin = mark.end()
+        elif sign in (b"]", b"}"):
+            depth -= 1
+        if depth <= 1 and sign in (b",", b"]"):
+            if deepest <= _DEEPEST and depth >= 0:
+                yield body[begin : mark.start()]
+            begin, deepest = mark.end(), 0
+        if depth <= 0:
+            return
+
+
+def _readable(raw: Iterable[Raw]) -> Iterator[_Row]:
     for each in raw:
         try:
             yield _row.decode(each)
@@ -152,7 +184,7 @@ def _model(row: _Row) -> HubModel:
         pipeline_tag=_word(row.pipeline_tag or ""),
         parameters=parameters,
         size_bytes=size,
-        providers=tuple(_providers(row)),
+        providers=tuple(islice(_providers(row), _MOST_PROVIDERS)),
     )
 
 

@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 _VERSION = 1
 _MOST_BYTES = 16 << 20
 _MOST_FILE_BYTES = 4 << 20
+_MOST_FILES = 1024
+_LATEST = 1e11
+_WHOLE = "task"
 _BLOCK = 4096
 """What a file takes at least: many small ones fill a disk too."""
 
@@ -34,7 +37,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Store:
-    """A folder of listings, of at most `most_bytes`; the oldest go first. None keeps nothing."""
+    """A folder of listings, of at most `most_bytes`. None keeps nothing.
+
+    Searches go before whole tasks, the oldest first. A search that found nothing isn't kept.
+    """
 
     def __init__(
         self, folder: Path | None, endpoint: str, *, most_bytes: int = _MOST_BYTES
@@ -51,18 +57,23 @@ class Store:
         """Keep a listing: whole, or not at all. A disk that can't only costs the memory of it."""
         if self._folder is None:
             return
+        path = self._folder / self._name(kept.query)
         try:
+            if kept.query.search and not kept.models:
+                path.unlink(missing_ok=True)
+                return
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             data = _encode(kept)
             if len(data) <= _MOST_FILE_BYTES:
-                self._replace(self._folder / self._name(kept.query), data)
+                self._replace(path, data)
                 self._make_room()
         except OSError as error:
             logger.warning("the Hub's listing can't be kept in %s: %s", self._folder, error)
 
     def _name(self, query: HubQuery) -> str:
         key = _encode((self._endpoint, query))
-        return f"{hashlib.sha256(key).hexdigest()[:32]}.json"
+        kind = "search" if query.search else _WHOLE
+        return f"{kind}-{hashlib.sha256(key).hexdigest()[:32]}.json"
 
     def _read(self) -> Iterator[Kept]:
         for path, size in self._files():
@@ -70,6 +81,8 @@ class Store:
                 if size > _MOST_FILE_BYTES:
                     raise ValueError("too long to be one of ours")
                 kept = _decode(path.read_bytes())
+                if not 0 <= kept.at < _LATEST:
+                    raise ValueError("of no time that we know")
                 if kept.version != _VERSION or path.name != self._name(kept.query):
                     continue
                 yield kept
@@ -80,11 +93,13 @@ class Store:
     def _make_room(self) -> None:
         files = self._files()
         total = sum(max(size, _BLOCK) for _, size in files)
-        for path, size in files:
-            if total <= self._most_bytes:
+        left = len(files)
+        for path, size in sorted(files, key=lambda each: each[0].name.startswith(_WHOLE)):
+            if total <= self._most_bytes and left <= _MOST_FILES:
                 return
             _remove(path)
             total -= max(size, _BLOCK)
+            left -= 1
 
     def _files(self) -> list[tuple[Path, int]]:
         """Return the listings' files with their sizes, oldest first."""

@@ -67,7 +67,7 @@ class Upstream:
                 hint=f"{_WAIT} If it lasts, {_CHECK_ADDRESS}.",
             ) from None
         try:
-            return HubPage(read_rows(body), read_cursor(links))
+            return HubPage(await asyncio.to_thread(read_rows, body), read_cursor(links))
         except ValueError as error:
             page = body.lstrip()[:1] == b"<"
             what = "it answered with a web page" if page else str(error)
