@@ -20,6 +20,8 @@ from inferd.wire.context import Context
 _OURS = frozenset({"inputs", "parameters", "options", "stream", "model", "provider"})
 _DROPPED = frozenset({"details", "decoder_input_details", "model", "stream"})
 """Parameters that say how to answer, or whom to ask; no backend's business."""
+_LOOKED_AT = 64
+"""Entries of a list by which its task is guessed; all of them are read once the task is known."""
 _TO_READ = frozenset({str, list, dict})
 
 
@@ -157,7 +159,12 @@ def fitting(names: Iterable[str], came: Asked | Sent, accept: str) -> list[str]:
         kinds = file_kinds.fields_of(came.content_type)
         fit = [task for task in tasks if _takes_only(task, kinds)]
     else:
-        scores = {task.name: _score(task, came) for task in tasks}
+        asked = msgspec.structs.replace(
+            came,
+            values={name: _beginning(value) for name, value in came.values.items()},
+            parameters={name: _beginning(value) for name, value in came.parameters.items()},
+        )
+        scores = {task.name: _score(task, asked) for task in tasks}
         best = max(scores.values(), default=0)
         fit = [task for task in tasks if best > 0 and scores[task.name] == best]
         if came.stream:
@@ -260,6 +267,20 @@ def _score(task: Task, asked: Asked) -> int:
     if not fits(task, _given(task, asked, spent)):
         return 0
     return len(_known(task) & asked.names) + 2 * (file is not None)
+
+
+def _beginning(value: object) -> object:
+    """Return the beginning of a list, or of each column of a table: enough to tell what it is."""
+    match value:
+        case list():
+            return value[:_LOOKED_AT]
+        case dict():
+            return {
+                name: each[:_LOOKED_AT] if isinstance(each, list) else each
+                for name, each in value.items()
+            }
+        case _:
+            return value
 
 
 def _given(task: Task, asked: Asked, spent: str) -> dict[str, object]:

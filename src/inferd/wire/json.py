@@ -10,7 +10,7 @@ from inferd.core.tasks.values import check_name, is_name, wrong
 
 T = TypeVar("T")
 
-MOST_VALUES = 600_000
+MOST_VALUES = 250_000
 """In a caller's JSON. Every list, object and number becomes an object of its own, many times as
 long as it was written, and is looked at one by one."""
 
@@ -201,7 +201,7 @@ def _check_size(body: bytes, name: str) -> None:
     # Commas and brackets inside texts don't count: what stands between every second pair of
     # quotes does.
     plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
-    is_many = plain.count(b'"') > 4 * MOST_VALUES
+    is_many = _count(plain, b'"') > 4 * MOST_VALUES
     if is_many or _separators(b'"'.join(plain.split(b'"')[::2])) > MOST_VALUES:
         raise PayloadTooLarge(
             f"{name} holds more than {MOST_VALUES:,} values, the most this node reads at once",
@@ -211,4 +211,9 @@ def _check_size(body: bytes, name: str) -> None:
 
 
 def _separators(text: bytes) -> int:
-    return text.count(b",") + text.count(b"[") + text.count(b"{")
+    return _count(text, b",[{")
+
+
+def _count(text: bytes, of: bytes) -> int:
+    # As fast however many there are, which bytes.count isn't.
+    return len(text) - len(text.translate(None, of))

@@ -2,16 +2,20 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
-from inferd.core.errors import InvalidRequest
+from inferd.core.errors import InvalidRequest, PayloadTooLarge
 from inferd.core.tasks.model import Field, FieldKind
 
 MAX_DEPTH = 64
 LONGEST_NAME = 256
 """Of a model's or a task's name, in characters."""
+MOST_TEXTS = 20_000
+"""In one field. Whoever runs them may take fewer."""
 _SHOWN = 40
 _PLAIN = frozenset({str, int, bool, type(None)})
 """Types of which nothing need be looked at: lists of them may be long."""
+_NUMBERS = frozenset({int, float})
 
 
 def kind_of(value: object) -> str:
@@ -143,6 +147,12 @@ def _strings(field: Field, value: object) -> list[str]:
             return [value]
         found = list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
     elif isinstance(value, list | tuple):
+        if len(value) > MOST_TEXTS:
+            raise PayloadTooLarge(
+                f"{field.name} holds more than {MOST_TEXTS:,} texts, the most for one request",
+                hint="split it into several requests",
+                details={"param": field.name, "limit": MOST_TEXTS},
+            )
         for number, item in enumerate(value):
             if not isinstance(item, str):
                 raise wrong(f"{field.name}[{number}]", "text", item)
@@ -227,6 +237,8 @@ def _rows_given(value: Sequence[object]) -> Sequence[object]:
 
 
 def _row(name: str, row: Sequence[object]) -> list[float]:
+    if _NUMBERS.issuperset(map(type, row)) and all(map(_is_finite, cast("Sequence[float]", row))):
+        return list(map(float, cast("Sequence[float]", row)))
     found: list[float] = []
     for value in row:
         if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
