@@ -119,7 +119,7 @@ async def open_node(
     gateway = Gateway(parts, pool, hub=hub)
     context = Context(
         gateway=gateway,
-        credentials=Credentials(secrets, owner_token=OWNER_TOKEN, login=login),
+        credentials=Credentials(secrets, owner_token=OWNER_TOKEN, login=login, clock=clock),
         sessions=Sessions(SESSION_KEY, node="node-a", clock=clock),
         clock=clock,
         started=clock.now(),

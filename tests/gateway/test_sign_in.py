@@ -10,7 +10,7 @@ from inferd.core.request import OWNER
 from inferd.gateway.admission import tries
 from inferd.gateway.admission.credentials import Credentials, Login
 from inferd.gateway.admission.sign_in import NotLetIn, SignIn
-from inferd.gateway.admission.tries import Tries
+from inferd.gateway.admission.tries import Guesses, Tries
 from tests.clocks import HandClock
 
 HASHED = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("wörter")
@@ -18,7 +18,9 @@ HASHED = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("wörte
 
 def door(password: str = "wörter", *, clock: HandClock | None = None) -> SignIn:
     login = Login(name="Mira", password=password)
-    return SignIn(Credentials(["s3cret"], owner_token="tok", login=login), clock or HandClock())
+    clock = clock or HandClock()
+    credentials = Credentials(["s3cret"], owner_token="tok", login=login, clock=clock)
+    return SignIn(credentials, clock)
 
 
 @pytest.mark.parametrize("configured", ["wörter", HASHED])
@@ -76,7 +78,7 @@ async def test_nothing_is_hashed_before_somebody_signs_in(monkeypatch: pytest.Mo
 
 
 async def test_without_a_login_no_password_is_right() -> None:
-    way_in = SignIn(Credentials(["s3cret"], owner_token="tok"), HandClock())
+    way_in = SignIn(Credentials(["s3cret"], owner_token="tok", clock=HandClock()), HandClock())
     assert not way_in.has_login
     with pytest.raises(NotLetIn):
         await way_in.by_password("", "", client="c")
@@ -92,7 +94,9 @@ def test_keys_are_the_node_s_secrets_and_the_owner_s_token() -> None:
 
 def test_no_key_is_right_because_the_node_is_open() -> None:
     with pytest.raises(NotLetIn):
-        SignIn(Credentials([], owner_token="tok"), HandClock()).by_key("any", client="c")
+        SignIn(Credentials([], owner_token="tok", clock=HandClock()), HandClock()).by_key(
+            "any", client="c"
+        )
 
 
 def test_the_words_count_the_tries_that_are_left() -> None:
@@ -163,3 +167,14 @@ def test_a_right_try_gives_back_one_and_no_more() -> None:
     counted.give_back("c")
     counted.give_back("nobody")
     assert counted.take("c") == 0
+
+
+def test_guesses_of_few_clients_are_remembered_and_of_none_for_long() -> None:
+    clock = HandClock()
+    guesses = Guesses(clock)
+    for number in range(5000):
+        guesses.count(f"client-{number}", b"wrong")
+    assert len(guesses) == 4096
+    clock.turn(60)
+    guesses.check("client-4999")
+    assert len(guesses) == 4095

@@ -47,7 +47,7 @@ class Node:
         self.gateway = gateway
         self.records = records
         self.owner_token = secrets.token_urlsafe(32)
-        credentials = _credentials(config, self.owner_token)
+        credentials = _credentials(config, self.owner_token, clock)
         self.app: ASGIApp = build(config, gateway, credentials, sessions, records, clock)
 
 
@@ -92,13 +92,14 @@ def _records(config: NodeConfig, home: Home, clock: Clock) -> Records:
     return Records(home, clock, keep_days=days, access=config.log.access)
 
 
-def _credentials(config: NodeConfig, owner_token: str) -> Credentials:
+def _credentials(config: NodeConfig, owner_token: str, clock: Clock) -> Credentials:
     tiers = frozenset(Tier[name.upper()] for name in config.routing.tiers)
     return Credentials(
         [secret.get_secret_value() for secret in config.auth.shared_secrets],
         owner_token=owner_token,
         owner=Principal(id=OWNER.id, tiers=tiers),
         login=_login(config),
+        clock=clock,
     )
 
 

@@ -5,11 +5,11 @@ import hmac
 import msgspec
 from starlette.types import Scope
 
-from inferd.core.errors import PermissionDenied, Unauthenticated
+from inferd.core.errors import AccessError, PermissionDenied, Unauthenticated
 from inferd.core.request import Principal
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.exchange import VISIT, Exchange, Visit
-from inferd.frontends._http.origins import Site, is_navigation
+from inferd.frontends._http.origins import Site, client_of, is_navigation
 from inferd.frontends._http.sessions import SESSION_SECONDS, Session, cookies_of, set_cookie
 
 NOBODY = Principal(id="nobody", tiers=frozenset())
@@ -38,6 +38,7 @@ def caller_of(scope: Scope, context: Context, *, is_page: bool = False) -> Calle
     Raises:
         Unauthenticated: No credential where one is needed, one nobody knows, or several.
         PermissionDenied: It is a session's write without the session's token.
+        RateLimited: Too many wrong credentials came from there.
     """
     visit: Visit = scope[VISIT]
     shown = [value for name, value in scope["headers"] if name == b"authorization"]
@@ -59,7 +60,11 @@ def caller_of(scope: Scope, context: Context, *, is_page: bool = False) -> Calle
         raise Unauthenticated(
             "this page’s session is over", hint="reload the page, and sign in if it asks you to"
         )
-    principal = context.credentials.identify(shown[0] if shown else None, ambient=ambient)
+    principal = context.credentials.identify(
+        shown[0] if shown else None,
+        ambient=ambient,
+        client=client_of(scope, visit.settings) if shown else "",
+    )
     return Caller(principal=principal, has_bearer=bool(shown))
 
 
@@ -67,7 +72,7 @@ def is_known(exchange: Exchange) -> bool:
     """Whether whoever asks for what is open to anybody is somebody this node knows."""
     try:
         caller_of(exchange.scope, exchange.context)
-    except (Unauthenticated, PermissionDenied):
+    except AccessError:
         return False
     return True
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from inferd.core.clock import Clock
 from inferd.core.errors import Unauthenticated
 from inferd.core.request import OWNER, Principal
+from inferd.gateway.admission.tries import Guesses
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +37,14 @@ class Credentials:
         owner_token: str,
         owner: Principal = OWNER,
         login: Login | None = None,
+        clock: Clock,
     ) -> None:
         self._owner = owner
         self._principals = {
             _digest(secret.encode()): Principal(id=f"secret:{_digest(secret.encode()).hex()[:8]}")
             for secret in shared_secrets
         }
+        self._guesses = Guesses(clock)
         self._owner_token = _digest(owner_token.encode())
         self.login = login
         self.is_open = not self._principals and login is None
@@ -50,11 +54,14 @@ class Credentials:
             user = Principal(id=f"user:{login.name}")
             self._standing[user.id] = (user, _digest(f"{login.name}\0{login.password}".encode()))
 
-    def identify(self, authorization: bytes | None, *, ambient: bool) -> Principal:
-        """Return who shows this `Authorization` value.
+    def identify(
+        self, authorization: bytes | None, *, ambient: bool, client: str = ""
+    ) -> Principal:
+        """Return who shows this `Authorization` value; `client` is whose guesses it counts among.
 
         Raises:
             Unauthenticated: There is none where one is needed, or nobody here knows it.
+            RateLimited: The client has shown too many wrong ones.
         """
         if not authorization:
             if ambient and self.is_open:
@@ -71,11 +78,16 @@ class Credentials:
                 hint="send `Authorization: Bearer <secret>`",
             )
         found = self.holder(token.strip())
-        if found is not None:
+        if found is not None and found is self._owner:
+            # Nobody guesses a token of 256 bits; whoever has it mustn't be kept out by others.
             return found
         # Clients that insist on sending some key are common; on an open loopback node it is moot.
         if ambient and self.is_open:
-            return self._owner
+            return found or self._owner
+        self._guesses.check(client)
+        if found is not None:
+            return found
+        self._guesses.count(client, _digest(token.strip()))
         raise Unauthenticated(
             "the credential is not known here",
             hint="check the token against the node's INFERENCE_SHARED_SECRET",

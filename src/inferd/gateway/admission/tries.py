@@ -1,4 +1,4 @@
-"""How often a secret may be guessed."""
+"""How often a secret may be guessed: at the sign-in, and by requests."""
 
 import math
 from collections import OrderedDict
@@ -16,9 +16,18 @@ _SECONDS_TOGETHER = 6.0
 _MOST_CLIENTS = 4096
 
 
+GUESSES = 30
+"""Wrong bearer tokens that one client has at first; it gets one more every two seconds."""
+_SECONDS_A_GUESS = 2.0
+
+
 class _Bucket(msgspec.Struct):
     left: float
     at: float
+
+
+class _Guesser(_Bucket):
+    latest: tuple[bytes, ...] = ()
 
 
 class Tries:
@@ -63,6 +72,51 @@ class Tries:
         self._all.left = min(TOGETHER, self._all.left + 1)
         if (own := self._clients.get(client)) is not None:
             own.left = min(EACH, own.left + 1)
+
+
+class Guesses:
+    """Wrong bearer tokens of each client. In memory; right ones cost nothing.
+
+    The same one again is no new guess: programs with an old token only repeat it.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._clients: OrderedDict[str, _Guesser] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many clients are remembered."""
+        return len(self._clients)
+
+    def check(self, client: str) -> None:
+        """Let a client show a token that has one more guess, whether or not it is right.
+
+        Raises:
+            RateLimited: It has none; `retry_after` says when there is one.
+        """
+        own = self._clients.get(client)
+        if own is None:
+            return
+        _fill(own, self._clock.now(), GUESSES, _SECONDS_A_GUESS)
+        if own.left >= GUESSES:
+            del self._clients[client]
+        elif own.left < 1:
+            wait = math.ceil((1 - own.left) * _SECONDS_A_GUESS)
+            raise RateLimited(
+                "too many wrong credentials came from this address",
+                hint=f"try again in {wait} seconds",
+                retry_after=wait,
+            )
+
+    def count(self, client: str, digest: bytes) -> None:
+        """Count a wrong token, told from others by its `digest`."""
+        own = self._clients.pop(client, None) or _Guesser(GUESSES, self._clock.now())
+        self._clients[client] = own
+        if len(self._clients) > _MOST_CLIENTS:
+            self._clients.popitem(last=False)
+        if digest not in own.latest:
+            own.left -= 1
+            own.latest = (*own.latest[-3:], digest)
 
 
 def _fill(bucket: _Bucket, now: float, most: int, seconds: float) -> None:
