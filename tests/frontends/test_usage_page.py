@@ -138,7 +138,7 @@ async def test_whoever_may_not_see_it_is_told_so_in_words(tmp_path: Path) -> Non
         node.client.headers.update(SECRET)
         page = await visit(node, status=403)
         table = await node.client.get("/usage.csv")
-    assert "You may not see what others used" in words(page)
+    assert "You may not see usage here" in words(page)
     assert "Tokens" not in words(page)
     assert table.status_code == 403
 

@@ -108,6 +108,12 @@ def _lets_all_in(context: Context) -> bool:
     return context.loopback_only and context.credentials.is_open
 
 
+def _called(principal: str) -> str:
+    """Return what people call someone by: `secret 1a2b3c4d`, or a user's name."""
+    kind, _, rest = principal.partition(":")
+    return f"secret {rest}" if kind == "secret" else rest or principal
+
+
 async def render(exchange: Exchange, template: str, *, page: str, **values: object) -> str:
     """Return a page's HTML."""
     links = {link.id: link for _, group in NAVIGATION for link in group if _may(exchange, link)}
@@ -116,7 +122,7 @@ async def render(exchange: Exchange, template: str, *, page: str, **values: obje
         "csrf": exchange.csrf,
         "static": url_of,
         "node": node_facts(exchange.context),
-        "who": exchange.principal.id,
+        "who": _called(exchange.principal.id),
         "signed_in": exchange.is_signed_in,
         "nav": [
             (name, shown)

@@ -172,7 +172,7 @@ def label(name: str, split: str) -> str:
         kind, colon, rest = name.partition(":")
         if not colon:
             return {"owner": "Owner"}.get(name, name or _NOBODY)
-        return f"Shared secret {rest}" if kind == "secret" else rest
+        return f"Secret {rest}" if kind == "secret" else rest
     if split == "backend":
         return name or "no place took it"
     return name or "no model"

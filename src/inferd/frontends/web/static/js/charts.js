@@ -22,6 +22,12 @@ export function tokensFor(length, accent) {
   return Array.from({ length }, (_, at) => (at === accent ? "--accent" : greys[at === 5 ? 4 : Math.min(next++, 4)]));
 }
 
+/** The step between lines, of 1, 2 or 5 times a power of ten, that leaves at most five of them above zero. */
+function stepFor(top) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, top / 5)));
+  return [1, 2, 5, 10].map((n) => n * power).find((step) => step * 5 >= top) ?? 10 * power;
+}
+
 function tooltip(el, { days, series }) {
   const tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
   el.append(tip);
@@ -53,6 +59,11 @@ export function stackedBars(el, data, { height = 230 } = {}) {
   const xs = days.map((day) => Date.parse(`${day}T00:00Z`) / 1000);
   const tops = series.map((_, at) => xs.map((_, day) => series.slice(0, at + 1).reduce((sum, each) => sum + each.values[day], 0)));
   const order = [...series.keys()].reverse();
+  // A bar of no height would draw its border over the line at zero.
+  const bars = order.map((at) => tops[at].map((top, day) => (series[at].values[day] ? top : null)));
+  const highest = Math.max(1, ...tops.flat());
+  const step = stepFor(highest);
+  const top = Math.ceil(highest / step) * step;
   const gap = days.length > 60 ? 0 : 1;
   const size = () => ({ width: Math.max(200, el.clientWidth - 24), height });
   const move = tooltip(el, data);
@@ -63,13 +74,13 @@ export function stackedBars(el, data, { height = 230 } = {}) {
       fill: () => token(tokens[at]), stroke: () => token(gap ? "--surface" : tokens[at]), width: gap,
       paths: uPlot.paths.bars({ size: [0.62, 46] }), points: { show: false },
     }))],
-    scales: { x: { range: (_, low, high) => [low - DAY * 0.6, high + DAY * 0.6] }, y: { range: (_, low, high) => [0, Math.max(1, high) * 1.08] } },
+    scales: { x: { range: (_, low, high) => [low - DAY * 0.6, high + DAY * 0.6] }, y: { range: [0, top] } },
     axes: [
       axis({ size: 30, grid: { show: false }, space: 60, incrs: [1, 2, 7, 14, 28, 56, 112].map((n) => n * DAY), splits: (_, at, low, high, step) => xs.filter((x, index) => index % Math.max(1, Math.round(step / DAY)) === 0), values: (_, values) => values.map((x) => new Date(x * 1000).toLocaleDateString("en-GB", SHORT)) }),
-      axis({ size: 50, space: 46, incrs: [1, 2, 5].flatMap((n) => Array.from({ length: 12 }, (_, power) => n * 10 ** power)).sort((a, b) => a - b), values: (_, values) => values.map((x) => count(x)) }),
+      axis({ size: 50, splits: Array.from({ length: Math.round(top / step) + 1 }, (_, n) => n * step), values: (_, values) => values.map((x) => count(x)) }),
     ],
     hooks: { setCursor: [move] },
-  }, [xs, ...order.map((at) => tops[at])], el);
+  }, [xs, ...bars], el);
   new ResizeObserver(() => plot.setSize(size())).observe(el);
   addEventListener("themechange", () => plot.redraw(false));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot.redraw(false));
