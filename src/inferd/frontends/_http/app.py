@@ -6,7 +6,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inferd.frontends._http.context import Frontend
-from inferd.frontends._http.errors import HttpRefusal
+from inferd.frontends._http.errors import nothing_at
 from inferd.frontends._http.guard import Guard, Shape
 from inferd.frontends._http.settings import HttpSettings
 
@@ -26,13 +26,17 @@ def build_app(frontends: Sequence[Frontend], settings: HttpSettings) -> ASGIApp:
     if not shapes or shapes[0].prefix != "/":
         raise ValueError("no frontend tells of errors under /")
     routes = [route for frontend in frontends for route in frontend.routes]
-    router = Router(routes, redirect_slashes=False, default=_nothing_here)
+    router = Router(routes, redirect_slashes=False, default=_default(frontends))
     return Guard(router, settings, shapes)
 
 
-async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
-    raise HttpRefusal(
-        404,
-        f"there is nothing at {scope['path'][:200]}",
-        hint="GET / shows what this node offers, /openapi.json describes it",
-    )
+def _default(frontends: Sequence[Frontend]) -> ASGIApp:
+    """Return what answers where no route does."""
+    nowhere = next((each.nowhere for each in frontends if each.nowhere is not None), None)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if nowhere is None or scope["method"] not in ("GET", "HEAD"):
+            raise nothing_at(scope["path"])
+        await nowhere(scope, receive, send)
+
+    return answer

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
@@ -37,10 +38,14 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Frontend(msgspec.Struct, frozen=True, kw_only=True):
-    """One API: its routes, their OpenAPI path items, and how it tells of errors under `prefix`."""
+    """One API: its routes, their OpenAPI path items, and how it tells of errors under `prefix`.
+
+    `nowhere` answers what is read from paths that nobody has a route for.
+    """
 
     routes: Sequence[Route]
     paths: Mapping[str, object]
     schemas: Mapping[str, object] = {}
     prefix: str = "/"
     encode_error: EncodeError | None = None
+    nowhere: ASGIApp | None = None

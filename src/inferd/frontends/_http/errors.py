@@ -52,6 +52,15 @@ class Unexpected(NodeError):
         )
 
 
+def nothing_at(path: str) -> HttpRefusal:
+    """Return the refusal of a path that leads nowhere."""
+    return HttpRefusal(
+        404,
+        f"there is nothing at {path[:200]}",
+        hint="GET / shows what this node offers, /openapi.json describes it",
+    )
+
+
 def status_of(error: NodeError) -> int:
     """Return the status that `error` is."""
     return error.status if isinstance(error, HttpRefusal) else STATUS[error.kind]

@@ -8,7 +8,17 @@ from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.endpoint import Answerer
 from inferd.frontends._http.endpoint import page as quiet_page
 from inferd.frontends._http.exchange import Exchange
-from inferd.frontends.web import chat, compare, login, models, static, trial, usage, welcome
+from inferd.frontends.web import (
+    chat,
+    compare,
+    login,
+    models,
+    nowhere,
+    static,
+    trial,
+    usage,
+    welcome,
+)
 from inferd.frontends.web.shell import NAVIGATION, may, show, show_error
 
 _PAGES = {
@@ -44,7 +54,9 @@ _CSV: Mapping[str, object] = {
 def frontend(context: Context, books: usage.Books | None = None) -> Frontend:
     """Return the pages; without the ledger's books, "Usage" says that there are none."""
     return Frontend(
-        routes=routes(context, books), paths={**PATHS, **_CSV, **trial.PATHS, **login.PATHS}
+        routes=routes(context, books),
+        paths={**PATHS, **_CSV, **trial.PATHS, **login.PATHS},
+        nowhere=nowhere.app(context),
     )
 
 
