@@ -140,3 +140,40 @@ async def test_a_question_asked_on_welcome_is_sent_but_an_address_alone_asks_not
     await question.fill("What is a tier?")
     await question.press("Enter")
     await expect(page.locator(".msg")).to_contain_text("How far words travel")
+
+
+async def test_a_long_answer_is_read_from_its_beginning(page: Page, laptop: RunningNode) -> None:
+    field = await open_chat(page, laptop, "acme/near")
+    short = "word0 word1 word2"
+    for count, text in enumerate((short, LONG), start=1):
+        await field.fill(text)
+        await field.press("Enter")
+        await expect(page.locator("article.msg .after")).to_have_count(count)
+    newest = page.get_by_role("button", name="Jump to newest")
+    await expect(newest).to_be_visible()
+    last = page.locator("article.msg").last
+    log = await page.get_by_role("region", name="Messages").bounding_box()
+    beginning = await last.bounding_box()
+    assert log is not None
+    assert beginning is not None
+    assert beginning["height"] > log["height"]
+    assert log["y"] <= beginning["y"] <= log["y"] + 40
+    await newest.click()
+    await expect(last.locator(".rcpt")).to_be_in_viewport()
+    await expect(newest).to_be_hidden()
+
+
+async def test_cookies_of_another_program_are_told_of(page: Page, node: RunningNode) -> None:
+    field = await open_chat(page, node, DOCS)
+    refusal = {"error": {"message": "missing credentials", "hint": "sign in"}}
+    await page.route(
+        "**/v1/chat/completions", lambda route: route.fulfill(status=401, json=refusal)
+    )
+    await field.fill("What is a tier?")
+    await field.press("Enter")
+    trouble = page.locator("article.msg").get_by_role("alert")
+    await expect(trouble).to_contain_text("This browser holds cookies of another program")
+    await expect(trouble).to_contain_text("Clear the cookies of 127.0.0.1")
+    await expect(trouble.get_by_role("link", name="Sign in")).to_have_count(0)
+    await trouble.get_by_role("button", name="Reload").click()
+    await expect(page.locator(".me")).to_have_text("What is a tier?")

@@ -107,7 +107,9 @@ MADE = (
         ' target="_blank">Picture: a cat</a></p>',
     ),
     ("![a cat](data:image/png;base64,AA==)", "<p>(picture: a cat)</p>"),
-    ("[a](/logout)", "<p><a>a</a></p>"),
+    ("[a](/logout)", "<p>a</p>"),
+    ("see [below](#hub), or [*there*](docs/hub.md)", "<p>see below, or <em>there</em></p>"),
+    ("a" + "\u0301" * 90_000 + "b", "<p>a" + "\u0301" * 8 + "b</p>"),
 )
 LOOK = """async ([url, name, texts]) => {
   const draw = (await import(url))[name];

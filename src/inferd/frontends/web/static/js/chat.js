@@ -11,6 +11,7 @@ import { begin, isBusy, runOf, stopAll } from "./chat/runs.js";
 import { conversations, find, fresh, keepSettings, settings, touch, watch } from "./chat/store.js";
 
 const NEAR_THE_END = 48;
+const ABOVE = 16;
 const SETTLE = 400;
 
 /** The first words of a question, cut where a word ends. */
@@ -28,19 +29,37 @@ function newOne(rows, model = "") {
   return fresh({ reach: last.reach ?? "", model: model || (known(last.model) ? last.model : usable?.id ?? "") });
 }
 
-/** Keep a scrolled box at its end, if it is there. Returns what is told before each change. */
+/**
+ * Keep a scrolled box at its end, if it is there, but never so far that an answer's beginning leaves
+ * the window before its reader does. Returns what is told before each change.
+ */
 function useEnd(box) {
   const [away, setAway] = useState(false);
   const atEnd = useRef(true);
-  const scroll = useMemo(() => ({
-    onScroll: () => {
-      const { scrollHeight, scrollTop, clientHeight } = box.current;
-      atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_THE_END;
+  /** Whether the reader went to the end of what is longer than the window: then it is followed. */
+  const follows = useRef(false);
+  const scroll = useMemo(() => {
+    const isNear = () => box.current.scrollHeight - box.current.scrollTop - box.current.clientHeight < NEAR_THE_END;
+    const to = (top) => { box.current.scrollTop = top; };
+    const look = (words) => {
+      if (!box.current) return;
+      const start = words.closest(".msg").getBoundingClientRect().top - box.current.getBoundingClientRect().top + box.current.scrollTop - ABOVE;
+      const end = box.current.scrollHeight - box.current.clientHeight;
+      to(follows.current ? end : Math.min(start, end));
+      atEnd.current = isNear();
       setAway(!atEnd.current);
-    },
-    before: () => () => { if (atEnd.current) scroll.toEnd(); else setAway(true); },
-    toEnd: () => { atEnd.current = true; setAway(false); if (box.current) box.current.scrollTop = box.current.scrollHeight; },
-  }), []);
+    };
+    return {
+      onScroll: () => {
+        const was = atEnd.current;
+        atEnd.current = isNear();
+        if (!was && atEnd.current) follows.current = true;
+        setAway(!atEnd.current);
+      },
+      before: (words) => () => { if (atEnd.current) look(words); else setAway(true); },
+      toEnd: ({ follow = true } = {}) => { follows.current = follow; atEnd.current = true; setAway(false); if (box.current) to(box.current.scrollHeight); },
+    };
+  }, []);
   return [scroll, away];
 }
 
@@ -114,7 +133,7 @@ function App() {
     const tiers = Object.fromEntries(runs.map((run) => [run.backend, run.tier]));
     const { answer, ended } = begin(current, turn, { reach: current.reach, tiers, ...choice });
     const isBeside = turn.answers.length > 1;
-    requestAnimationFrame(() => (isBeside ? log.current.querySelector(".sides .msg[aria-busy]")?.scrollIntoView({ block: "nearest" }) : scroll.toEnd()));
+    requestAnimationFrame(() => (isBeside ? log.current.querySelector(".sides .msg[aria-busy]")?.scrollIntoView({ block: "nearest" }) : scroll.toEnd({ follow: false })));
     redraw();
     const tell = () => { if (answer.served) { setSaid(`Answering on ${nameOf(answer.served.backend)}`); runOf(answer)?.heard.delete(tell); } };
     runOf(answer)?.heard.add(tell);
@@ -180,7 +199,7 @@ function App() {
         <div class="chat-c stack g6">${current.turns.length === 0 ? html`<${Start} model=${current.model} best=${bestOf(row, current.reach)} />` : current.turns.map((turn) => html`
           <${Turn} key=${turn.answers[0]?.id ?? turn.text} turn=${turn} rowOf=${rowOf} reach=${current.reach} scroll=${scroll} isBusy=${busy}
             onAsk=${(choice) => ask(turn, choice)} onPick=${(index) => { turn.pick = index; touch(current); }} />`)}</div></div>
-      <div class="chat-f">${away && current.turns.length > 0 && html`<button type="button" class="btn s newest" onClick=${scroll.toEnd}><${Icon} name="down" />Jump to newest</button>`}
+      <div class="chat-f">${away && current.turns.length > 0 && html`<button type="button" class="btn s newest" onClick=${() => scroll.toEnd()}><${Icon} name="down" />Jump to newest</button>`}
         <${Composer} conversation=${current} rows=${rows} row=${row} draft=${draft} isBusy=${busy} isEditing=${Boolean(editing)} open=${open} field=${field}
           onDraft=${setDraft} onOpen=${setOpen} onSend=${send} onStop=${() => stopAll(current)} onEditLast=${editLast}
           onModel=${(found) => { if (!rowOf(found.id)) setRows([...rows, found]); change({ model: found.id, place: found.runs.some((run) => run.backend === current.place) ? current.place : "" }); }}

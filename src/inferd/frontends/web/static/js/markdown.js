@@ -10,6 +10,9 @@ const DEEPEST = 12;
 const FAR = new Set(["http:", "https:", "mailto:"]);
 const PLAIN_TAG = /^<(?:br\s*\/?|\/?(?:sub|sup|kbd))>/i;
 
+/** Return text without the endless piles of combining marks that stop a browser's layout. */
+export const calm = (text) => text.replace(/(\p{M}{8})\p{M}+/gu, "$1");
+
 const escape = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** Return the address if a link may lead there, or null. */
@@ -77,8 +80,9 @@ const RULES = {
 /** Return HTML, of whatever kind, as a fragment that can do nothing but be read. */
 export const sanitize = (html) => finish(purify.sanitize(html, RULES));
 
-/** Make what scrolls reachable by keyboard, and a table's head say that it is one. */
+/** Make what scrolls reachable by keyboard, a table's head say that it is one, and links that lead nowhere text. */
 function finish(fragment) {
+  for (const nowhere of fragment.querySelectorAll("a:not([href])")) nowhere.replaceWith(...nowhere.childNodes);
   for (const pre of fragment.querySelectorAll("pre")) pre.tabIndex = 0;
   for (const head of fragment.querySelectorAll("thead th")) head.setAttribute("scope", "col");
   for (const table of fragment.querySelectorAll("table")) {
@@ -124,10 +128,11 @@ function isOdd(text) {
 /**
  * Split text into blocks that can be drawn one by one: while an answer grows, only the last of
  * them changes. `raw` tells whether one has; `draw()` makes its fragment.
- * @param {string} text
+ * @param {string} told
  * @returns {{raw: string, draw: () => DocumentFragment}[]}
  */
-export function blocks(text) {
+export function blocks(told) {
+  const text = calm(told);
   const shown = text.length > MOST ? cut(text) : text;
   const rest = text.slice(shown.length);
   const found = [];

@@ -1,6 +1,7 @@
 // One question and its answers: words, receipt, what went wrong and the ways out.
 import { FOREIGN_COOKIES } from "../api.js";
 import { html, useEffect, useState } from "../lib.js";
+import { calm } from "../markdown.js";
 import { Copy, Hop, Icon, Note, Spinner, Tag } from "../ui.js";
 import { duration, whole } from "../words.js";
 import { nameOf, placesOf } from "./places.js";
@@ -113,7 +114,7 @@ function Heading({ answer, isPicked, onPick }) {
 export function Turn({ turn, rowOf, reach, scroll, isBusy, onAsk, onPick }) {
   const several = turn.answers.length > 1;
   return html`<div class="turn">
-    <div class="me">${turn.files?.map((file) => html`<${Tag} key=${file.name}><${Icon} name="clip" />${file.name}<//> `)}<span class="me-t">${turn.text}</span></div>
+    <div class="me">${turn.files?.map((file) => html`<${Tag} key=${file.name}><${Icon} name="clip" />${file.name}<//> `)}<span class="me-t">${calm(turn.text)}</span></div>
     <div class=${several ? "sides" : "stack"}>${turn.answers.map((answer, index) => html`
       <${Answer} key=${answer.id} answer=${answer} row=${rowOf(answer.model)} reach=${reach} scroll=${scroll} isBusy=${isBusy} onAsk=${onAsk}>
         ${several && html`<${Heading} answer=${answer} isPicked=${(turn.pick ?? 0) === index} onPick=${() => onPick(index)} />`}<//>`)}</div></div>`;

@@ -15,7 +15,7 @@ export const Words = ({ answer, scroll }) => {
     const draw = () => {
       timer = 0;
       const began = performance.now();
-      const keep = scroll.before();
+      const keep = scroll.before(box.current);
       paint(box.current, answer.text);
       keep();
       cost = performance.now() - began;
