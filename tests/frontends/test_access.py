@@ -83,3 +83,16 @@ def test_a_line_is_short_printable_and_never_two(caplog: pytest.LogCaptureFixtur
     assert line.endswith("…: - invalid_request")
     assert len(line) < 400
     assert line.isprintable()
+
+
+async def test_who_guesses_at_secrets_is_told_to_wait() -> None:
+    async with open_node(secrets=[SECRET]) as node:
+        tried = [
+            await node.client.get("/v1/models", headers={"Authorization": f"Bearer guess{number}"})
+            for number in range(31)
+        ]
+        health = await node.client.get("/healthz", headers={"Authorization": "Bearer guess99"})
+    assert [answer.status_code for answer in tried] == [401] * 30 + [429]
+    assert tried[-1].headers["Retry-After"] == "2"
+    assert "wrong credentials" in tried[-1].json()["error"]["message"]
+    assert health.status_code == 200

@@ -47,3 +47,10 @@ async def test_what_is_hidden_from_a_caller_is_not_told_by_its_tasks() -> None:
         unnamed = await node.client.post("/models/", json={"odd": 1}, headers=headers)
     assert (named.status_code, unnamed.status_code) == (403, 400)
     assert "object-detection" not in named.text + unnamed.text
+
+
+async def test_a_url_that_names_no_model_says_so() -> None:
+    async with open_node(FakeBackend(says(), models=(VIT,))) as node:
+        nameless = await node.client.get("/models/")
+    assert nameless.status_code == 400
+    assert nameless.json()["error"].startswith("the URL names no model")

@@ -285,3 +285,13 @@ async def test_a_stream_is_only_for_tasks_that_stream() -> None:
         )
     assert answer.headers["content-type"] == "application/json"
     assert backend.requests[0].stream is False
+
+
+async def test_json_that_nests_without_end_is_refused() -> None:
+    deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    async with open_node(FakeBackend(says())) as node:
+        for path in ("/inference", "/models/any", "/v1/chat/completions", "/v1/embeddings"):
+            answer = await node.client.post(
+                path, content=deep, headers={"Content-Type": "application/json"}
+            )
+            assert (answer.status_code, "nests too deep" in answer.text) == (400, True), path

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferd.core.errors import InvalidRequest
-from inferd.core.tasks import TASKS
+from inferd.core.tasks import TASKS, check
+from inferd.wire import file_kinds
 from inferd.wire import hf_client_requests as wire
 from tests.wire.test_file_kinds import HEADS, PNG
 
@@ -183,3 +185,39 @@ def test_any_json_is_read_or_refused(document: dict[str, Any]) -> None:
         wire.nearest(TASKS, came)
         for name in wire.fitting(TASKS, came, ""):
             assert wire.decode_request(TASKS[name], came, id="", model="").task == name
+
+
+def test_a_task_is_found_by_the_beginning_of_a_list_and_read_by_all_of_it() -> None:
+    came = asked(inputs={"data": [[1, 2]] * 1000 + [["x", "y"]]})
+    assert wire.fitting(TASKS, came, "") == ["tabular-classification"]
+    with pytest.raises(InvalidRequest, match="finite number, but text came") as caught:
+        wire.decode_request(TASKS["tabular-classification"], came, id="1", model="m")
+    assert caught.value.details["param"] == "features[1000][0]"
+
+
+def test_no_name_is_compared_with_others_to_find_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compare(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(sys.modules[check.__module__], "check_spelling", compare)
+    assert "text-generation" in wire.fitting(TASKS, asked(inputs="a", odd=1), "")
+
+
+def test_more_names_than_any_task_has_are_refused_before_a_task_is_sought() -> None:
+    with pytest.raises(InvalidRequest, match="256 at most"):
+        asked(inputs="a", **{f"odd{number}": 1 for number in range(300)})
+
+
+def test_a_text_is_taken_for_a_file_once_and_not_for_each_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unpacked: list[str] = []
+    unpack = file_kinds.unpack
+
+    def note(name: str, text: str) -> tuple[bytes, str]:
+        unpacked.append(text)
+        return unpack(name, text)
+
+    monkeypatch.setattr(file_kinds, "unpack", note)
+    wire.fitting(TASKS, asked(inputs="a long text"), "")
+    assert len(unpacked) == 1
