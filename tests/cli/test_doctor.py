@@ -9,7 +9,14 @@ import pytest
 from inferd.cli.doctor import backends
 from tests.cli.strangers import stranger
 from tests.cli.terminal import Outcome, Terminal
-from tests.node.nodes import RunningNode
+from tests.hub.standin import model, stand_in
+from tests.node.nodes import RunningNode, run_node
+
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch: pytest.MonkeyPatch, cli: Terminal) -> None:
+    """Keep the doctor from the real Hub. After `cli`, which clears the environment."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
 def point_at(cli: Terminal, url: str, token: str = "") -> None:
@@ -68,6 +75,37 @@ def test_a_sound_machine_passes(cli: Terminal) -> None:
     assert "embedded model: works: a text became 384 numbers" in outcome.out
     assert "0 fail" in outcome.out
     assert "remote: off" in outcome.out
+    assert "Hugging Face: off" in outcome.out
+
+
+def test_the_hub_is_asked_whether_it_lists_models(cli: Terminal) -> None:
+    cli.environment.delenv("HF_HUB_OFFLINE")
+    with stand_in([model("acme/one")]) as upstream:
+        cli.environment.setenv("HF_ENDPOINT", upstream.url)
+        [check] = findings(cli("doctor", "--json", "--port", "0"), "Hugging Face")
+        assert check["level"] == "ok"
+        assert upstream.url in check["found"]
+        upstream.mode = "down"
+        [check] = findings(cli("doctor", "--json", "--port", "0"), "Hugging Face")
+    assert (check["level"], check["found"]) == ("warn", "Hugging Face failed (HTTP 503)")
+    assert "HF_HUB_OFFLINE=1" in check["fix"]
+
+
+def test_the_remotes_of_the_node_that_runs_are_told(
+    cli: Terminal, shared_node: RunningNode, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("with-a-remote")
+    far = {
+        "REMOTE_INFERENCE_ENABLED": "true",
+        "REMOTE_INFERENCE_ENDPOINT": shared_node.url,
+        "REMOTE_INFERENCE_TOKEN": "letmein-please",
+    }
+    with run_node(home, far) as node:
+        [check] = findings(cli("doctor", "--json", "--home", str(node.home)), "remote")
+    assert "not in this shell" in check["found"]
+    point_at(cli, shared_node.url, "letmein-please")
+    told = findings(cli("doctor", "--json", "--home", str(shared_node.home)), "remote")
+    assert "the node that runs asks none" in told[-1]["found"]
 
 
 def test_a_dead_remote_fails_and_says_what_to_do(cli: Terminal) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 from inferd.cli import screen
-from inferd.cli.doctor import backends, machine, node, remotes
+from inferd.cli.doctor import backends, hub, machine, node, remotes
 from inferd.cli.doctor.check import Check, Level, fail, warn
 from inferd.cli.settings import SETTINGS, SWITCH, Settings, try_read
 from inferd.config.load import Loaded
@@ -60,6 +60,7 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
         yield check
     for check in await remotes.examine(loaded.config):
         yield check
+    yield await hub.examine(loaded.config)
 
 
 def _configuration(loaded: Loaded) -> Sequence[Check]:

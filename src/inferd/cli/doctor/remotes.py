@@ -10,10 +10,13 @@ from pathlib import Path
 import httpx2
 import msgspec
 
+from inferd.cli import here
 from inferd.cli.doctor.check import Check, fail, warn
+from inferd.cli.screen import printable
 from inferd.config.remote import RemoteEndpoint
 from inferd.config.schema import NodeConfig
 from inferd.http1.url import Url, parse_url
+from inferd.node.home import Running
 from inferd.telemetry.clock import SystemClock
 
 _PATIENCE = 5.0
@@ -24,10 +27,61 @@ class _Health(msgspec.Struct):
     node: str = ""
 
 
+class _Member(msgspec.Struct):
+    name: str
+    kind: str
+    error: str = ""
+
+
+class _Status(msgspec.Struct):
+    backends: list[_Member]
+
+
 async def examine(config: NodeConfig) -> list[Check]:
-    """Check every remote node, side by side."""
+    """Check every remote node, side by side.
+
+    The node that runs may have been started elsewhere, with other settings: it is asked too.
+    """
+    running = here.running(config.server.home)
+    theirs = None if running is None else await _remotes_of(running)
+    named = await _named(config)
+    if theirs is None:
+        return named or [_off("no other node is asked")]
     if not config.remote.nodes:
-        return [Check(what="remote", found="off: no other node is asked")]
+        return [_theirs(each) for each in theirs] or [_off("the node that runs asks no other node")]
+    if not theirs:
+        found = "this shell's settings name another node; the node that runs asks none"
+        named.append(warn("remote", found, "start the node again with these settings"))
+    return named
+
+
+def _off(why: str) -> Check:
+    return Check(what="remote", found=f"off: {why}")
+
+
+def _theirs(member: _Member) -> Check:
+    what = f"remote {printable(member.name)}"
+    whose = "set in the node that runs, not in this shell"
+    if member.error:
+        fix = "start the node there; check the settings that the node was started with"
+        return fail(what, f"{printable(member.error)} ({whose})", fix)
+    return Check(what=what, found=f"answers ({whose})")
+
+
+async def _remotes_of(running: Running) -> list[_Member] | None:
+    """Return the other nodes that a running one asks; None if it doesn't say."""
+    try:
+        async with httpx2.AsyncClient(timeout=_PATIENCE, trust_env=False) as http:
+            headers = {"Authorization": f"Bearer {running.token}"}
+            answer = await http.get(f"{running.url}/status", headers=headers)
+        answer.raise_for_status()
+        members = msgspec.json.decode(answer.content, type=_Status).backends
+    except (httpx2.HTTPError, msgspec.DecodeError):
+        return None
+    return [member for member in members if member.kind == "remote_node"]
+
+
+async def _named(config: NodeConfig) -> list[Check]:
     ours = _our_id(config.server.home)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(_examine(node, ours)) for node in config.remote.nodes]
