@@ -15,6 +15,7 @@ from tests.frontends.fakes import HELLO, Behaviour, FakeBackend, fails, says
 from tests.frontends.nodes import open_node
 
 EVERY = Model(id="tiny", tasks=frozenset(TASKS))
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + b"\0" * 60
 HOSTILE = '"><script>alert(1)</script>{{ 7 * 7 }}'
 
 
@@ -117,18 +118,19 @@ async def test_a_file_comes_with_the_form() -> None:
             f'--b\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{browser.csrf}\r\n'
             '--b\r\nContent-Disposition: form-data; name="task"\r\n\r\nimage-classification\r\n'
             '--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n'
-            "Content-Type: image/png\r\n\r\nPNG\r\n--b--\r\n"
+            "Content-Type: image/png\r\n\r\n"
         )
         headers = {
             "Content-Type": "multipart/form-data; boundary=b",
             "Origin": f"http://{node.host}",
             "Sec-Fetch-Site": "same-origin",
         }
-        answer = await browser.send("POST", "/try", headers, content=body.encode())
+        whole = body.encode() + PNG + b"\r\n--b--\r\n"
+        answer = await browser.send("POST", "/try", headers, content=whole)
     assert answer.status_code == 200
     assert "cat" in answer.text
     [file] = here.requests[0].files
-    assert (file.name, file.content_type, file.size_bytes) == ("a.png", "image/png", 3)
+    assert (file.name, file.content_type, file.size_bytes) == ("a.png", "image/png", len(PNG))
 
 
 @pytest.mark.parametrize("token", ["", "x" * 43, "ü"])

@@ -87,10 +87,15 @@ class Endpoint:
 
 
 def resource(
-    context: Context, path: str, methods: Mapping[str, Answerer], *, is_open: bool = False
+    context: Context,
+    path: str,
+    methods: Mapping[str, Answerer],
+    *,
+    is_open: bool = False,
+    tell: Teller | None = None,
 ) -> Route:
-    """Return a route; `is_open` lets anybody ask."""
-    return Route(path, Endpoint(context, methods, is_open=is_open))
+    """Return a route; `is_open` lets anybody ask. Browsers are shown errors by `tell`."""
+    return Route(path, Endpoint(context, methods, is_open=is_open, tell=tell))
 
 
 def page(
@@ -115,10 +120,15 @@ def _shows_pages(scope: Scope) -> bool:
     return any(b"text/html" in value for value in wants)
 
 
-async def _told(exchange: Exchange, tell: Teller, error: NodeError) -> None:
+def note_refusal(exchange: Exchange, error: NodeError) -> None:
+    """Log what a page tells of a request that the gateway never saw."""
     visit = exchange.visit
     if visit.settings.access_log and not visit.reached_gateway:
         log_refusal(exchange.scope, visit.request_id, status_of(error), error.kind.value)
+
+
+async def _told(exchange: Exchange, tell: Teller, error: NodeError) -> None:
+    note_refusal(exchange, error)
     await exchange.run(lambda exchange: tell(exchange, error))
 
 

@@ -25,6 +25,13 @@ def size(count: float) -> str:
     return f"{count:.{digits}f} {_SIZES[unit]}"
 
 
+def duration(seconds: float) -> str:
+    """Write how long something took: `24 ms`, `1.24 s`."""
+    if seconds < 0.9995:
+        return f"{max(1, round(seconds * 1000))} ms"
+    return f"{seconds:.{2 if seconds < 9.995 else 1}f} s"
+
+
 def ago(seconds: float) -> str:
     """Write how long ago something was: `12 s`, `4 min`, `2 h`."""
     if seconds < 60:

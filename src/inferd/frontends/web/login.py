@@ -15,7 +15,7 @@ from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.forms import own_path, read_form, redirect
 from inferd.frontends._http.origins import Site, client_of
 from inferd.frontends._http.sessions import FORM_SECONDS, Session, cookies_of, set_cookie
-from inferd.frontends.web.shell import render, send
+from inferd.frontends.web.shell import render, send, show_error
 from inferd.gateway.admission.sign_in import SignIn
 
 PATHS: Mapping[str, object] = {
@@ -53,8 +53,14 @@ def routes(context: Context) -> Sequence[Route]:
     """Return the routes of signing in and out, bound to the node."""
     door = _Door(SignIn(context.credentials, context.clock))
     return [
-        resource(context, "/login", {"GET": door.show, "POST": door.sign_in}, is_open=True),
-        resource(context, "/logout", {"POST": _sign_out}, is_open=True),
+        resource(
+            context,
+            "/login",
+            {"GET": door.show, "POST": door.sign_in},
+            is_open=True,
+            tell=show_error,
+        ),
+        resource(context, "/logout", {"POST": _sign_out}, is_open=True, tell=show_error),
     ]
 
 

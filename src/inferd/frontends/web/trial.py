@@ -1,21 +1,20 @@
 """A model run without scripts: the form as the server draws it, and what comes of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from inferd.core.answer import Served, collect
-from inferd.core.content import BytesFile
-from inferd.core.errors import InvalidRequest, NodeError, PayloadTooLarge
+from inferd.core.errors import InvalidRequest, NodeError
 from inferd.core.request import InferenceRequest, Place
 from inferd.core.tasks import Task, check_name, form, missing_files, task_named
-from inferd.frontends._http.bodies import wrong_content_type
-from inferd.frontends._http.errors import status_of
+from inferd.frontends._http.endpoint import note_refusal
+from inferd.frontends._http.errors import headers_of, status_of
 from inferd.frontends._http.exchange import Exchange
-from inferd.frontends._http.forms import FORM, read_form
 from inferd.frontends.web import figures
-from inferd.frontends.web.shell import show
-from inferd.frontends.web.trial_fields import Sent, draw_field, read_fields
+from inferd.frontends.web.shell import problem_of, render, send
+from inferd.frontends.web.trial_fields import draw_field, read_fields
 from inferd.frontends.web.trial_results import shown
-from inferd.wire import hf_tasks, multipart
+from inferd.frontends.web.trial_sent import MOST_BYTES, Sent, SentFile, read_sent
+from inferd.wire import file_kinds, hf_tasks
 
 PATHS: Mapping[str, object] = {
     "/try": {
@@ -34,10 +33,6 @@ PATHS: Mapping[str, object] = {
     }
 }
 
-MOST_BYTES = 8 << 20
-"""Of a whole form: it is held in memory, and its answer is drawn into the page."""
-
-_MULTIPART = "multipart/form-data"
 _NOTHING = Sent({})
 
 
@@ -70,80 +65,38 @@ async def run_form(exchange: Exchange) -> None:
     """Run what the form asks, and show the answer or why there is none, the form as it was.
 
     Raises:
-        PermissionDenied: The form isn't this session's.
-        InvalidRequest: It is no form.
-        UnsupportedTask: It names no task.
-        PayloadTooLarge: It is longer than the node takes without scripts.
+        NodeError: It can't be read, or names no task or no model: there is no form to show again.
     """
-    sent = await _sent(exchange)
-    exchange.check_csrf(sent.texts.get("csrf", ""))
-    task = task_named(sent.texts.get("task", ""))
-    model = check_name("model", sent.texts.get("model", ""))
-    values = dict(form_values(exchange, task.name, model, sent))
-    status = 200
+    sent = await read_sent(exchange)
     try:
+        task = task_named(sent.texts.get("task", ""))
+        model = check_name("model", sent.texts.get("model", ""))
+    except NodeError as error:
+        raise sent.fault or error from error
+    values = dict(form_values(exchange, task.name, model, sent))
+    status, headers = 200, list[tuple[str, str]]()
+    try:
+        if sent.fault is not None:
+            raise sent.fault
+        exchange.check_csrf(sent.texts.get("csrf", ""))
         values["result"] = await _run(exchange, _request(exchange, task, model, sent))
     except NodeError as error:
-        status = status_of(error)
-        values["problem"] = _problem(exchange, error)
-    await show(
-        exchange, "trial.html", page="models", title=model or task.label, status=status, run=values
-    )
-
-
-async def _sent(exchange: Exchange) -> Sent:
-    if exchange.content_type == _MULTIPART:
-        decoder = multipart.Decoder(multipart.boundary_of(exchange.headers["content-type"]))
-        events = decoder.feed(await _body(exchange))
-        decoder.end()
-        return _parts(events)
-    if exchange.content_type != FORM:
-        raise wrong_content_type(exchange, FORM, _MULTIPART)
-    return Sent(await read_form(exchange, most=MOST_BYTES))
-
-
-async def _body(exchange: Exchange) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in exchange.pieces():
-        size += len(piece)
-        if size > MOST_BYTES:
-            raise PayloadTooLarge(
-                f"the form is longer than {MOST_BYTES >> 20} MiB, the most it may be here",
-                hint="switch scripts on, or send it to POST /inference",
-            )
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-def _parts(events: Sequence[multipart.Event]) -> Sent:
-    texts: dict[str, str] = {}
-    files: list[BytesFile] = []
-    part, data = multipart.PartBegin(name=""), bytearray()
-    for event in events:
-        match event:
-            case multipart.PartBegin():
-                part, data = event, bytearray()
-            case multipart.PartData(piece):
-                data += piece
-            case multipart.PartEnd() if part.filename is None:
-                texts[part.name] = data.decode(errors="replace")
-            case multipart.PartEnd() if part.filename:
-                files.append(
-                    BytesFile(
-                        part.name, bytes(data), name=part.filename, content_type=part.content_type
-                    )
-                )
-            case _:
-                # The form's end, or what a browser sends for a file that nobody chose.
-                pass
-    return Sent(texts, tuple(files))
+        status, headers = status_of(error), headers_of(error)
+        values["problem"] = problem_of(exchange, error)
+        note_refusal(exchange, error)
+    page = "chat" if task.name == "chat" else "models"
+    html = await render(exchange, "trial.html", page=page, title=model or task.label, run=values)
+    await send(exchange, html, status=status, headers=headers)
 
 
 def _request(exchange: Exchange, task: Task, model: str, sent: Sent) -> InferenceRequest:
     missing = missing_files(task, {file.field for file in sent.files})
     if missing:
         raise InvalidRequest(f"{task.label} needs a file", details={"param": missing[0]})
+    taken = {file.name for file in task.files}
+    for file in sent.files:
+        if file.field in taken:
+            _check(file)
     spec = hf_tasks.Spec(
         task=task.name,
         model_id=model,
@@ -152,6 +105,22 @@ def _request(exchange: Exchange, task: Task, model: str, sent: Sent) -> Inferenc
     )
     place = Place.REMOTE if sent.texts.get("use_remote") == "true" else Place.ANY
     return hf_tasks.decode_request(spec, id=exchange.request_id, files=sent.files, place=place)
+
+
+def _check(file: SentFile) -> None:
+    """Look whether a file is what its field takes.
+
+    Raises:
+        InvalidRequest: It isn't what it is said to be, or none that its field takes.
+    """
+    said = file.content_type.partition(";")[0].strip().lower()
+    try:
+        kind = file_kinds.settled_type(said, file.head)
+    except InvalidRequest as error:
+        error.details = {**error.details, "param": file.field}
+        raise
+    if file.field not in file_kinds.fields_of(kind):
+        raise file_kinds.unknown_file(file.field)
 
 
 async def _run(exchange: Exchange, request: InferenceRequest) -> Mapping[str, object]:
@@ -163,7 +132,7 @@ async def _run(exchange: Exchange, request: InferenceRequest) -> Mapping[str, ob
         served = answer.served
     return {
         "shown": shown(request, result),
-        "seconds": f"{context.clock.now() - began:.2f} s",
+        "seconds": figures.duration(context.clock.now() - began),
         "tokens": result.usage.input_tokens + result.usage.output_tokens,
         "warnings": served.warnings,
         **_receipt(exchange, served),
@@ -177,13 +146,4 @@ def _receipt(exchange: Exchange, served: Served) -> Mapping[str, object]:
         "backend": served.backend,
         "seen": ", ".join(dict.fromkeys(served.seen)),
         "tier": tiers.get(served.backend, "team" if is_remote else "local"),
-    }
-
-
-def _problem(exchange: Exchange, error: NodeError) -> Mapping[str, object]:
-    return {
-        "title": error.message[:1].upper() + error.message[1:],
-        "hint": error.hint[:1].upper() + error.hint[1:],
-        "param": error.details.get("param", ""),
-        "request_id": exchange.request_id,
     }

@@ -4,19 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from inferd.core.content import BytesFile
-from inferd.core.errors import InvalidRequest
+from inferd.core.errors import InvalidRequest, NodeError
 from inferd.core.tasks.model import Field, FieldKind
+from inferd.frontends.web.trial_sent import Sent
+from inferd.wire import json
 
 _PREFIX = "field."
 _JSON_KINDS = (FieldKind.TABLE, FieldKind.ROWS, FieldKind.JSON)
-
-
-class Sent(msgspec.Struct, frozen=True):
-    """A form as it came: its texts by name, and its files."""
-
-    texts: Mapping[str, str]
-    files: tuple[BytesFile, ...] = ()
 
 
 def read_fields(fields: Sequence[Field], sent: Sent) -> dict[str, object]:
@@ -52,11 +46,14 @@ def _value(field: Field, text: str) -> object:
 
 def _json(field: Field, text: str, expected: str) -> object:
     try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(
-            f"{field.label} must be {expected}", details={"param": field.name}
-        ) from error
+        return json.request_value(text.encode(), name=field.label)
+    except NodeError as error:
+        error.details = {**error.details, "param": field.name}
+        if isinstance(error.__cause__, msgspec.DecodeError):
+            raise InvalidRequest(
+                f"{field.label} must be {expected}", details=error.details
+            ) from error
+        raise
 
 
 def draw_field(field: Field, sent: Sent) -> Mapping[str, object]:
