@@ -1,5 +1,6 @@
 """`inferd-docs` quotes the documentation word for word, and declines the rest."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,30 @@ OFF_TOPIC = [
     "Give me a recipe for pancakes.",
     "Who won the football world cup in 1998?",
     "How do I train my dog?",
-    "Hello!",
+    "What is 2+2?",
+    "tell me a joke",
+    "How much does it cost?",
 ]
+GREETINGS = ["hello", "Hello!", "Hi there", "good morning", "help", "What can you do?", "thanks!"]
+TABLE = """# Keys of the file
+
+The file has tables.
+
+| key | meaning | default |
+|---|---|---|
+| `port` | where to listen, `a \\| b` | 8000 |
+| `host` | | 127.0.0.1 |
+
+<!-- Written by a script, not to be read -->
+
+![a picture](images/run.png)
+
+More about keys.
+
+| status | body |
+| :-- | --: |
+| 404 | nothing is there |
+"""
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +133,60 @@ def test_other_questions_are_declined_with_what_to_do(chat: DocsChat, question: 
     assert "base_url" in answer.text
 
 
+@pytest.mark.parametrize("question", GREETINGS)
+def test_a_greeting_is_told_what_to_ask(chat: DocsChat, question: str) -> None:
+    answer = finish(chat.answer(asked(question)))
+    assert answer.text == docs_chat.GREETING
+    assert len(answer.text.splitlines()) == 1
+    assert answer.sources == ()
+    assert answer.output_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("question", "heading", "words"),
+    [
+        ("What is inferd?", "What is inferd?", "one daemon"),
+        ("Is my data sent to anyone?", "Is my data sent to anyone?", "reports to nobody"),
+        ("Does it phone home?", "Is my data sent to anyone?", "reports to nobody"),
+        ("Is there telemetry?", "Is my data sent to anyone?", "switched off"),
+        ("Who can see what I ask?", "Who can see what I ask?", "Seen by"),
+        ("Can I run llama 3 here?", "Can I run Llama 3", "as a backend"),
+        ("Can it make images?", "Can it make images", "Not with the models"),
+        ("Which models can I run?", "Which models can I run?", "minilm"),
+        ("How long may a text be?", "How long may a text be?", "4,096"),
+        ("How do I change the port?", "How do I change the port?", "9000"),
+        ("Does it need a GPU?", "Does it need a GPU", "No."),
+        ("Where are prompts stored?", "Where is my data stored?", "not stored"),
+    ],
+)
+def test_what_people_ask_first_is_answered_from_the_built_index(
+    data: Path, minilm: MiniLM, question: str, heading: str, words: str
+) -> None:
+    answer = finish(DocsChat(data, minilm).answer(asked(question)))
+    assert answer.sources[0].startswith(f"docs/questions.md § Questions › {heading}")
+    assert words in quoted(answer.text)[0]
+
+
+@pytest.mark.parametrize("question", OFF_TOPIC)
+def test_the_built_index_declines_the_rest(data: Path, minilm: MiniLM, question: str) -> None:
+    assert finish(DocsChat(data, minilm).answer(asked(question))).sources == ()
+
+
+def test_the_built_index_holds_prose_and_code_only(data: Path) -> None:
+    for row in json.loads((data / "docs.json").read_bytes()):
+        assert "<!--" not in row["text"]
+        assert not row["text"].startswith(("|", "!["))
+
+
+def test_a_table_is_told_row_by_row_and_comments_are_left_out() -> None:
+    assert [passage.text for passage in split("a.md", TABLE)] == [
+        "The file has tables.\n\n"
+        "- `port` — meaning: where to listen, `a | b`; default: 8000\n"
+        "- `host` — default: 127.0.0.1",
+        "More about keys.\n\n- 404: nothing is there",
+    ]
+
+
 def test_the_last_thing_the_user_said_is_what_counts(chat: DocsChat) -> None:
     talk: list[dict[str, object]] = [
         {"role": "system", "content": "Be brief."},
@@ -148,12 +225,6 @@ def test_a_missing_index_says_what_to_run(tmp_path: Path, minilm: MiniLM) -> Non
     assert not chat.is_present
     with pytest.raises(ModelDataMissing, match="make setup"):
         finish(chat.answer(asked("What is inferd?")))
-
-
-def test_the_built_index_quotes_the_repository_s_files(data: Path, minilm: MiniLM) -> None:
-    chat = DocsChat(data, minilm)
-    assert chat.is_present
-    assert finish(chat.answer(asked("What is the capital of France?"))).sources == ()
 
 
 def test_passages_are_slices_of_their_file(passages: list[Passage]) -> None:

@@ -25,17 +25,33 @@ from inferd.engine.embedded.steps import Steps
 from inferd.engine.embedded.wordpiece import parts
 
 QUOTED = 3
-RELEVANT = 0.4
-"""The least score of a passage worth quoting: cosine, plus `OVERLAP` times the shared words.
+RELEVANT = 0.45
+"""The least score of a passage worth quoting: cosine, plus `OVERLAP` times the shared words."""
 
-Questions about other things reach 0.3, questions that the documentation answers start at 0.45.
-"""
+CLOSE = 0.3
+"""The least cosine: a word in common alone (`hello` stands in an example) makes no answer."""
 
 OVERLAP = 0.25
 """What it counts that a passage has all of the question's words; rare words count for more."""
 
+ASKED = 0.06
+"""What it counts to stand under a heading that is a question: it was written to answer one."""
+
 BAND = 0.12
 """A second and third passage must come this close to the best."""
+
+GREETING = """\
+Hello. I am `inferd-docs`: I quote inferd's documentation. Ask me what inferd is, how to install, \
+configure or use it, which models it runs, or who can see what you ask.
+"""
+
+_SMALL_TALK = re.compile(
+    r"\W*(?:(?:hello|hi|hey|hallo|howdy|greetings|good (?:morning|afternoon|evening|day)|thanks"
+    r"|thank you|help|start|test|who are you|what are you|what can you do|what can i ask"
+    r"|how are you|there|you|me|inferd|inferd-docs|please)\b\W*)+",
+    re.IGNORECASE,
+)
+_LONGEST_SMALL_TALK = 60
 
 PREAMBLE = "I quote inferd's documentation; I don't generate text.\n\n"
 
@@ -119,6 +135,9 @@ class DocsChat:
         """
         question = last_question(messages)
         index = self._ready()
+        if len(question) <= _LONGEST_SMALL_TALK and _SMALL_TALK.fullmatch(question):
+            counted = self._model.count_tokens
+            return DocsAnswer(GREETING, (), counted(question), counted(GREETING))
         vectors, tokens, _ = yield from self._model.reading([question])
         found = _find(index, (yield from _stems(question)), vectors[0])
         text = PREAMBLE + "\n\n".join(map(quote, found)) + "\n" if found else DECLINED
@@ -175,10 +194,16 @@ def _find(index: _Index, wanted: frozenset[str], vector: Vectors) -> list[Passag
     weight = {stem: index.rarity.get(stem, math.log(1 + len(index.passages))) for stem in wanted}
     total = sum(weight.values()) or 1.0
     overlap = [sum(weight[stem] for stem in wanted & stems) / total for stems in index.stems]
-    scores = index.vectors @ vector + OVERLAP * np.array(overlap, np.float32)
+    cosines = index.vectors @ vector
+    asked = [passage.heading.endswith("?") for passage in index.passages]
+    scores = cosines + OVERLAP * np.array(overlap, np.float32) + ASKED * np.array(asked, np.float32)
     order = np.argsort(-scores, kind="stable")[:QUOTED]
     least = max(RELEVANT, float(scores[order[0]]) - BAND)
-    return [index.passages[place] for place in order if scores[place] >= least]
+    return [
+        index.passages[place]
+        for place in order
+        if scores[place] >= least and cosines[place] >= CLOSE
+    ]
 
 
 def _load(folder: Path) -> _Index:
