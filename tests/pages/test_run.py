@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.node.nodes import RunningNode
-from tests.pages.conftest import OpenPage
+from tests.pages.conftest import OpenPage, StartNode
 from tests.pages.steps import (
     MINILM,
     SENTIMENT,
@@ -66,6 +66,7 @@ async def test_ticked_it_runs_on_the_other_node(
     headers = (await asked.value).headers
     assert headers["x-inference-source"] == "remote"
     assert headers["x-inference-node"] == forge.id
+    await expect(dialog.locator(".modal-h .where")).to_have_text("On remote-1")
     await expect(answer.get_by_role("table").locator("tbody tr").first).to_contain_text("positive")
     await expect(answer.locator(".rcpt")).to_contain_text("Seen by remote-1")
 
@@ -102,7 +103,9 @@ async def test_remote_that_is_not_set_up_warns_before_and_after(
     dialog = await open_form(page, node, SENTIMENT, MINILM)
     field = dialog.get_by_label("Text", exact=True)
     await field.fill(WORDS)
-    await dialog.get_by_role("checkbox", name=REMOTE).check()
+    remote = dialog.get_by_role("checkbox", name=REMOTE)
+    await expect(remote).to_have_accessible_description("Runs here. No other node is set up.")
+    await remote.check()
     warning = dialog.locator(".note.warn")
     await expect(warning).to_contain_text("not configured")
     await expect(warning).to_contain_text("REMOTE_INFERENCE_ENABLED")
@@ -114,6 +117,7 @@ async def test_remote_that_is_not_set_up_warns_before_and_after(
     await expect(problem).to_contain_text("not configured")
     await expect(problem).to_contain_text("REMOTE_INFERENCE_ENABLED")
     await expect(problem).to_contain_text((await refused.json())["request_id"])
+    await expect(dialog).not_to_contain_text("leave out")
     await expect(field).to_have_value(WORDS)
     await problem.get_by_role("button", name="Let the node choose").click()
     await dialog.get_by_role("button", name="Run again").click()
@@ -176,7 +180,7 @@ async def test_the_snippets_are_the_form_s_and_the_address_opens_it_again(
     dialog = await open_form(page, laptop, SENTIMENT, MINILM)
     await dialog.get_by_label("Text", exact=True).fill('It\'s "fine" $HOME')
     code = dialog.get_by_role("region", name="Call it from code")
-    for language, mark in (("cURL", "curl '"), ("Python", "import "), ("Node.js", "fetch(")):
+    for language, mark in (("cURL", "curl '"), ("Python", "import "), ("JavaScript", "fetch(")):
         await code.get_by_role("tab", name=language).click()
         await expect(code.get_by_role("tabpanel")).to_contain_text(mark)
         await expect(code.get_by_role("tabpanel")).to_contain_text(f"{laptop.url}/inference")
@@ -208,3 +212,87 @@ async def test_forward_opens_the_dialog_that_back_closed(page: Page, node: Runni
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_be_hidden()
     await expect(page).not_to_have_url(re.compile("run="))
+
+
+async def answer_with(page: Page, document: object) -> None:
+    """Let every request be answered so, whatever it is."""
+
+    async def answer(route: Route) -> None:
+        if route.request.method == "POST":
+            await route.fulfill(json=document, headers={"X-Inference-Source": "local"})
+        else:
+            await route.continue_()
+
+    await page.route("**/inference", answer)
+
+
+@pytest.mark.parametrize(
+    ("task", "document", "shown"),
+    [
+        ("zero-shot-classification", {"labels": ["a", "b"], "scores": []}, "labels: 2 items"),
+        ("table-question-answering", {"answer": "a", "coordinates": [None]}, "coordinates: 1 item"),
+    ],
+)
+async def test_what_cannot_be_drawn_is_shown_as_it_came(
+    page: Page, node: RunningNode, task: str, document: object, shown: str
+) -> None:
+    await answer_with(page, document)
+    dialog = await open_form(page, node, task, MINILM)
+    await dialog.get_by_role("button", name="Use the example").click()
+    answer = await run(dialog)
+    await expect(answer).to_contain_text("Shown as it came")
+    await expect(answer.get_by_role("tabpanel").first).to_contain_text(shown)
+    await expect(dialog.get_by_role("button", name="Run again")).to_be_enabled()
+
+
+async def test_a_wide_table_scrolls_inside_the_answer(page: Page, node: RunningNode) -> None:
+    row = "| command | what a long heading says | `inferd-run-something-that-cannot-be-broken` |"
+    wide = f"> {row}\n> |---|---|---|\n> {row}"
+    await answer_with(page, {"generated_text": wide})
+    dialog = await open_form(page, node, "chat", "inferd-docs")
+    turn = dialog.get_by_label("Turn 1", exact=True)
+    await expect(turn).to_be_focused()
+    await turn.fill("What is inferd?")
+    answer = await run(dialog)
+    table = answer.get_by_role("table").first
+    await expect(table).to_be_visible()
+    pane, inside = await answer.bounding_box(), await table.locator("..").bounding_box()
+    assert pane
+    assert inside
+    assert inside["x"] + inside["width"] <= pane["x"] + pane["width"]
+    head = table.get_by_role("columnheader", name="command", exact=True)
+    box = await head.bounding_box()
+    assert box
+    assert box["width"] > 60
+
+
+async def test_a_remote_that_has_gone_is_named(page: Page, start_node: StartNode) -> None:
+    team = start_node("team", {"INFERENCE_SHARED_SECRET": "word"})
+    mine = start_node(
+        "mine",
+        {
+            "REMOTE_INFERENCE_ENABLED": "true",
+            "REMOTE_INFERENCE_ENDPOINT": f"{team.url}/inference",
+            "REMOTE_INFERENCE_TOKEN": "word",
+        },
+        toml='[server]\nname = "mine"\n',
+    )
+    dialog = await open_form(page, mine, SENTIMENT, MINILM)
+    await dialog.get_by_label("Text", exact=True).fill(WORDS)
+    await dialog.get_by_role("checkbox", name=REMOTE).check()
+    await expect(dialog.locator(".modal-h .where")).to_have_text("On remote-1")
+    team.kill()
+    answer = await run(dialog)
+    await expect(answer.locator(".note.warn")).to_contain_text(
+        re.compile("it ran here$|it ran here")
+    )
+    await expect(answer.locator(".rcpt")).to_contain_text("mine")
+    await expect(dialog.locator(".modal-h .where")).to_have_text("Runs here")
+    await expect(dialog).not_to_contain_text("Goes to remote-1")
+    mine.kill()
+    await dialog.get_by_role("button", name="Run again").click()
+    problem = answer.get_by_role("alert")
+    await expect(problem).to_contain_text("isn’t answering")
+    said = await problem.inner_text()
+    assert said.count("still here") == 1
+    assert ".." not in said

@@ -99,6 +99,12 @@ test("what isn't what its task promises is JSON, never an error", () => {
   }
 });
 
+test("labels without as many scores are no labels", () => {
+  for (const scores of [[], [1], [1, null], ["1", "2"]]) {
+    assert.deepEqual(shape("labels", { labels: ["a", "b"], scores }), { kind: "json", isOdd: true }, JSON.stringify(scores));
+  }
+});
+
 test("spans count characters as the model's tokenizer does", () => {
   const text = "😀 Sarah lives in 東京.";
   const pieces = cutAt(text, [{ start: 17, end: 19, word: "東京" }, { start: 2, end: 7, word: "Sarah" }]);

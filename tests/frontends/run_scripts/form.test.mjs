@@ -34,6 +34,10 @@ test("a chip that is still being typed counts", () => {
   assert.deepEqual(read({ labels: [], "labels:draft": " cat " }).payload.labels, ["cat"]);
 });
 
+test("a label counts once", () => {
+  assert.deepEqual(read({ labels: ["cat", "dog", "cat"], "labels:draft": "dog" }).payload.labels, ["cat", "dog"]);
+});
+
 test("a checkbox is sent once it was touched, whatever it says then", () => {
   assert.equal("normalize" in read({}).extra, false);
   assert.equal(read({ normalize: false }).extra.normalize, false);

@@ -8,17 +8,17 @@ import { Snippets } from "./run/code.js";
 import { fieldFor, tooLarge } from "./run/files.js";
 import { Fields, focusFirst } from "./run/form.js";
 import { Outcome, Failure, spoken } from "./run/outcome.js";
-import { RemoteBox, useRoute } from "./run/remote.js";
+import { RemoteBox, badgeOf, useRoute } from "./run/remote.js";
 import { useRun } from "./run/session.js";
 import { initialValues, isTouched } from "./run/values.js";
 
-/** Whichever page opens the dialog first brings its style; nothing is drawn before it is there. */
-await new Promise((done) => {
-  const href = new URL("../css/run.css", import.meta.url).href;
+/** Whichever page opens the dialog first brings its styles; nothing is drawn before they are there. */
+await Promise.all(["prose", "run"].map((name) => new Promise((done) => {
+  const href = new URL(`../css/${name}.css`, import.meta.url).href;
   if ([...document.styleSheets].some((sheet) => sheet.href === href)) { done(); return; }
   const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: done, onerror: done });
   document.head.append(link);
-});
+})));
 
 const schemas = new Map();
 /** Files of a task's form, for as long as the page is open. */
@@ -123,30 +123,30 @@ function RunDialog({ task, model, verdict, dialog, onClose }) {
 function Head({ model, task, schema, where, onClose }) {
   const [org, name] = model.includes("/") ? [model.slice(0, model.lastIndexOf("/") + 1), model.slice(model.lastIndexOf("/") + 1)] : ["", model];
   return html`<div class="modal-h"><div><h2 id="run-title">${model ? html`${org}${name}` : "The task’s default model"}</h2>
-      <div class="row wrap"><${Tag}>${schema?.label ?? task}<//>${where && html`<${Where} kind=${where.where} label=${where.label} />`}${where?.reason && html`<span class="s t3">${where.reason}</span>`}</div></div>
+      <div class="row wrap"><${Tag}>${schema?.label ?? task}<//>${where && html`<${Where} kind=${where.where} label=${where.label} />`}${where?.reason && html`<span class="s t3">${where.reason}</span>`}</div>
+      ${schema?.description && html`<p class="s t2">${schema.description}</p>`}</div>
     <button type="button" class="btn ghost icon" aria-label="Close ${model}" onClick=${onClose}><${Icon} name="x" /></button></div>`;
 }
-
-const placeOf = (route) => {
-  if (!route) return null;
-  if (route.warning) return { where: "no", label: "Can’t run yet" };
-  return route.source === "remote" ? { where: "team", label: `On ${route.backend}` } : { where: "local", label: "Runs here" };
-};
 
 function Open({ task, model, schema, verdict, dialog, onClose }) {
   const [values, setValues] = useState(() => initialValues(schema, keptValues(task)));
   const [files, setFiles] = useState(() => keptFiles.get(task) ?? {});
   const [errors, setErrors] = useState({});
   const [remote, setRemote] = useState(undefined);
-  const [sent, setSent] = useState({ inputs: {}, files: {} });
+  const [sent, setSent] = useState({ inputs: {}, files: {}, remote: undefined, goesTo: "" });
   const { run, start, stop } = useRun();
   const form = useRef(null);
   const panes = useRef(null);
   const asker = useRef(null);
-  const usual = useRoute(task, model, undefined);
-  const chosen = useRoute(task, model, remote);
-  const route = remote === undefined ? usual : chosen;
   const isRunning = run.phase === "running";
+  const last = useRef("");
+  if (!isRunning) last.current = run.requestId;
+  const usual = useRoute(task, model, undefined, last.current);
+  const far = useRoute(task, model, true, last.current);
+  const here = useRoute(remote === false ? task : "", model, false, last.current);
+  const route = remote === undefined ? usual : remote ? far : here;
+  const missed = run.phase === "done" && sent.remote && run.served?.source === "local" ? sent.goesTo : "";
+  const where = badgeOf({ verdict, route, remote, run, sent });
   const call = useMemo(() => callOf(task, model, schema, values, files, remote), [task, model, schema, values, files, remote]);
 
   useEffect(() => keep(task, values), [values]);
@@ -179,18 +179,18 @@ function Open({ task, model, schema, verdict, dialog, onClose }) {
       requestAnimationFrame(() => form.current.querySelector("[aria-invalid=true]")?.focus());
       return;
     }
-    setSent({ inputs, files });
+    setSent({ inputs, files, remote, goesTo: route?.source === "remote" ? route.backend : "" });
     asker.current = document.activeElement;
     start({ spec, files, remote, streams: schema.streams });
   };
   useDialogEvents(dialog, { go, take, isTouched: () => isTouched(schema, values) || Object.keys(files).length > 0, onClose });
 
   const waysOut = remote !== undefined && run.phase === "failed" ? [{ label: "Let the node choose", act: () => setRemote(undefined) }] : [];
-  return html`<div class="modal"><${Head} model=${model} task=${task} schema=${schema} where=${verdict ?? placeOf(usual)} onClose=${onClose} />
+  return html`<div class="modal"><${Head} model=${model} task=${task} schema=${schema} where=${where} onClose=${onClose} />
     <div class="modal-b ${run.phase === "idle" ? "" : "done"}" tabindex=${isRunning ? 0 : undefined} role=${isRunning ? "group" : undefined} aria-label=${isRunning ? "Input and answer" : undefined} ref=${panes}>
       <form class="stack g4 run-ask" ref=${form} novalidate aria-label="Input" onSubmit=${(event) => { event.preventDefault(); go(); }}><fieldset disabled=${isRunning} class="stack g4">
         <${Fields} schema=${schema} values=${values} files=${files} errors=${errors} onValues=${setValues} onFile=${onFile} onError=${onError}>
-          <${RemoteBox} remote=${remote} onRemote=${setRemote} route=${route} /><//></fieldset>
+          <${RemoteBox} remote=${remote} onRemote=${setRemote} route=${route} far=${far} missed=${missed} /><//></fieldset>
         <button type="submit" class="vh" tabindex="-1" aria-hidden="true" disabled=${isRunning}></button></form>
       <section class="stack g4 run-out" aria-label="Answer" aria-busy=${isRunning ? "true" : undefined}>
         ${run.phase === "idle" && html`<div class="stack"><h3>Result</h3><p class="t3">Appears here, with where it ran and who saw it.</p></div>`}

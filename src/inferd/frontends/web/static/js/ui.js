@@ -1,6 +1,6 @@
 // Small parts that every page draws with: the twins of templates/_ui.html.
-import { html, useEffect, useRef, useState } from "./lib.js";
-import { duration, whole } from "./words.js";
+import { html, pageData, useEffect, useRef, useState } from "./lib.js";
+import { duration, isLoopback, whole } from "./words.js";
 
 const ICONS = { local: "laptop", peer: "link", team: "server", cloud: "cloud", download: "download", no: "ban" };
 const CLASSES = { local: "w-local", peer: "w-peer", team: "w-team", cloud: "w-cloud", download: "w-get", no: "w-no" };
@@ -27,19 +27,32 @@ export const Note = ({ kind = "", icon = "warn", title, children, requestId }) =
     <div class="stack"><p class="b">${title}</p>${children}
       ${requestId && html`<p class="xs t3">Request <span class="mono">${requestId}</span></p>`}</div></div>`;
 
+/** What people call a place: this node's own engine goes by the node's name. */
+export const placeName = (backend) => (backend === "local" ? pageData.node?.name || "here" : backend);
+
+/** Whether this page is looked at from the machine that serves it. */
+export const isAtHome = isLoopback(location.hostname);
+
+/** Who has read the words: for somebody at another machine the node itself is one of them. */
+export function seenBy(names, here) {
+  const all = [...new Set([...(isAtHome ? [] : [here]), ...names.map(placeName)])];
+  return all.join(", ") || "nobody else";
+}
+
 /**
  * Where it ran, who saw it, how long it took. `served` is what the response's headers said:
- * `{source, backend, tier, nodes: string[], seen: string[], model}`; `here` is this node's name.
+ * `{source, backend, tier, nodes: string[], seen: string[], model}`; `here` is this node's name,
+ * `lost` names places that were asked and didn't answer.
  */
-export function Receipt({ served, here, seconds, tokens, children }) {
+export function Receipt({ served, here, lost: missed = [], seconds, tokens, children }) {
   const remote = served.source === "remote";
-  const at = served.seen.indexOf(served.backend);
-  const lost = served.seen.slice(0, Math.max(at, 0));
+  const at = remote ? Math.max(served.seen.indexOf(served.backend), 0) : served.seen.length;
+  const lost = [...new Set([...missed, ...served.seen.slice(0, at)])];
   return html`<div class="rcpt">
-    <span class="trail"><span class="vh">Ran on: </span><${Hop} kind="local" label=${here} />
+    <span class="trail"><span class="vh">Ran on: </span><${Hop} kind=${isAtHome ? "local" : ""} label=${here} />
       ${lost.map((name) => html`<span class="arrow" aria-hidden="true">→</span><s class="t3">${name}</s>`)}
       ${served.backend && served.backend !== "local" && html`<span class="arrow" aria-hidden="true">→</span><${Hop} kind=${served.tier ?? (remote ? "team" : "local")} label=${served.backend} />`}</span>
-    <span class="seen"><${Icon} name="eye" />Seen by <b>${served.seen.length ? [...new Set(served.seen)].join(", ") : "nobody else"}</b></span>
+    <span class="seen"><${Icon} name="eye" />Seen by <b>${seenBy(served.seen, here)}</b></span>
     <span class="num">${[seconds !== undefined && duration(seconds), tokens && `${whole(tokens)} tokens`].filter(Boolean).join(" · ")}</span>
     ${children}</div>`;
 }
@@ -60,7 +73,7 @@ export const servedBy = (header) => ({
 
 /** Browsers keep the clipboard to secure pages: one reached over plain HTTP copies the old way. */
 export async function intoClipboard(text) {
-  if (navigator.clipboard) { await navigator.clipboard.writeText(text); return; }
+  if (navigator.clipboard && await navigator.clipboard.writeText(text).then(() => true, () => false)) return;
   const box = Object.assign(document.createElement("textarea"), { value: text, className: "vh" });
   const before = document.activeElement;
   (document.querySelector("dialog[open]") ?? document.body).append(box);

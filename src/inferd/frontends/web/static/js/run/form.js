@@ -6,7 +6,7 @@ import { Grid, Messages } from "./grid.js";
 import { gridOf, isGrid, lacksExamples, readField, withExamples } from "./values.js";
 
 /** Put the focus where somebody would begin to type. */
-export const focusFirst = (form) => form?.querySelector(".field input, .field textarea, .field select")?.focus();
+export const focusFirst = (form) => form?.querySelector(".field :is(input, textarea), .field > select")?.focus();
 
 /**
  * @param {object} props

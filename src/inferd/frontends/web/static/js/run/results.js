@@ -1,6 +1,6 @@
 // A result, drawn as what it is; the JSON is always one tab away.
-import { html, useId, useState } from "../lib.js";
-import { Copy, Icon, Tabs } from "../ui.js";
+import { html, useErrorBoundary, useId, useState } from "../lib.js";
+import { Copy, Icon, Note, Tabs } from "../ui.js";
 import { useObjectUrl } from "./files.js";
 import { JsonTree } from "./results/json.js";
 import { Media } from "./results/media.js";
@@ -33,7 +33,8 @@ const DRAWN = {
 export function Result({ task, inputs, files, answer }) {
   const [tab, setTab] = useState("shown");
   const panel = useId();
-  const shape = shapeOf(task, answer);
+  const [broken] = useErrorBoundary();
+  const shape = broken ? { kind: "json", isOdd: true } : shapeOf(task, answer);
   const Drawn = DRAWN[shape.kind];
   const document = answer.blob ? { content_type: answer.blob.type, bytes: answer.blob.size } : answer.document;
   const tabs = [...(Drawn ? [["shown", NAMES[shape.kind]]] : []), ["json", "JSON"]];
@@ -41,6 +42,7 @@ export function Result({ task, inputs, files, answer }) {
   return html`<div class="stack g3 result">
     <div class="row wrap"><${Tabs} label="Result as" tabs=${tabs} value=${now} onChange=${setTab} controls=${panel} /><span class="sp"></span>
       <${Actions} task=${task} shape=${shape} answer=${answer} document=${document} /></div>
+    ${shape.isOdd && html`<${Note} title="Shown as it came"><p class="t2">This isn’t shaped like the answers of this task, so here it is as JSON.</p><//>`}
     <div id=${panel} role="tabpanel" aria-label=${tabs.find(([id]) => id === now)[1]}>${now === "json"
       ? html`<${JsonTree} value=${document} />`
       : html`<${Drawn} ...${shape} inputs=${inputs} files=${files} answer=${answer} task=${task} />`}</div></div>`;

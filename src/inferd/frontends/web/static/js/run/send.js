@@ -85,7 +85,18 @@ async function settle(request, streamed) {
   const usage = tokensIn(served.usage);
   if (!type.startsWith("application/json")) return { served, blob: request.response, ...usage };
   const body = streamed ? request.responseText : await request.response.text();
-  return { served, document: JSON.parse(body), ...usage };
+  return { served, document: parsed(body, request), ...usage };
+}
+
+function parsed(body, request) {
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw new Problem({
+      status: request.status, error: "The answer says that it is JSON, and isn’t",
+      hint: "Run it again, or ask another place.", requestId: request.getResponseHeader("X-Request-Id") ?? "",
+    });
+  }
 }
 
 const isEvents = (request) => (request.getResponseHeader("Content-Type") ?? "").startsWith("text/event-stream");
@@ -115,7 +126,7 @@ function lost(request) {
   return new Problem({
     status: request.status,
     error: began ? "The answer stopped before its end" : "The node isn’t answering",
-    hint: began ? "Run it again. What has arrived is still here." : "It may have stopped, or refused a request this large. What you typed is still here.",
+    hint: began ? "Run it again. What has arrived is still here." : "It may have stopped, or refused a request this large.",
     requestId: began ? request.getResponseHeader("X-Request-Id") ?? "" : "",
   });
 }

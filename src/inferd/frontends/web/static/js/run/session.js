@@ -1,6 +1,7 @@
 // One place's run from beginning to end: what the dialog and each column of Compare hold.
 import { useEffect, useRef, useState } from "../lib.js";
 import { newRequestId } from "../api.js";
+import { placeName } from "../ui.js";
 import { send } from "./send.js";
 import { advance, atFirst } from "./steps.js";
 
@@ -49,7 +50,7 @@ class Running {
 
   async ask(ask) {
     const heard = ({ detail: { topic, data } }) => {
-      if (topic === "inference" && data.request_id === ask.requestId) this.#step({ kind: "stage", data });
+      if (topic === "inference" && data.request_id === ask.requestId) this.#step({ kind: "stage", data: { ...data, backend: data.backend && placeName(data.backend) } });
     };
     addEventListener("inferd:event", heard);
     const clock = setInterval(() => this.#change({}), 100);

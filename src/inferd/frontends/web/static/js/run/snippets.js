@@ -14,7 +14,7 @@
  * @property {string} output a file's name where the answer is one, else ""
  */
 
-export const LANGUAGES = [["curl", "cURL"], ["python", "Python"], ["node", "Node.js"]];
+export const LANGUAGES = [["curl", "cURL"], ["python", "Python"], ["node", "JavaScript"]];
 
 /** Return a snippet: `language` is curl, python or node. */
 export const snippet = (language, call) => ({ curl, python, node })[language](call);

@@ -10,7 +10,7 @@ export const score = (value) => (Math.abs(value) >= 0.01 || value === 0 ? value.
 function Scored({ rows, head, high }) {
   const [shown, setShown] = useState(STEP);
   const most = high ?? Math.max(1, ...rows.map((row) => row.score));
-  return html`<table class="tbl res-t"><thead><tr><th scope="col">${head}</th><th scope="col">Score</th></tr></thead>
+  return html`<table class="tbl res-t res-2"><thead><tr><th scope="col">${head}</th><th scope="col">Score</th></tr></thead>
       <tbody>${rows.slice(0, shown).map((row, index) => html`<tr key=${index}><td>${row.label}</td><td class="res-s"><div class="row"><span class="num s">${score(row.score)}</span><${Bar} share=${row.score / most} label="${Math.round((row.score / most) * 100)} percent" /></div></td></tr>`)}</tbody></table>
     ${rows.length > shown && html`<button type="button" class="btn s" onClick=${() => setShown(rows.length)}>Show all ${rows.length}</button>`}`;
 }

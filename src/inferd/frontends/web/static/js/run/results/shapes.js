@@ -10,7 +10,7 @@ export const unwrapped = (document) =>
   (isObject(document) && Object.keys(document).length === 1 && "result" in document ? document.result : document);
 
 /**
- * Return `{kind, …}`: how to draw an answer. `json` where nothing better is known.
+ * Return `{kind, …}`: how to draw an answer. `json` where nothing better is known; `isOdd` where its task promises more.
  * @param {{name: string, output: string}} task
  * @param {{blob?: Blob, document?: unknown, text?: string}} answer
  */
@@ -18,7 +18,7 @@ export function shapeOf(task, answer) {
   if (answer.blob) return { kind: "media", blob: answer.blob };
   const value = unwrapped(answer.document);
   const found = SHAPES[task.output]?.(value) ?? plainText(value) ?? tabled(value);
-  return found ?? { kind: "json" };
+  return found ?? { kind: "json", isOdd: task.output in SHAPES && task.output !== "json" };
 }
 
 const SHAPES = {
@@ -44,6 +44,7 @@ function plainText(value) {
 
 function labelled(value) {
   if (isObject(value) && Array.isArray(value.labels) && Array.isArray(value.scores)) {
+    if (value.labels.length !== value.scores.length || !value.scores.every((score) => typeof score === "number")) return null;
     return { kind: "labels", labels: value.labels.map((label, index) => ({ label: String(label), score: value.scores[index] })) };
   }
   const list = Array.isArray(value) && value.length === 1 && Array.isArray(value[0]) ? value[0] : isScored(value) ? [value] : value;
