@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.node.nodes import RunningNode
+from tests.pages.conftest import StartNode
 from tests.pages.steps import MINILM, SENTIMENT, WORDS, list_models, wait_until_in_flight
 
 pytestmark = [pytest.mark.extra, pytest.mark.asyncio(loop_scope="session")]
@@ -66,3 +67,34 @@ async def test_after_the_example_the_keys_run_all(page: Page, laptop: RunningNod
     await page.evaluate("document.activeElement.blur()")
     await page.keyboard.press("Control+Enter")
     await expect(page.locator(".cmp .rcpt")).to_have_count(2)
+
+
+async def test_a_place_that_is_lost_says_why_and_leaves_the_others(
+    page: Page, start_node: StartNode
+) -> None:
+    team = start_node("team", {"INFERENCE_SHARED_SECRET": "word"})
+    environment = {
+        "REMOTE_INFERENCE_ENABLED": "true",
+        "REMOTE_INFERENCE_ENDPOINT": f"{team.url}/inference",
+        "REMOTE_INFERENCE_TOKEN": "word",
+    }
+    mine = start_node("mine", environment, toml='[server]\nname = "mine"\n')
+    query = f"task={SENTIMENT}&model={MINILM}@local&model={MINILM}@remote-1&model={MINILM}"
+    await page.goto(f"{mine.url}/compare?{query}")
+    columns = page.locator(".cmp > section")
+    await expect(columns.nth(0)).to_contain_text("Only on mine")
+    await expect(columns.nth(1)).to_contain_text("Only on remote-1")
+    team.kill()
+    await page.get_by_role("button", name="Use the example").click()
+    await page.get_by_role("button", name="Run 3 side by side").click()
+    await expect(columns.nth(1).get_by_role("alert")).to_be_visible()
+    await page.reload()
+    await expect(columns).to_have_count(3)
+    await expect(columns.nth(0)).to_contain_text("Only on mine")
+    await expect(columns.nth(1)).to_contain_text("Can’t run here now")
+    await expect(columns.nth(1)).to_contain_text("remote-1")
+    await page.get_by_role("button", name="Use the example").click()
+    await page.get_by_role("button", name="Run 2 side by side").click()
+    for each in (0, 2):
+        await expect(columns.nth(each).locator(".rcpt")).to_contain_text("mine")
+    await expect(columns.nth(1)).to_contain_text("Left out")

@@ -13,7 +13,7 @@ import { initialValues } from "./run/values.js";
 const given = pageData.compare;
 const root = document.querySelector("[data-compare]");
 const known = new Map(given.choices.map((choice) => [choice.value, choice]));
-const nameOf = (choice) => (choice.backend ? `${choice.model} on ${choice.backend}` : choice.model);
+const nameOf = (choice) => (choice.backend ? `${choice.model} on ${choice.place}` : choice.model);
 
 /** Another task has other models: its page is another one. */
 document.getElementById("cmp-task").addEventListener("change", (event) => event.currentTarget.form.requestSubmit());
@@ -28,6 +28,9 @@ function Compare() {
   const [states, setStates] = useState({});
   const form = useRef(null);
   const columns = useRef({});
+  const back = useBack();
+  const isDead = (value) => Boolean(known.get(value).reason) && !back.has(value);
+  const alive = chosen.filter((value) => !isDead(value));
   const running = chosen.filter((value) => states[value]?.phase === "running");
 
   useEffect(() => {
@@ -38,7 +41,7 @@ function Compare() {
   const onError = (name, message) => setErrors((before) => ({ ...before, [name]: message }));
   const onFile = (name, file) => { setFiles((before) => ({ ...before, [name]: file })); onError(name, tooLarge(file, pageData.max_body)); };
   const go = () => {
-    if (running.length || !chosen.length) return;
+    if (running.length || !alive.length) return;
     const { spec, inputs, errors: wrong } = read(task, "", schema, values, files);
     for (const [name, file] of Object.entries(files)) if (tooLarge(file, pageData.max_body)) wrong[name] = tooLarge(file, pageData.max_body);
     setErrors(wrong);
@@ -66,44 +69,59 @@ function Compare() {
     <form class="card pad stack g4" novalidate ref=${form} aria-label="Input" onDragOver=${(event) => schema.files.length && event.preventDefault()} onDrop=${drop} onPaste=${drop} onSubmit=${(event) => { event.preventDefault(); go(); }}>
       <${Fields} schema=${schema} values=${values} files=${files} errors=${errors} onValues=${setValues} onFile=${onFile} onError=${onError} prefix="c" />
       <${Picker} chosen=${chosen} onAdd=${(value) => setChosen([...chosen, value])} />
-      <div class="cmp-acts"><button class="btn pri" disabled=${!chosen.length || running.length > 0}>${running.length ? html`<${Spinner} />${running.length} running` : html`<${Icon} name=${ask ? "again" : "play"} />${chosen.length > 1 ? `Run ${chosen.length} side by side` : "Run inference"}`}</button>
+      <div class="cmp-acts"><button class="btn pri" disabled=${!alive.length || running.length > 0}>${running.length ? html`<${Spinner} />${running.length} running` : html`<${Icon} name=${ask ? "again" : "play"} />${alive.length > 1 ? `Run ${alive.length} side by side` : "Run inference"}`}</button>
         ${running.length > 0 && html`<button type="button" class="btn" onClick=${() => running.forEach((value) => columns.current[value]?.())}><${Icon} name="stop" />Cancel all</button>`}
         <span class="s t3 hide-s"><kbd>${isMac ? "⌘" : "Ctrl"}</kbd> <kbd>↵</kbd> runs</span></div></form>
-    <div class="cmp n${chosen.length} sec">${chosen.map((value) => html`<${Column} key=${value} choice=${known.get(value)} ask=${ask}
+    <div class="cmp n${chosen.length} sec">${chosen.map((value) => html`<${Column} key=${value} choice=${known.get(value)} isDead=${isDead(value)} ask=${ask}
       onState=${(state) => setStates((before) => ({ ...before, [value]: state }))} keepStop=${(stop) => { columns.current[value] = stop; }}
       onRemove=${() => { setChosen(chosen.filter((each) => each !== value)); setStates((before) => ({ ...before, [value]: undefined })); }} />`)}</div>
     <${Figures} chosen=${chosen} states=${states} />
     ${!chosen.length && html`<p class="t2 sec">No model is chosen. Add one above.</p>`}`;
 }
 
+/** The places that couldn't run when the page was made, and can again. */
+function useBack() {
+  const [back, setBack] = useState(new Set());
+  useEffect(() => {
+    const heard = ({ detail: { topic, data } }) => {
+      if (topic !== "backend" || !data.usable) return;
+      const now = given.choices.filter((choice) => choice.reason && choice.backend === data.name);
+      if (now.length) setBack((before) => new Set([...before, ...now.map((choice) => choice.value)]));
+    };
+    addEventListener("inferd:event", heard);
+    return () => removeEventListener("inferd:event", heard);
+  }, []);
+  return back;
+}
+
 function Picker({ chosen, onAdd }) {
-  const left = given.choices.filter((choice) => !chosen.includes(choice.value));
+  const left = given.choices.filter((choice) => !choice.reason && !chosen.includes(choice.value));
   const [value, setValue] = useState("");
   const next = left.some((choice) => choice.value === value) ? value : left[0]?.value ?? "";
   if (chosen.length >= given.most) return html`<p class="hint">${given.most} is the most at once. Take one away to add another.</p>`;
   if (!left.length) return html`<p class="hint">These are all that can run here now.</p>`;
   return html`<div class="cmp-add"><div class="field"><label for="cmp-add">Add a model or place</label>
-      <select class="sel" id="cmp-add" value=${next} onChange=${(event) => setValue(event.currentTarget.value)}>${left.map((choice) => html`<option key=${choice.value} value=${choice.value}>${choice.backend ? `${choice.model}, only on ${choice.backend}` : `${choice.model}, ${choice.label.toLowerCase()}`}</option>`)}</select></div>
+      <select class="sel" id="cmp-add" value=${next} onChange=${(event) => setValue(event.currentTarget.value)}>${left.map((choice) => html`<option key=${choice.value} value=${choice.value}>${choice.backend ? `${choice.model}, only on ${choice.place}` : `${choice.model}, ${choice.label.toLowerCase()}`}</option>`)}</select></div>
     <button type="button" class="btn" onClick=${() => onAdd(next)}><${Icon} name="plus" />Add</button></div>`;
 }
 
-function Column({ choice, ask, onState, onRemove, keepStop }) {
+function Column({ choice, isDead, ask, onState, onRemove, keepStop }) {
   const { run, start, stop } = useRun();
   const { task, schema } = given;
   const name = nameOf(choice);
   const shown = useMemo(() => ask, [run.requestId]);
   useEffect(() => keepStop(stop), []);
   useEffect(() => {
-    if (!ask) return;
+    if (!ask || isDead) return;
     start({ spec: { ...ask.spec, model_id: choice.model }, files: ask.files, backend: choice.backend, streams: schema.streams });
   }, [ask]);
   useEffect(() => onState(run), [run.phase]);
   const isRunning = run.phase === "running";
   return html`<section class="card pad cmp-c" aria-label=${name} aria-busy=${isRunning ? "true" : undefined}>
-    <div class="cmp-h"><div><h2>${choice.model}</h2><${Where} kind=${choice.where} label=${choice.backend ? `Only on ${choice.backend}` : choice.label} /></div>
+    <div class="cmp-h"><div><h2>${choice.model}</h2><${Where} ...${isDead ? { kind: "no", label: choice.label } : choice.backend ? { kind: choice.reason ? "" : choice.where, label: `Only on ${choice.place}` } : { kind: choice.where, label: choice.label }} /></div>
       ${isRunning ? html`<button type="button" class="btn s" aria-label="Cancel ${name}" onClick=${stop}><${Icon} name="stop" />${run.text ? "Stop" : "Cancel"}</button>`
         : html`<button type="button" class="btn ghost icon s" aria-label="Take ${name} away" onClick=${onRemove}><${Icon} name="x" /></button>`}</div>
-    ${run.phase === "idle" ? html`<p class="t3">Its answer appears here.</p>` : html`<${Outcome} run=${run} task=${{ name: task, output: schema.output }} asked=${shown ?? ask} />`}
+    ${run.phase === "idle" && isDead ? html`<div class="stack"><p class="t2">${choice.place && `${choice.place}: `}${choice.reason}</p><p class="t3 s">Left out when the others run.</p></div>` : run.phase === "idle" ? html`<p class="t3">Its answer appears here.</p>` : html`<${Outcome} run=${run} task=${{ name: task, output: schema.output }} asked=${shown ?? ask} />`}
     <p class="vh" role="status">${run.phase === "running" ? "" : spoken(run, name)}</p></section>`;
 }
 
