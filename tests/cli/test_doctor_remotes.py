@@ -34,6 +34,7 @@ def test_proxies_are_not_asked(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
+    cli.environment.setenv("HF_HUB_OFFLINE", "1")
     cli.environment.setenv("REMOTE_INFERENCE_ENABLED", "true")
     cli.environment.setenv("REMOTE_INFERENCE_ENDPOINT", shared_node.url)
     cli.environment.setenv("REMOTE_INFERENCE_TOKEN", "letmein-please")

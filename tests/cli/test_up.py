@@ -54,6 +54,8 @@ def test_a_node_that_is_told_to_stop_leaves_with_status_0(
     assert process.returncode == 0
     assert "Traceback" not in err
     assert "remote off" in out
+    assert "others" not in out
+    assert "Authorization" not in out
     assert not (tmp_path / "node" / "node.json").exists()
 
 
@@ -79,6 +81,18 @@ def test_the_banner_shows_what_runs_and_no_secret(tmp_path: Path) -> None:
     assert "providers.anthropic_api_key has no effect yet" in out
     for secret in secrets.values():
         assert secret not in out + err
+
+
+def test_the_banner_says_where_others_find_the_node(tmp_path: Path) -> None:
+    login = {"INFERENCE_LOGIN_USER": "mira", "INFERENCE_LOGIN_PASSWORD": "correct horse"}
+    with start(tmp_path, "--port", "0", "--host", "0.0.0.0", **login) as process:
+        url = first_url(process)
+        out, _ = stopped(process, signal.SIGTERM)
+    port = url.rpartition(":")[2]
+    [afar] = [line.split()[1] for line in out.splitlines() if line.startswith("  others ")]
+    assert afar.rstrip(",").endswith(f":{port}")
+    assert "127.0.0.1" not in afar
+    assert "-H 'Authorization: Bearer <the token in node.json>'" in out
 
 
 def test_a_taken_port_is_named_with_another_to_choose(cli: Terminal) -> None:

@@ -1,6 +1,8 @@
 """`inferd up`: the node itself."""
 
 import asyncio
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 from inferd.cli.failure import Failure
@@ -32,11 +34,12 @@ def up(*, settings: Settings = SETTINGS) -> None:
 def banner(url: str, loaded: Loaded) -> str:
     """Return what a person wants to know of a node that has just started."""
     config = loaded.config
-    auth = "" if not config.auth.shared_secrets else " -H 'Authorization: Bearer <secret>'"
+    auth = f" -H 'Authorization: Bearer <{key}>'" if (key := _key(loaded)) else ""
     # Other commands look for the node in the same home folder.
     home = f" --home {config.server.home}" if loaded.source("server.home").kind == "flag" else ""
     lines = [
         f"inferd serves at {url}",
+        *(f"  others {each}, from other machines" for each in _from_afar(url, config.server.host)),
         f"  try    curl {url}/v1/embeddings{auth} -H 'Content-Type: application/json' "
         """-d '{"model": "minilm", "input": "Hello"}'""",
         f"  or     {program()} run sentiment-analysis 'The food was wonderful'{home}",
@@ -49,6 +52,30 @@ def banner(url: str, loaded: Loaded) -> str:
         for key in loaded.awaiting()
     ]
     return "\n".join(lines)
+
+
+def _key(loaded: Loaded) -> str:
+    """Return what a caller must show: nothing where this machine's programs need no key."""
+    auth = loaded.config.auth
+    if auth.shared_secrets:
+        return "secret"
+    # Who signs in has a session; a program of the owner's has the node's own token.
+    return "the token in node.json" if auth.login_user is not None else ""
+
+
+def _from_afar(url: str, host: str) -> Iterator[str]:
+    """Yield the address that other machines use, where the node listens on all of its own."""
+    if host not in ("0.0.0.0", "::"):
+        return
+    port = url.rpartition(":")[2]
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            # Nothing is sent: the system only chooses the address that it would be sent from.
+            probe.connect(("192.0.2.1", 9))
+            address = probe.getsockname()[0]
+    except OSError:
+        address = socket.gethostname()
+    yield f"http://{address}:{port}"
 
 
 def _remote(loaded: Loaded) -> str:
