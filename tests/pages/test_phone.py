@@ -64,3 +64,23 @@ async def test_no_page_is_wider_than_the_window(
         await expect(page.locator("main")).to_be_visible()
         await nothing_sideways(page)
         assert not await page.evaluate(SMALL), path
+
+
+async def test_what_is_in_a_row_ends_at_the_margin(open_page: OpenPage, node: RunningNode) -> None:
+    page = await open_page(viewport={"width": 375, "height": 700})
+    await page.goto(f"{node.url}/?task=chat")
+    kinds = await page.locator(".kinds").bounding_box()
+    assert kinds is not None
+    assert kinds["x"] + kinds["width"] <= 375 - 16
+    await page.goto(f"{node.url}/welcome")
+    wide = "(all) => all.filter((each) => each.scrollWidth > each.clientWidth).length"
+    assert await page.locator(".lines pre").evaluate_all(wide) == 0
+    await page.goto(f"{node.url}/?task=juggling")
+    told = await page.get_by_role("alert").bounding_box()
+    tasks = await page.get_by_role("navigation", name="Tasks").bounding_box()
+    assert told is not None
+    assert tasks is not None
+    assert tasks["y"] - told["y"] - told["height"] >= 12
+    await page.goto(f"{node.url}/chat?model=inferd-docs")
+    await expect(page.get_by_role("textbox", name="Message")).to_be_visible()
+    assert await page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
