@@ -39,6 +39,7 @@ async def test_who_isn_t_known_sees_nothing_of_the_node(secrets: tuple[str, ...]
         answer = await browser.send_form("/try", {"task": "chat"})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
+    assert "Go back, and reload the page" in answer.text
     assert ('href="/login"' in answer.text) is bool(secrets)
     assert "node-a" not in answer.text
     assert "lab" not in answer.text.replace("aria-label", "")

@@ -79,6 +79,7 @@ async def test_an_old_form_comes_back_with_its_values_and_a_token_that_works() -
         await browser.visit("/?task=text-generation&run=tiny")
         refused = await browser.send_form("/try", {**ASKED, "csrf": "x" * 43})
         assert refused.status_code == 403
+        assert "Send it again: this is a new one" in refused.text
         assert "keep this</textarea>" in refused.text
         assert f'name="csrf" value="{browser.csrf}"' in refused.text
         assert (await browser.send_form("/try", ASKED)).status_code == 200

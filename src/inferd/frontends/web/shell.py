@@ -82,6 +82,9 @@ async def show_error(exchange: Exchange, error: NodeError) -> None:
 
     Whoever isn't known sees nothing else of the node.
     """
+    problem = problem_of(exchange, error)
+    if isinstance(error, Unauthenticated) and exchange.method == "POST":
+        problem["hint"] = "Go back, and reload the page: it may ask you to sign in."
     html = await render(
         exchange,
         "error.html",
@@ -89,7 +92,7 @@ async def show_error(exchange: Exchange, error: NodeError) -> None:
         title=error.message[:1].upper() + error.message[1:],
         is_known=exchange.principal is not NOBODY,
         may_sign_in=isinstance(error, Unauthenticated) and not _lets_all_in(exchange.context),
-        problem=problem_of(exchange, error),
+        problem=problem,
     )
     await send(exchange, html, status=status_of(error), headers=headers_of(error))
 

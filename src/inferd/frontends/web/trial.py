@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from inferd.core.answer import Served, collect
-from inferd.core.errors import InvalidRequest, NodeError
+from inferd.core.errors import InvalidRequest, NodeError, PermissionDenied
 from inferd.core.request import InferenceRequest, Place
 from inferd.core.tasks import Task, check_name, form, missing_files, task_named
 from inferd.frontends._http.endpoint import note_refusal
@@ -78,7 +78,7 @@ async def run_form(exchange: Exchange) -> None:
     try:
         if sent.fault is not None:
             raise sent.fault
-        exchange.check_csrf(sent.texts.get("csrf", ""))
+        _check_csrf(exchange, sent)
         values["result"] = await _run(exchange, _request(exchange, task, model, sent))
     except NodeError as error:
         status, headers = status_of(error), headers_of(error)
@@ -87,6 +87,15 @@ async def run_form(exchange: Exchange) -> None:
     page = "chat" if task.name == "chat" else "models"
     html = await render(exchange, "trial.html", page=page, title=model or task.label, run=values)
     await send(exchange, html, status=status, headers=headers)
+
+
+def _check_csrf(exchange: Exchange, sent: Sent) -> None:
+    try:
+        exchange.check_csrf(sent.texts.get("csrf", ""))
+    except PermissionDenied as error:
+        raise PermissionDenied(
+            "the form was too old to run", hint="send it again: this is a new one"
+        ) from error
 
 
 def _request(exchange: Exchange, task: Task, model: str, sent: Sent) -> InferenceRequest:
