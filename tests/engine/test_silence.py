@@ -1,10 +1,21 @@
 """A node writes nowhere but into its own home, and so do the libraries that it runs models with."""
 
+import re
 from pathlib import Path
 
 import httpx2
 
 from tests.node.nodes import run_node
+
+SOURCE = Path(__file__).parents[2] / "src" / "inferd"
+
+
+def test_one_module_imports_onnxruntime() -> None:
+    imports = re.compile(
+        r"^ *(?:import|from) onnxruntime(?! import InferenceSession)", re.MULTILINE
+    )
+    found = [path.name for path in SOURCE.rglob("*.py") if imports.search(path.read_text("utf-8"))]
+    assert found == ["runtime.py"]
 
 
 def test_a_node_leaves_nothing_in_its_user_s_home(tmp_path: Path) -> None:
