@@ -159,6 +159,7 @@ def _unlisted(name: str, rows: Mapping[str, Row], here: str) -> Choice:
     if place and place.usable:
         return Choice(name, model, backend, backend, place.tier, place=called)
     reason = (place.reason if place else "") or f"{called} doesn’t offer it now."
+    reason = reason if called in reason else f"{called}: {reason}"
     return Choice(name, model, backend, _LOST, "no", place=called, reason=reason)
 
 

@@ -121,7 +121,7 @@ function Column({ choice, isDead, ask, onState, onRemove, keepStop }) {
     <div class="cmp-h"><div><h2>${choice.model}</h2><${Where} ...${isDead ? { kind: "no", label: choice.label } : choice.backend ? { kind: choice.reason ? "" : choice.where, label: `Only on ${choice.place}` } : { kind: choice.where, label: choice.label }} /></div>
       ${isRunning ? html`<button type="button" class="btn s" aria-label="Cancel ${name}" onClick=${stop}><${Icon} name="stop" />${run.text ? "Stop" : "Cancel"}</button>`
         : html`<button type="button" class="btn ghost icon s" aria-label="Take ${name} away" onClick=${onRemove}><${Icon} name="x" /></button>`}</div>
-    ${run.phase === "idle" && isDead ? html`<div class="stack"><p class="t2">${choice.place && `${choice.place}: `}${choice.reason}</p><p class="t3 s">Left out when the others run.</p></div>` : run.phase === "idle" ? html`<p class="t3">Its answer appears here.</p>` : html`<${Outcome} run=${run} task=${{ name: task, output: schema.output }} asked=${shown ?? ask} />`}
+    ${run.phase === "idle" && isDead ? html`<div class="stack"><p class="t2">${choice.reason}</p><p class="t3 s">Left out when the others run.</p></div>` : run.phase === "idle" ? html`<p class="t3">Its answer appears here.</p>` : html`<${Outcome} run=${run} task=${{ name: task, output: schema.output }} asked=${shown ?? ask} />`}
     <p class="vh" role="status">${run.phase === "running" ? "" : spoken(run, name)}</p></section>`;
 }
 
