@@ -68,6 +68,9 @@ def test_whether_a_payload_fits_is_seen_without_what_the_task_does_not_know(
 def test_long_lists_are_refused_by_their_length() -> None:
     with pytest.raises(PayloadTooLarge, match="more than 20,000 texts"):
         check("feature-extraction", {"inputs": [None] * (MOST_TEXTS + 1)}, {})
+    with pytest.raises(PayloadTooLarge, match="more than 20,000 texts"):
+        labels = "," * MOST_TEXTS
+        check("zero-shot-classification", {**LABELS, "candidate_labels": labels}, {})
     with pytest.raises(PayloadTooLarge, match="more than 10,000 messages"):
         check("chat", {"messages": [None] * (MOST_MESSAGES + 1)}, {})
 

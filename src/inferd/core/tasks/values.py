@@ -141,18 +141,23 @@ def _boolean(field: Field, value: object) -> bool:
     return value
 
 
+def _check_count(field: Field, count: int) -> None:
+    if count > MOST_TEXTS:
+        raise PayloadTooLarge(
+            f"{field.name} holds more than {MOST_TEXTS:,} texts, the most for one request",
+            hint="split it into several requests",
+            details={"param": field.name, "limit": MOST_TEXTS},
+        )
+
+
 def _strings(field: Field, value: object) -> list[str]:
     if isinstance(value, str):
         if not field.comma_separated:
             return [value]
+        _check_count(field, value.count(",") + 1)
         found = list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
     elif isinstance(value, list | tuple):
-        if len(value) > MOST_TEXTS:
-            raise PayloadTooLarge(
-                f"{field.name} holds more than {MOST_TEXTS:,} texts, the most for one request",
-                hint="split it into several requests",
-                details={"param": field.name, "limit": MOST_TEXTS},
-            )
+        _check_count(field, len(value))
         for number, item in enumerate(value):
             if not isinstance(item, str):
                 raise wrong(f"{field.name}[{number}]", "text", item)

@@ -7,7 +7,7 @@ from inferd.core.errors import InvalidRequest
 from inferd.core.request import InferenceRequest, Place
 from inferd.core.result import Result
 from inferd.core.tasks import missing_files, task_named
-from inferd.frontends._http.bodies import read_json, wrong_content_type
+from inferd.frontends._http.bodies import read_json, take_apart, wrong_content_type
 from inferd.frontends._http.directions import directions, place_of
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.relay import Whole, relay
@@ -48,7 +48,7 @@ async def infer(exchange: Exchange) -> None:
 
 
 async def _answer(exchange: Exchange, spec: bytes, files: tuple[File, ...], asked: Context) -> None:
-    request = _request(exchange, spec, files, asked)
+    request = await take_apart(spec, lambda: _request(exchange, spec, files, asked))
     await relay(exchange, request, _Answer(request))
 
 

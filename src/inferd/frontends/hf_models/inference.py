@@ -3,7 +3,7 @@
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Result
 from inferd.core.tasks import Task, task_named
-from inferd.frontends._http.bodies import json_body
+from inferd.frontends._http.bodies import json_body, take_apart
 from inferd.frontends._http.directions import directions
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.relay import Whole, relay
@@ -40,13 +40,13 @@ async def _task(exchange: Exchange, address: Address) -> None:
         await _file(exchange, address.model, task, body)
         return
     asked = directions(exchange.headers, exchange.context.clock)
-    came = hf_client_requests.decode(body)
-    request = hf_client_requests.decode_request(
-        task or find_task(exchange, address.model, came),
-        came,
-        id=exchange.request_id,
-        model=address.model,
-        **asked,
+    came = await take_apart(body, lambda: hf_client_requests.decode(body))
+    found = task or find_task(exchange, address.model, came)
+    request = await take_apart(
+        body,
+        lambda: hf_client_requests.decode_request(
+            found, came, id=exchange.request_id, model=address.model, **asked
+        ),
     )
     await relay(exchange, request, _Answer(exchange, request, details=came.details))
 
@@ -64,15 +64,25 @@ async def _file(exchange: Exchange, model: str, task: Task | None, body: Begun) 
 
 async def _chat(exchange: Exchange, model: str) -> None:
     asked = directions(exchange.headers, exchange.context.clock)
-    body = openai_chat.with_model(await json_body(exchange), model)
-    request = openai_chat.decode_request(body, id=exchange.request_id, **asked)
+    sent = await json_body(exchange)
+
+    def read() -> InferenceRequest:
+        body = openai_chat.with_model(sent, model)
+        return openai_chat.decode_request(body, id=exchange.request_id, **asked)
+
+    request = await take_apart(sent, read)
     await relay(exchange, request, _Chat(exchange, request))
 
 
 async def _completion(exchange: Exchange, model: str) -> None:
     asked = directions(exchange.headers, exchange.context.clock)
     body = await json_body(exchange)
-    request = openai_completions.decode_request(body, id=exchange.request_id, model=model, **asked)
+    request = await take_apart(
+        body,
+        lambda: openai_completions.decode_request(
+            body, id=exchange.request_id, model=model, **asked
+        ),
+    )
     await relay(exchange, request, _Completion(exchange, request))
 
 
