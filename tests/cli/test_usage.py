@@ -95,7 +95,7 @@ def test_a_file_that_is_no_ledger_is_told_as_such(cli: Terminal) -> None:
     outcome = cli("usage")
     assert outcome.status == 1
     assert "can't be read" in outcome.err
-    assert "move the file away" in outcome.err
+    assert "move ledger.db out" in outcome.err
     cli.environment.setenv("HF_HUB_OFFLINE", "1")
     told = cli("doctor", "--port", "0").out
     assert "ledger: the ledger" in " ".join(told.split())

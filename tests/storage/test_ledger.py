@@ -82,7 +82,7 @@ def test_what_is_no_ledger_is_told_as_such(tmp_path: Path) -> None:
     garbage, folder = tmp_path / "garbage.db", tmp_path / "folder.db"
     garbage.write_bytes(b"no database" * 999)
     folder.mkdir()
-    for path, advice in ((garbage, "move the file away"), (folder, "must be an SQLite file")):
+    for path, advice in ((garbage, "move garbage.db out"), (folder, "must be an SQLite file")):
         ledger = Ledger(path)
         with pytest.raises(LedgerBroken, match="can't be read") as caught:
             ledger.totals(["model"])

@@ -68,7 +68,7 @@ def _asked(home: Home, question: Callable[[Ledger], list[T]]) -> list[T]:
     try:
         return question(ledger)
     except LedgerBroken as error:
-        raise Failure(error.message, hint=error.hint) from error
+        raise Failure(f"{error.message}: {home.ledger}", hint=error.hint) from error
     finally:
         ledger.close()
 

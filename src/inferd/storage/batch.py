@@ -9,6 +9,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from inferd.core.clock import Clock
+from inferd.core.errors import NodeError
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +71,9 @@ class Batch(Generic[T]):
         # A full disk or a locked file must not end the node: the records wait.
         if error is not None:
             if not self._is_failing:
-                what = "the %s can't be written; its records wait in memory"
-                logger.error(what, self._what, exc_info=error)
+                what = "the %s can't be written; its records wait in memory: %s"
+                trace = None if isinstance(error, NodeError) else error
+                logger.error(what, self._what, error, exc_info=trace)
             newer = list(self._waiting)
             self._waiting.clear()
             self._waiting.extend(records + newer)

@@ -110,14 +110,16 @@ class Ledger:
         """Say what SQLite or the disk complains of in words for the node's owner."""
         from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
+        name = self._path.name
         try:
             yield
         except (SQLAlchemyError, OSError) as error:
             said = str(error.orig) if isinstance(error, DatabaseError) else ""
             hint = _HINT
             if any(sign in said for sign in _NOT_OURS):
-                hint = "move the file away: the node begins a new one"
-            raise LedgerBroken(f"the ledger {self._path} can't be {wanted}", hint=hint) from error
+                hint = f"move {name} out of the node's home folder: it begins a new one"
+            # Callers from afar read this: where the folder is, is none of their business.
+            raise LedgerBroken(f"the ledger {name} can't be {wanted}", hint=hint) from error
 
     def _open(self) -> "Engine":
         if self._engine is not None and not self._path.exists():

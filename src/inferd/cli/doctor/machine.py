@@ -88,7 +88,7 @@ def ledger(path: Path) -> Iterator[Check]:
         book.latest(1)
         yield Check(what="ledger", found=f"{file} can be read")
     except LedgerBroken as error:
-        yield fail("ledger", error.message, error.hint)
+        yield fail("ledger", f"{error.message}: {file}", error.hint)
     finally:
         book.close()
 
