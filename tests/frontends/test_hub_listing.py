@@ -12,7 +12,7 @@ from inferd.core.tasks import TASKS
 from inferd.hub import Settings, open_hub
 from tests.clocks import HandClock
 from tests.frontends.fakes import HELLO, FakeBackend, hangs, says
-from tests.frontends.nodes import Node, open_node
+from tests.frontends.nodes import OWNER_TOKEN, Node, open_node
 from tests.hub.standin import MODES_THAT_FAIL, Mode, StandIn, many, model, stand_in
 
 TASK = "text-generation"
@@ -107,6 +107,25 @@ async def test_what_the_node_has_itself_is_shown_though_the_hub_fails() -> None:
     assert "x-hf-error" not in quiet.headers
     assert answer.headers["x-hf-retry-after"] == "30"
     assert "x-hf-retry-after" not in quiet.headers
+
+
+async def test_only_who_runs_the_node_is_told_how_to_mend_it() -> None:
+    settings = Settings(endpoint="http://127.0.0.1:9", timeout=5, patience=5)
+    own = FakeBackend(says(*HELLO))
+    async with (
+        open_hub(settings, clock=HandClock()) as hub,
+        open_node(own, hub=hub, secrets=["s"]) as node,
+    ):
+        pages = [
+            await node.client.get(
+                f"/?task={TASK}&ask=hub", headers={"Authorization": f"Bearer {key}"}
+            )
+            for key in (OWNER_TOKEN, "s")
+        ]
+    told, quiet = (page.text.partition('class="hub"')[2][:600] for page in pages)
+    assert "hub.endpoint" in told
+    assert "hub.endpoint" not in quiet
+    assert "The list comes back by itself." in quiet
 
 
 async def test_a_search_is_the_hub_s_to_answer() -> None:

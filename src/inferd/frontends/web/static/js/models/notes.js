@@ -46,7 +46,7 @@ export function Empty({ filters, label, among, takesAny, onClear }) {
   const clear = (event) => { event.preventDefault(); onClear(); };
   const isNarrow = filters.q || filters.gated || filters.runnable;
   return html`<div class="empty">
-    ${isNarrow && html`<h2>${filters.q ? `Nothing called ‘${filters.q}’ among ${among}` : `None of ${among} is like that`}</h2>
+    ${isNarrow && html`<h2>${filters.q ? `Nothing called ‘${filters.q}’${among ? ` among ${among}` : ""}` : among ? `None of ${among} is like that` : "None is listed"}</h2>
       <p><a href=${addressOf({ task: filters.task })} onClick=${clear}>Clear the filter</a></p>`}
     ${!isNarrow && takesAny && html`<h2>No model is listed for ${label.toLowerCase()} yet</h2>`}
     ${!isNarrow && !takesAny && html`<h2>Nothing here can do ${label.toLowerCase()} yet</h2>
