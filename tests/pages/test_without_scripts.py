@@ -59,4 +59,4 @@ async def test_a_question_is_answered(open_page: OpenPage, node: RunningNode) ->
     await page.get_by_label("Ask inferd-docs").fill("How do I add a backend?")
     await page.get_by_role("button", name="Ask", exact=True).click()
     await expect(page.locator(".rcpt")).to_contain_text("Seen by nobody else")
-    await expect(page.locator(".prose").first).to_contain_text("backend")
+    await expect(page.locator(".result")).to_contain_text("backend")
