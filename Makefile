@@ -18,10 +18,10 @@ run: setup ## Start a node; ARGS="--port 9000" passes options on.
 	@$(BIN)/inferd up $(ARGS)
 
 test: setup-dev ## Run the tests: 3 minutes at most, no network; ARGS="-k name" picks some.
-	@$(BIN)/pytest -m 'not extra' $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m 'not extra' $(ARGS)
 
 test-all: setup-dev ## Run every test, those too that need npm, apt or other environments.
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 check: setup-dev ## Format, lint, types, import contracts, generated documents, vendored files.
 	@$(BIN)/ruff format --check

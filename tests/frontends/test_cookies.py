@@ -3,6 +3,7 @@
 import base64
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from tests.clocks import HandClock
 KEY = b"k" * 32
 CLOCK = HandClock()
 OURS = Sessions(KEY, node="node-a", clock=CLOCK)
-OWN = OURS.start("user:mira", credential=b"one")
+OWN = msgspec.structs.replace(OURS.start("user:mira", credential=b"one"), nonce="of-this-test")
 TEXT = OURS.text(OWN)
 
 

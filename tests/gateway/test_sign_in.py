@@ -13,7 +13,9 @@ from inferd.gateway.admission.sign_in import NotLetIn, SignIn
 from inferd.gateway.admission.tries import Guesses, Tries
 from tests.clocks import HandClock
 
-HASHED = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("wörter")
+HASHED = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(
+    "wörter", salt=b"salt of this test"
+)
 
 
 def door(password: str = "wörter", *, clock: HandClock | None = None) -> SignIn:
