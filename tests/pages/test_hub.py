@@ -46,14 +46,14 @@ async def test_a_thousand_rows_come_as_one_scrolls(page: Page, node: RunningNode
     count = page.locator(".count")
     await expect(count).to_have_text(re.compile(r"^\d+ models so far$"))
     last = page.locator("tbody tr[data-id='org-13/model-0999']")
-    for _ in range(60):
-        if await last.count():
-            break
-        await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-        await page.evaluate(
-            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-        )
-        await expect(page.locator(".bone")).to_have_count(0)
+    await page.wait_for_function(
+        """() => {
+          scrollTo(0, document.documentElement.scrollHeight);
+          return document.querySelector("tbody tr[data-id='org-13/model-0999']");
+        }""",
+        polling=100,
+        timeout=30_000,
+    )
     await expect(last).to_contain_text("model-0999")
     await expect(last).to_have_attribute("aria-rowindex", "1001")
     await expect(count).to_have_text("1,000 models")
