@@ -8,7 +8,8 @@ const today = (at) => new Date(at).toDateString() === new Date().toDateString();
 
 function Renaming({ conversation, onDone }) {
   const field = useRef(null);
-  useLayoutEffect(() => field.current?.select(), []);
+  // Set once: a value among its properties would be put back at each redraw, while somebody types.
+  useLayoutEffect(() => { field.current.value = conversation.title; field.current.select(); }, []);
   const keep = () => {
     if (!field.current) return;
     const title = field.current.value.trim().slice(0, 120);
@@ -19,7 +20,7 @@ function Renaming({ conversation, onDone }) {
     if (event.key === "Enter") { event.preventDefault(); keep(); }
     if (event.key === "Escape") { event.stopPropagation(); onDone(); }
   };
-  return html`<input class="in ren" ref=${field} aria-label=${`New name of ‘${conversation.title}’`} value=${conversation.title} onKeyDown=${key} onBlur=${keep} />`;
+  return html`<input class="in ren" ref=${field} aria-label=${`New name of ‘${conversation.title}’`} onKeyDown=${key} onBlur=${keep} />`;
 }
 
 /** Ask once: what is deleted here is kept nowhere else. */
