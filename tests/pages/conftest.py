@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.node.nodes import RunningNode, run_node
 
@@ -46,6 +46,9 @@ kind = "echo"
 models = ["acme/stuck-here"]
 options = { delay = 900.0 }
 """
+
+# A model loads on first use, and other tests want the same cores.
+expect.set_options(timeout=20_000)
 
 StartNode = Callable[..., RunningNode]
 OpenPage = Callable[..., Awaitable[Page]]
