@@ -4,6 +4,7 @@ from inferd.core.request import InferenceRequest
 from inferd.core.result import Result
 from inferd.core.tasks import Task, task_named
 from inferd.frontends._http.bodies import json_body, take_apart
+from inferd.frontends._http.chat_voice import ChatVoice
 from inferd.frontends._http.directions import directions
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.relay import Whole, relay
@@ -71,7 +72,7 @@ async def _chat(exchange: Exchange, model: str) -> None:
         return openai_chat.decode_request(body, id=exchange.request_id, **asked)
 
     request = await take_apart(sent, read)
-    await relay(exchange, request, _Chat(exchange, request))
+    await relay(exchange, request, ChatVoice(exchange, request))
 
 
 async def _completion(exchange: Exchange, model: str) -> None:
@@ -111,26 +112,6 @@ class _Answer:
 
     def events(self, model: str) -> hf_client_results.StreamEncoder:
         return hf_client_results.StreamEncoder()
-
-
-class _Chat:
-    """A completion of a conversation, as TGI tells it: that is, as OpenAI does."""
-
-    def __init__(self, exchange: Exchange, request: InferenceRequest) -> None:
-        self._request = request
-        self._id = f"chatcmpl-{exchange.request_id}"
-        self._created = int(exchange.context.clock.wall())
-
-    def whole(self, result: Result) -> Whole:
-        model = result.finish.model or self._request.model
-        return Whole(
-            body=openai_chat.encode_result(result, id=self._id, model=model, created=self._created)
-        )
-
-    def events(self, model: str) -> openai_chat.ChunkEncoder:
-        return openai_chat.ChunkEncoder(
-            self._id, model, self._created, include_usage=openai_chat.wants_usage(self._request)
-        )
 
 
 class _Completion:

@@ -7,6 +7,7 @@ from inferd.core.errors import ModelNotFound
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Result
 from inferd.frontends._http.bodies import json_body, take_apart
+from inferd.frontends._http.chat_voice import ChatVoice
 from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.directions import directions
 from inferd.frontends._http.endpoint import resource
@@ -49,7 +50,7 @@ async def chat_completions(exchange: Exchange) -> None:
     )
     if request.model == _NO_MODEL and _PYTHON_CLIENT in exchange.headers.get("user-agent", ""):
         request = msgspec.structs.replace(request, model="")
-    await relay(exchange, request, _Chat(exchange, request))
+    await relay(exchange, request, ChatVoice(exchange, request))
 
 
 async def embeddings(exchange: Exchange) -> None:
@@ -77,29 +78,6 @@ async def model(exchange: Exchange) -> None:
             await exchange.reply_json(row)
             return
     raise ModelNotFound(f"there is no model called {name[:200]}", hint="GET /v1/models lists them")
-
-
-class _Chat:
-    """A completion, told as OpenAI tells it."""
-
-    def __init__(self, exchange: Exchange, request: InferenceRequest) -> None:
-        self._request = request
-        self._id = f"chatcmpl-{exchange.request_id}"
-        self._created = int(exchange.context.clock.wall())
-
-    def whole(self, result: Result) -> Whole:
-        model = result.finish.model or self._request.model
-        return Whole(
-            body=openai_chat.encode_result(result, id=self._id, model=model, created=self._created)
-        )
-
-    def events(self, model: str) -> openai_chat.ChunkEncoder:
-        return openai_chat.ChunkEncoder(
-            self._id,
-            model,
-            self._created,
-            include_usage=openai_chat.wants_usage(self._request),
-        )
 
 
 class _Embeddings:
