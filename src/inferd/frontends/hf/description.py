@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from inferd.core.tasks import TASKS, json_schema
-from inferd.frontends.hf.listing import SORTS, ModelRow
+from inferd.frontends._http.model_rows import ModelRow
+from inferd.frontends.hf.listing import SORTS
 from inferd.gateway.browse import TaskCount
 
 _REFS = "#/components/schemas/{name}"

@@ -1,57 +1,18 @@
 """GET /models: the tasks, or one task's models and where each runs."""
 
 import math
-from collections.abc import Iterable
 from urllib.parse import urlencode
-
-import msgspec
 
 from inferd.core.errors import UnsupportedTask
 from inferd.core.tasks import Task, supported_tasks, task_named
 from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
+from inferd.frontends._http.model_rows import rows
 from inferd.gateway.browse import MOST_ROWS, Page, Query, Sort
-from inferd.gateway.catalogue import Placement, Row, Verdict
 
 SORTS: tuple[Sort, ...] = ("trending", "downloads", "likes", "name")
 MOST_SEARCH = 200
 _MOST_CURSOR = 1000
-
-
-class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A model. What nobody tells is null, and `gated` is "false"."""
-
-    id: str
-    likes: int | None
-    trendingScore: float | None  # noqa: N815  the Hub's spelling
-    downloads: int | None
-    gated: str
-    tasks: tuple[str, ...]
-    runs: tuple[Placement, ...]
-    size_bytes: int | None
-    parameters: int | None
-    library: str | None
-    verdict: Verdict
-
-
-def rows(found: Iterable[Row]) -> list[ModelRow]:
-    """Return the catalogue's rows as this API shows them."""
-    return [
-        ModelRow(
-            id=row.id,
-            likes=row.likes,
-            trendingScore=row.trending_score,
-            downloads=row.downloads,
-            gated=row.gated,
-            tasks=row.tasks,
-            runs=row.places,
-            size_bytes=row.size_bytes,
-            parameters=row.parameters,
-            library=row.library,
-            verdict=row.verdict,
-        )
-        for row in found
-    ]
 
 
 async def models(exchange: Exchange) -> None:

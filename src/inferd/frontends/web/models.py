@@ -8,6 +8,7 @@ from inferd.core.errors import InvalidRequest, PermissionDenied, UnsupportedTask
 from inferd.core.request import Action
 from inferd.core.tasks import check_name, task_named
 from inferd.frontends._http.exchange import Exchange
+from inferd.frontends._http.model_rows import row_of
 from inferd.frontends.web import figures, model_filters, spreadsheet, trial
 from inferd.frontends.web.model_filters import ROWS_A_PAGE, SORTS, Filters
 from inferd.frontends.web.shell import may, show
@@ -102,16 +103,7 @@ async def send_csv(exchange: Exchange) -> None:
 def facts(row: Row) -> dict[str, object]:
     """Return a row in the shape of `GET /models`, which the page's script reads too."""
     return {
-        "id": row.id,
-        "likes": row.likes,
-        "trendingScore": row.trending_score,
-        "downloads": row.downloads,
-        "gated": row.gated,
-        "runs": msgspec.to_builtins(row.places),
-        "size_bytes": row.size_bytes,
-        "parameters": row.parameters,
-        "library": row.library,
-        "verdict": msgspec.to_builtins(row.verdict),
+        **msgspec.to_builtins(row_of(row)),
         "sub": _second_line(row),
         "also": _also(row),
     }
