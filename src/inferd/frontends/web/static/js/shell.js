@@ -10,6 +10,7 @@ const line = document.querySelector("[data-offline]");
 const dots = document.querySelectorAll("[data-live]");
 let lostAt = 0;
 let ticking = 0;
+let wasAway = false;
 
 function showLost() {
   if (!line) return;
@@ -20,11 +21,12 @@ function showLost() {
 function onState(live) {
   for (const dot of dots) dot.classList.toggle("lost", !live);
   if (live) {
-    const wasLost = lostAt > 0;
+    const missed = lostAt > 0 || wasAway;
     lostAt = 0;
+    wasAway = false;
     clearInterval(ticking);
     if (line) line.hidden = true;
-    if (wasLost) dispatchEvent(new CustomEvent("inferd:back"));
+    if (missed) dispatchEvent(new CustomEvent("inferd:back"));
   } else if (!lostAt) {
     lostAt = Date.now();
     showLost();
@@ -36,7 +38,7 @@ function onState(live) {
 // One line a page: everyone else listens to `inferd:event` on the window.
 let stop = null;
 function listen() {
-  if (document.hidden) { stop?.(); stop = null; return; }
+  if (document.hidden) { stop?.(); stop = null; wasAway = true; return; }
   stop ??= events(["status", "backend", "inference"], (topic, data) => dispatchEvent(new CustomEvent("inferd:event", { detail: { topic, data } })), onState);
 }
 document.addEventListener("visibilitychange", listen);
