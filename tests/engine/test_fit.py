@@ -3,7 +3,7 @@
 import pytest
 
 from inferd.core.hub import HubModel
-from inferd.engine.fit import Engine, Machine, judge, needed_bytes, size_words, this_machine
+from inferd.engine.fit import Engine, Machine, judge, needed_bytes, this_machine
 
 GB = 10**9
 TRANSFORMERS = Engine(
@@ -53,14 +53,6 @@ def test_without_a_size_the_parameters_tell() -> None:
     assert needed_bytes(whole) == 24 * GB
     assert needed_bytes(packed) == round(7.2 * GB)
     assert needed_bytes(HubModel(id="a/b")) is None
-
-
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [(7.3e9, "7.3 GB"), (1.42e11, "142 GB"), (2.4e7, "24 MB"), (1e12, "1.0 TB"), (900, "1 kB")],
-)
-def test_sizes_in_words(size: float, words: str) -> None:
-    assert size_words(size) == words
 
 
 def test_this_machine_has_memory() -> None:

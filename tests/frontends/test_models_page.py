@@ -299,8 +299,5 @@ def test_figures_are_short(figure: float | None, written: str) -> None:
     assert figures.compact(figure) == written
 
 
-def test_sizes_and_ages_are_said_in_their_own_units() -> None:
-    assert [figures.size(n) for n in (9, 412_000, 7_300_000_000, 142e9)] == [
-        "9 B", "412 kB", "7.3 GB", "142 GB",
-    ]  # fmt: skip
+def test_ages_are_said_in_their_own_units() -> None:
     assert [figures.ago(n) for n in (3, 240, 7300)] == ["3 s", "4 min", "2 h"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from inferd.core.hub import HubModel
+from inferd.core.words import size_words
 
 _OVERHEAD = 1.2
 """What a model takes in memory beside its weights: activations, a cache, the runtime."""
@@ -78,15 +79,6 @@ def needed_bytes(model: HubModel) -> int | None:
         width = _GGUF_BYTES if _library(model) == "gguf" else _USUAL_BYTES
         return round(model.parameters * width * _OVERHEAD)
     return None
-
-
-def size_words(size: float) -> str:
-    """Write a size as people do: `7.3 GB`, `142 GB`, `24 MB`."""
-    for unit, step in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if size >= step:
-            figure = size / step
-            return f"{figure:.1f} {unit}" if figure < 9.95 else f"{figure:.0f} {unit}"
-    return f"{max(size / 1e3, 1):.0f} kB"
 
 
 def _library(model: HubModel) -> str:

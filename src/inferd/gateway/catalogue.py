@@ -8,7 +8,8 @@ import msgspec
 from inferd.core.backend import Model
 from inferd.core.hub import HubModel
 from inferd.core.request import Action, Principal, Tier
-from inferd.engine.fit import Machine, judge, size_words
+from inferd.core.words import size_words
+from inferd.engine.fit import Machine, judge
 from inferd.gateway.admission.policy import Policy
 from inferd.gateway.routing.pool import Member
 from inferd.gateway.routing.router import source_of

@@ -1,7 +1,6 @@
 """Figures as the page writes them: the twin of static/js/words.js."""
 
 _STEPS = ("", "k", "M", "B", "T")
-_SIZES = ("B", "kB", "MB", "GB", "TB")
 
 
 def compact(figure: float | None) -> str:
@@ -13,16 +12,6 @@ def compact(figure: float | None) -> str:
         figure /= 1000
         step += 1
     return f"{round(figure, 1):.1f}".removesuffix(".0") + _STEPS[step]
-
-
-def size(count: float) -> str:
-    """Write a number of bytes: `7.3 GB`, `412 kB`."""
-    unit = 0
-    while count >= 1000 and unit < len(_SIZES) - 1:
-        count /= 1000
-        unit += 1
-    digits = 1 if unit and count < 10 else 0
-    return f"{count:.{digits}f} {_SIZES[unit]}"
 
 
 def duration(seconds: float) -> str:

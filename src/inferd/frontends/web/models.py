@@ -7,6 +7,7 @@ import msgspec
 from inferd.core.errors import InvalidRequest, PermissionDenied, UnsupportedTask
 from inferd.core.request import Action
 from inferd.core.tasks import check_name, task_named
+from inferd.core.words import size_words
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.model_rows import row_of
 from inferd.frontends.web import figures, model_filters, spreadsheet, trial
@@ -122,7 +123,7 @@ def _second_line(row: Row) -> str:
     if row.parameters:
         said.append(f"{figures.compact(row.parameters)} parameters")
     if row.size_bytes:
-        said.append(figures.size(row.size_bytes))
+        said.append(size_words(row.size_bytes))
     if row.library:
         said.append(row.library)
     return " · ".join(said)

@@ -6,6 +6,7 @@ from inferd.core.answer import Served, collect
 from inferd.core.errors import InvalidRequest, NodeError, PermissionDenied
 from inferd.core.request import InferenceRequest, Place
 from inferd.core.tasks import Task, check_name, form, missing_files, task_named
+from inferd.core.words import size_words
 from inferd.frontends._http.endpoint import note_refusal
 from inferd.frontends._http.errors import headers_of, status_of
 from inferd.frontends._http.exchange import Exchange
@@ -55,7 +56,7 @@ def form_values(
         "advanced": [draw_field(field, sent) for field in known.parameters],
         "files": form(known)["files"],
         "remote": sent.texts.get("use_remote") == "true",
-        "most": figures.size(MOST_BYTES),
+        "most": size_words(MOST_BYTES),
         "problem": None,
         "result": None,
     }

@@ -29,7 +29,7 @@ export function bytes(n) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let unit = 0;
   while (n >= 1000 && unit < units.length - 1) { n /= 1000; unit += 1; }
-  return `${n < 10 && unit ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
+  return `${n < 9.95 && unit ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
 }
 
 /** Seconds ago → "just now", "12 s", "4 min", "2 h". */
