@@ -36,13 +36,13 @@ async def run(*command: str | Path, cwd: Path | None = None, text: str = "") -> 
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=cwd,
-        stdin=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE if text else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "INFERD_KEY": "se'cret", "no_proxy": "*"},
     )
     async with asyncio.timeout(50):
-        out, _ = await process.communicate(text.encode())
+        out, _ = await process.communicate(text.encode() or None)
     assert process.returncode == 0, out.decode()
     return out.decode()
 
