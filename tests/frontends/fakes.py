@@ -114,6 +114,7 @@ class FakeBackend:
         self.name = name
         self.tier = tier
         self.is_node = is_node
+        self.wires: frozenset[str] = frozenset()
         self.requests: list[InferenceRequest] = []
         self.entered = asyncio.Event()
         self.freed = asyncio.Event()

@@ -39,6 +39,7 @@ class FakeBackend:
         self.name = name
         self.tier = tier
         self.is_node = is_node
+        self.wires: frozenset[str] = frozenset()
         self.assumed = Capabilities(models=models, open_tasks=open_tasks)
         self.asked: list[InferenceRequest] = []
         self.error: NodeError | None = None

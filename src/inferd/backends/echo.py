@@ -54,6 +54,7 @@ class EchoBackend:
 
     kind = "echo"
     is_node = False
+    wires = frozenset[str]()
 
     def __init__(self, settings: Settings, options: Options, clock: Clock) -> None:
         self.name = settings.name

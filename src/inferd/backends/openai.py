@@ -60,6 +60,7 @@ class OpenAIBackend:
 
     kind = "openai"
     is_node = False
+    wires = frozenset({CHAT.name, EMBEDDINGS.name})
 
     def __init__(self, settings: Settings, options: Options, upstream: Upstream) -> None:
         self.name = settings.name

@@ -65,6 +65,7 @@ class RemoteNodeBackend:
 
     kind = "remote_node"
     is_node = True
+    wires = frozenset({CHAT.name, EMBEDDINGS.name})
     assumed = _EVERY_TASK
 
     def __init__(self, settings: Settings, upstream: Upstream, node: str) -> None:

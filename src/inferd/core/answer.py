@@ -1,6 +1,7 @@
 """A backend's answer, lent; who gave it; and its fold into a whole result."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 import msgspec
 
@@ -34,6 +35,35 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+class Source(Protocol):
+    """What pours into a sink, and can be held while the sink is full."""
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+class Sink(Protocol):
+    """Where a raw stream's bytes go, without a coroutine being woken for each piece."""
+
+    def write(self, data: bytes) -> object:
+        """Take a piece. Never waits."""
+        ...
+
+    def feed(self, source: Source | None) -> None:
+        """Name who is to be held while this is full; None, nobody any more."""
+        ...
+
+    async def drained(self) -> None:
+        """Return when there is room again."""
+        ...
+
+
+class Pipe(Protocol):
+    """A raw stream that can pour itself out."""
+
+    async def pipe(self, sink: Sink, /) -> None: ...
+
+
 class Answer:
     """A backend's answer, lent: whoever called `infer` closes it.
 
@@ -45,6 +75,7 @@ class Answer:
     __slots__ = (
         "_chunks",
         "_free",
+        "_pipe",
         "content_type",
         "finish",
         "headers",
@@ -61,9 +92,11 @@ class Answer:
         chunks: AsyncIterator[Chunk] | None = None,
         *,
         free: Callable[[], None] | None = None,
+        pipe: Pipe | None = None,
         served: Served | None = None,
     ) -> None:
         self._chunks = chunks
+        self._pipe = pipe
         self._free = free
         self.served = served or Served()
         self.status = 200
@@ -86,6 +119,21 @@ class Answer:
             self.finish = chunk
             self.usage = chunk.usage
         return chunk
+
+    async def pipe(self, sink: Sink) -> None:
+        """Pour a raw answer's bytes into `sink` until it ends; what is read already goes first.
+
+        Raises:
+            NodeError: It broke off.
+        """
+        if self._pipe is not None:
+            await self._pipe.pipe(sink)
+            return
+        async for chunk in self:
+            if not isinstance(chunk, bytes):
+                raise BackendFailed("a raw answer held a chunk that isn't bytes")
+            sink.write(chunk)
+            await sink.drained()
 
     def close(self) -> None:
         """Free whatever it holds upstream. Synchronous and idempotent."""

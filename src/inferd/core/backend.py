@@ -72,6 +72,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def wires(self) -> frozenset[str]:
+        """The wires whose bodies it passes on as they are, and answers in; see Raw."""
+        ...
+
+    @property
     def assumed(self) -> Capabilities:
         """What to expect of it before it has been asked; costs nothing to say."""
         ...

@@ -1,6 +1,6 @@
 """What is asked, by whom, and how far its words may travel."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum, StrEnum
 
 import msgspec
@@ -83,10 +83,15 @@ OWNER = Principal(id="owner")
 
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
-    """The caller's own bytes, for a backend that speaks the same wire."""
+    """The caller's own bytes, for a backend that speaks the same wire.
+
+    Where `read` is given, the body has only been peeked at: a backend of another wire needs what
+    `read` makes of it first, the request's inputs and parameters.
+    """
 
     wire: str
     body: bytes
+    read: Callable[[bytes], tuple[Mapping[str, object], Mapping[str, object]]] | None = None
 
 
 class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,3 +118,21 @@ class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
     raw: Raw | None = None
     tell: Tell = unheard
     """Where a backend says that it loads, that it runs. Called a few times, never per chunk."""
+
+
+def opened(request: InferenceRequest) -> InferenceRequest:
+    """Return the request with its inputs and parameters read, for a backend of another wire.
+
+    Raises:
+        NodeError: What the caller sent can't be read.
+    """
+    raw = request.raw
+    if raw is None or raw.read is None:
+        return request
+    inputs, parameters = raw.read(raw.body)
+    return msgspec.structs.replace(
+        request,
+        inputs=inputs,
+        parameters=parameters,
+        raw=msgspec.structs.replace(raw, read=None),
+    )

@@ -15,6 +15,7 @@ from inferd.core.request import (
     InferenceRequest,
     Principal,
     Tier,
+    opened,
     tiers_up_to,
 )
 from inferd.core.tasks import unused_files
@@ -25,6 +26,8 @@ from inferd.gateway.admission.policy import Policy, Rule
 from inferd.gateway.routing.router import Router, Target, source_of
 from inferd.gateway.routing.sight import check_asked_for
 from inferd.gateway.usage import Recorder
+
+_ON_THE_LOOP = 128 << 10
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +151,9 @@ class Call:
             self._rule = rule
 
     async def _ask(self, target: Target, tell: Tell) -> Answer:
+        raw = self._request.raw
+        if raw is not None and raw.read and raw.wire not in target.member.backend.wires:
+            self._request = await _opened(self._request, len(raw.body))
         request = msgspec.structs.replace(
             self._request,
             model=target.model,
@@ -197,6 +203,11 @@ class Call:
             seen=(*_reached(target, failures), *told.seen),
             warnings=(*warnings, *told.warnings),
         )
+
+
+async def _opened(request: InferenceRequest, size: int) -> InferenceRequest:
+    """Read what has only been peeked at: long bodies in a thread, so that nobody else waits."""
+    return opened(request) if size <= _ON_THE_LOOP else await asyncio.to_thread(opened, request)
 
 
 def _reached(target: Target, failures: list[tuple[Target, NodeError]]) -> list[str]:

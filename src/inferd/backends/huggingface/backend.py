@@ -64,6 +64,7 @@ class HuggingFaceBackend:
 
     kind = "huggingface"
     is_node = False
+    wires = frozenset[str]()
     assumed = _OPEN
 
     def __init__(

@@ -57,6 +57,7 @@ class LocalBackend:
 
     kind = "local"
     is_node = False
+    wires = frozenset[str]()
 
     def __init__(self, settings: Settings, options: Options, device: Device, clock: Clock) -> None:
         self.name = settings.name
