@@ -118,6 +118,8 @@ class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
     raw: Raw | None = None
     tell: Tell = unheard
     """Where a backend says that it loads, that it runs. Called a few times, never per chunk."""
+    trace: bytes = b""
+    """The caller's W3C `traceparent`, or this node's own span in it; empty where there is none."""
 
 
 def opened(request: InferenceRequest) -> InferenceRequest:
