@@ -6,9 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from inferd.core.errors import BackendTimeout, BackendUnavailable
-from inferd.http1.client import Body, Client, Timeouts
-from inferd.http1.response import Response
-from inferd.http1.url import parse_url
+from inferd.http1.client import Body, Client, Response, Timeouts, parse_url
 from tests.http1.upstream import BOUND, Received, Upstream, Wire, serve
 
 TINY = 0.1

@@ -11,9 +11,7 @@ from inferd.core.errors import (
     BackendUnavailable,
     NodeError,
 )
-from inferd.http1.client import Client, Timeouts
-from inferd.http1.response import Response
-from inferd.http1.url import Url, parse_url
+from inferd.http1.client import Client, Response, Timeouts, Url, parse_url
 from tests.http1.upstream import (
     BOUND,
     Received,

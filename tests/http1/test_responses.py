@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferd.core.errors import BackendFailed, NodeError
-from inferd.http1.client import Client
-from inferd.http1.connection import Connection
-from inferd.http1.url import parse_url
+from inferd.http1.client import Client, parse_url
+from inferd.http1.client.connection import Connection
 from tests.http1.upstream import BOUND, Received, Wire, serve
 
 

@@ -6,9 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from inferd.core.errors import BackendUnavailable
-from inferd.http1.client import Client, Timeouts
-from inferd.http1.response import Response
-from inferd.http1.url import parse_url
+from inferd.http1.client import Client, Response, Timeouts, parse_url
 from tests.http1.upstream import BOUND, Received, Upstream, Wire, client_context, serve
 
 

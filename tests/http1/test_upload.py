@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from inferd.core.errors import BackendFailed, BackendTimeout, InvalidRequest
-from inferd.http1.client import Body, Client, Timeouts
-from inferd.http1.url import parse_url
+from inferd.http1.client import Body, Client, Timeouts, parse_url
 from tests.http1.upstream import BOUND, Received, Upstream, Wire, serve
 
 PIECE = b"x" * (64 << 10)

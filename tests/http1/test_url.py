@@ -2,7 +2,7 @@
 
 import pytest
 
-from inferd.http1.url import parse_url
+from inferd.http1.client import parse_url
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,7 @@ from inferd.core.errors import BackendFailed, ModelNotFound, UnsupportedTask
 from inferd.core.request import InferenceRequest, Tier, tiers_up_to
 from inferd.core.result import Chunk, Finish
 from inferd.core.tasks import TASKS, task_named
-from inferd.http1.client import Body
-from inferd.http1.response import Response
+from inferd.http1.client import Body, Response
 from inferd.wire import files_header, hf_tasks, json, multipart, openai_chat, usage_header
 
 _MOST_SECONDS = 86_400.0

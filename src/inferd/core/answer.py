@@ -68,7 +68,8 @@ class Answer:
     """A backend's answer, lent: whoever called `infer` closes it.
 
     `wire` is the request's own wire when the chunks (or `whole`) are its bytes, untouched; then
-    `status` and `content_type` are what that wire passes on. Otherwise chunks are typed.
+    `status`, `content_type` and `block` (header lines, finished, the content type's among them)
+    are what that wire passes on. Otherwise chunks are typed.
     `usage` is final after `close`; `sent_bytes` is what went upstream for it.
     """
 
@@ -76,6 +77,7 @@ class Answer:
         "_chunks",
         "_free",
         "_pipe",
+        "block",
         "content_type",
         "finish",
         "headers",
@@ -103,6 +105,7 @@ class Answer:
         self.wire = ""
         self.content_type = ""
         self.headers: tuple[tuple[bytes, bytes], ...] = ()
+        self.block = b""
         self.whole: bytes | None = None
         self.sent_bytes = 0
         self.usage: Usage = NO_USAGE

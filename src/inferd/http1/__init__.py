@@ -1,1 +1,1 @@
-"""Our HTTP/1.1. So far the client end: a keep-alive pool for each upstream."""
+"""Our HTTP/1.1, both ends, and the one sweep that enforces their deadlines."""

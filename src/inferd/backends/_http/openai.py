@@ -19,7 +19,7 @@ from inferd.core.answer import Answer, Served
 from inferd.core.errors import BackendFailed, BackendRefused
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk
-from inferd.http1.response import Response
+from inferd.http1.client import Response
 from inferd.wire import json, openai_chat, openai_embeddings
 from inferd.wire.failures import failure
 from inferd.wire.openai_stream_usage import UsageTaker, unasked_usage, without_usage

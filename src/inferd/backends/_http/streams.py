@@ -5,7 +5,7 @@ from typing import Protocol
 
 from inferd.core.answer import Answer, Served
 from inferd.core.result import NO_USAGE, Chunk
-from inferd.http1.response import Response
+from inferd.http1.client import Response
 from inferd.wire import openai_chat, sse
 from inferd.wire.openai_stream_usage import UsageTaker
 

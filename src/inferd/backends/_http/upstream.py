@@ -8,9 +8,7 @@ from typing import Protocol
 from inferd.backends import Settings
 from inferd.core.clock import Clock
 from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable, NodeError
-from inferd.http1.client import Body, Client, Timeouts
-from inferd.http1.response import Response
-from inferd.http1.url import Url, parse_url
+from inferd.http1.client import Body, Client, Response, Timeouts, Url, parse_url
 from inferd.wire.failures import failure
 
 EVENTS = "text/event-stream"

@@ -39,7 +39,7 @@ from inferd.core.request import InferenceRequest, Tier
 from inferd.core.result import Chunk, Value
 from inferd.core.tasks import TASKS as KNOWN
 from inferd.core.tasks import Output
-from inferd.http1.response import Response
+from inferd.http1.client import Response
 from inferd.wire import hf_inference, hf_tasks, openai_chat
 from inferd.wire.hf_inference_providers import (
     WAYS,

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 from inferd.backends import Settings
 from inferd.backends._http import MAX_BYTES
 from inferd.core.errors import BackendFailed, BackendUnavailable
-from inferd.http1.client import Client, Timeouts
-from inferd.http1.url import Url, parse_url
+from inferd.http1.client import Client, Timeouts, Url, parse_url
 from inferd.wire.hf_inference_providers import HOSTS
 
 

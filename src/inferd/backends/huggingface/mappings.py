@@ -8,7 +8,7 @@ from inferd.backends._http import Redirected, Upstream
 from inferd.core.clock import Clock
 from inferd.core.errors import ModelNotFound
 from inferd.core.hub import is_model_id
-from inferd.http1.response import Response
+from inferd.http1.client import Response
 from inferd.wire.hf_inference_providers import Provider, decode_providers
 
 FRESH = 600.0

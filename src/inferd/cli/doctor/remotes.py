@@ -15,7 +15,7 @@ from inferd.cli.doctor.check import Check, fail, warn
 from inferd.cli.screen import printable
 from inferd.config.remote import RemoteEndpoint
 from inferd.config.schema import NodeConfig
-from inferd.http1.url import Url, parse_url
+from inferd.http1.client import Url, parse_url
 from inferd.node.home import Running
 from inferd.telemetry.clock import SystemClock
 

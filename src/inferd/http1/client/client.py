@@ -16,9 +16,9 @@ from inferd.core.errors import (
     InvalidRequest,
     NodeError,
 )
-from inferd.http1.connection import Connection
-from inferd.http1.response import Response
-from inferd.http1.url import Url
+from inferd.http1.client.connection import Connection
+from inferd.http1.client.response import Response
+from inferd.http1.client.url import Url
 
 _IDLE_CONNECTIONS = 64
 

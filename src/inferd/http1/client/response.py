@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 
 from inferd.core.errors import BackendFailed, BackendUnavailable, NodeError
-from inferd.http1.connection import Connection
+from inferd.http1.client.connection import Connection
 
 
 class Response:
