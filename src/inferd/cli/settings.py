@@ -63,6 +63,9 @@ class Settings(Source):
 
     host: Annotated[str | None, schema_flag("server.host")] = None
     port: Annotated[str | None, schema_flag("server.port")] = None
+    unix_socket: Annotated[str | None, schema_flag("server.unix_socket")] = None
+    tls_certificate: Annotated[str | None, schema_flag("server.tls_certificate")] = None
+    tls_key: Annotated[str | None, schema_flag("server.tls_key")] = None
     log_level: Annotated[str | None, schema_flag("log.level")] = None
     log_format: Annotated[str | None, schema_flag("log.format")] = None
 
@@ -70,6 +73,9 @@ class Settings(Source):
         """Yield the settings that the command line makes, by key."""
         yield "server.host", self.host
         yield "server.port", self.port
+        yield "server.unix_socket", self.unix_socket
+        yield "server.tls_certificate", self.tls_certificate
+        yield "server.tls_key", self.tls_key
         yield "log.level", self.log_level
         yield "log.format", self.log_format
         yield from super().flags()

@@ -9,10 +9,14 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from inferd.config.values import (
+    Count,
+    File,
     Folder,
     Network,
     Origin,
     Port,
+    Positive,
+    PositiveSeconds,
     Seconds,
     Secret,
     Secrets,
@@ -46,6 +50,33 @@ class Server(Section):
             flag="--port",
         ),
     ] = 8000
+    unix_socket: Annotated[
+        File | None,
+        setting(
+            "A Unix socket to listen on instead of host and port. Only this node's user can open "
+            "it, and counts as the local owner.",
+            flag="--unix-socket",
+            example='"/run/inferd/inferd.sock"',
+        ),
+    ] = None
+    tls_certificate: Annotated[
+        File | None,
+        setting(
+            "A certificate (PEM, the whole chain): the node then speaks https only. Read again "
+            "when the file changes, and on SIGHUP.",
+            flag="--tls-certificate",
+            example='"/etc/inferd/cert.pem"',
+        ),
+    ] = None
+    tls_key: Annotated[
+        File | None,
+        setting(
+            "The certificate's key (PEM, without a password).",
+            words="in the certificate's file",
+            flag="--tls-key",
+            example='"/etc/inferd/key.pem"',
+        ),
+    ] = None
     home: Annotated[
         Folder,
         setting("Where this node keeps what it stores.", env=("INFERD_HOME",), flag="--home"),
@@ -58,6 +89,36 @@ class Server(Section):
     max_body: Annotated[
         Size, setting("The largest request body.", words="64MiB", example='"64MiB"')
     ] = 64 * 1024 * 1024
+    max_connections: Annotated[
+        Positive | None,
+        setting(
+            "The most connections at a time; one more is answered 503.",
+            words="what the limit on open files carries",
+            example="4096",
+        ),
+    ] = None
+    max_connections_per_address: Annotated[
+        Count | None,
+        setting(
+            "The most connections at a time from one address (of IPv6, one network of 64 bits); "
+            "0, any number. Trusted proxies have no such limit.",
+            words="256; over loopback any number",
+            example="64",
+        ),
+    ] = None
+    head_timeout: Annotated[
+        PositiveSeconds, setting("How long a request's line and headers may take to arrive.")
+    ] = 30.0
+    body_timeout: Annotated[
+        PositiveSeconds,
+        setting("How long a request's body may pause; it needs 256 bytes a second, too."),
+    ] = 60.0
+    idle_timeout: Annotated[
+        PositiveSeconds, setting("How long a connection may wait for its next request.")
+    ] = 75.0
+    write_timeout: Annotated[
+        PositiveSeconds, setting("How long a caller may take nothing of its answer.")
+    ] = 60.0
     drain_timeout: Annotated[
         Seconds, setting("How long running requests may go on once the node is told to stop.")
     ] = 10.0
@@ -77,6 +138,12 @@ class Server(Section):
             example='["10.0.0.0/8"]',
         ),
     ] = ()
+
+    @model_validator(mode="after")
+    def _key_has_a_certificate(self) -> Self:
+        if self.tls_key is not None and self.tls_certificate is None:
+            raise ValueError("server.tls_key needs server.tls_certificate: name both, or neither")
+        return self
 
 
 class Auth(Section):

@@ -253,6 +253,7 @@ PositiveSeconds = Annotated[float, BeforeValidator(_number), Field(gt=0)]
 PositiveMinutes = PositiveSeconds
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 Folder = Annotated[Path, BeforeValidator(_folder)]
+File = Annotated[Path, BeforeValidator(_folder)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_secrets)]
 Url = Annotated[str, AfterValidator(_url)]
