@@ -91,6 +91,12 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
 
     wire: str
     body: bytes
+    model: str = ""
+    """The model that `body` names, and that a backend which calls it otherwise replaces."""
+    most_tokens: int | None = None
+    """The most that it asks to be written, where it says so."""
+    wants_usage: bool = False
+    """Whether it asks for usage at the end of a stream."""
     read: Callable[[bytes], tuple[Mapping[str, object], Mapping[str, object]]] | None = None
 
 
