@@ -1,0 +1,74 @@
+"""The three parts around a connection: who is at its other end, who serves, whose it is."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from inferd.http1.server.head import Head
+from inferd.http1.server.limits import Limits
+from inferd.http1.server.memo import Memo
+from inferd.http1.sweep import Sweep
+
+if TYPE_CHECKING:
+    from inferd.http1.server.connection import Connection
+
+
+class Peer:
+    """The client's end of a connection."""
+
+    __slots__ = ("host", "is_tls", "is_unix", "port")
+
+    def __init__(
+        self, host: str = "", port: int = 0, *, is_tls: bool = False, is_unix: bool = False
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.is_tls = is_tls
+        self.is_unix = is_unix
+
+
+class Handler(Protocol):
+    """What serves a request. The connection's own task runs it, one request after another.
+
+    It must end its response (`send`, or `start` … `end`); one that returns or raises within a
+    response has cut it, and the client sees that. It is cancelled when the client leaves.
+    """
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Whether the same head may be served by it again without being read or routed."""
+        ...
+
+    def __call__(self, connection: "Connection", /) -> Coroutine[Any, Any, None]: ...
+
+
+class Owner(Protocol):
+    """What a connection needs of its server."""
+
+    limits: Limits
+    sweep: Sweep
+    loop: asyncio.AbstractEventLoop
+
+    def opened(self, connection: "Connection") -> None:
+        """Take it in; or `connection.refuse(...)` it, and it will be `closed` all the same."""
+        ...
+
+    def closed(self, connection: "Connection") -> None:
+        """Forget it. Told once for each that was opened."""
+        ...
+
+    def memo_for(self, peer: Peer) -> Memo:
+        """Return what is remembered for peers of this one's kind. Asked once a connection."""
+        ...
+
+    def route(self, head: Head, peer: Peer) -> Handler:
+        """Say who serves requests with this head from peers of this kind.
+
+        Raises:
+            Refusal: Nobody.
+        """
+        ...
+
+    def failed(self, connection: "Connection", error: Exception) -> None:
+        """Write down that a handler raised. The client is answered 500, or cut off."""
+        ...
