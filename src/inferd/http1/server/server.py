@@ -1,0 +1,186 @@
+"""Our HTTP/1.1 server: who comes in, who serves, and how it ends."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Hashable
+
+from inferd.core.hosts import is_loopback
+from inferd.http1.server.connection import Connection
+from inferd.http1.server.door import Door, Room, turn_away
+from inferd.http1.server.head import Head
+from inferd.http1.server.limits import Limits
+from inferd.http1.server.memo import Memo
+from inferd.http1.server.owner import Handler, Peer
+from inferd.http1.server.tls import Certificate
+from inferd.http1.sweep import sweep
+
+logger = logging.getLogger(__name__)
+
+Router = Callable[[Head, Peer], Handler]
+"""Says who serves requests with this head. Asked once for each kind of peer and head it keeps."""
+
+_HANDSHAKE_SECONDS = 10.0
+_GOODBYE_SECONDS = 2.0
+
+
+class Server:
+    """Serves connections on the running loop, from `listen` until `stop`.
+
+    `kind_of` says what a router may decide by, of a peer: those of one of its few kinds share what
+    is remembered. `is_proxy` tells addresses that stand for many callers: no limit counts them.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        limits: Limits | None = None,
+        *,
+        kind_of: Callable[[Peer], Hashable] = lambda peer: (peer.is_tls, peer.is_unix),
+        is_proxy: Callable[[str], bool] = lambda _address: False,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.sweep = sweep()
+        self.loop = asyncio.get_running_loop()
+        self._router = router
+        self._kind_of = kind_of
+        self._is_proxy = is_proxy
+        self._memos: dict[Hashable, Memo] = {}
+        self._room = Room(self.limits.connections, self._most_from)
+        self._doors: list[Door] = []
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._connections: dict[Connection, str] = {}
+        self._wake = asyncio.Event()
+        self._is_stopping = False
+        self._is_hurried = False
+
+    @property
+    def connections(self) -> int:
+        """How many there are, those that still shake hands too."""
+        return self._room.taken
+
+    def listen(self, listener: socket.socket, certificate: Certificate | None = None) -> None:
+        """Take connections from a socket that listens; with a certificate, over TLS only.
+
+        The socket stays the caller's to close, after `stop`.
+        """
+
+        def admit(line: socket.socket, address: object) -> None:
+            self._admit(line, _host_of(address), certificate)
+
+        self._doors.append(Door(listener, admit))
+
+    def _admit(self, line: socket.socket, host: str, certificate: Certificate | None) -> None:
+        if not self._room.take(host):
+            turn_away(line) if certificate is None else line.close()
+            return
+        line.setblocking(False)
+        if line.family != socket.AF_UNIX:
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = self.loop.create_task(self._welcome(line, host, certificate))
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
+
+    async def _welcome(
+        self, line: socket.socket, host: str, certificate: Certificate | None
+    ) -> None:
+        connection = Connection(self)
+        try:
+            if certificate is None:
+                await self.loop.connect_accepted_socket(lambda: connection, line)
+            else:
+                await self.loop.connect_accepted_socket(
+                    lambda: connection,
+                    line,
+                    ssl=certificate.context,
+                    ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+                    ssl_shutdown_timeout=_GOODBYE_SECONDS,
+                )
+        except (OSError, asyncio.CancelledError):
+            # No TLS, or not ours: nobody was let in, and there is nobody to tell.
+            line.close()
+            if connection not in self._connections:
+                self._room.give(host)
+
+    def _most_from(self, address: str) -> int:
+        if not address or self._is_proxy(address):
+            return 0
+        return self.limits.most_from(is_local=is_loopback(address))
+
+    def opened(self, connection: Connection) -> None:
+        """Take a connection in."""
+        self._connections[connection] = connection.peer.host
+        if self._is_stopping:
+            connection.retire()
+
+    def closed(self, connection: Connection) -> None:
+        """Forget it."""
+        self._room.give(self._connections.pop(connection))
+        if not self._connections:
+            self._wake.set()
+
+    def route(self, head: Head, peer: Peer) -> Handler:
+        """Say who serves requests with this head."""
+        return self._router(head, peer)
+
+    def memo_for(self, peer: Peer) -> Memo:
+        """Return what is remembered for peers of this one's kind."""
+        kind = self._kind_of(peer)
+        memo = self._memos.get(kind)
+        if memo is None:
+            memo = self._memos[kind] = Memo()
+        return memo
+
+    def forget(self) -> None:
+        """Remember no head: what was decided from them no longer holds."""
+        for memo in self._memos.values():
+            memo.clear()
+
+    def failed(self, connection: Connection, error: Exception) -> None:
+        """Write down that a handler raised."""
+        head = connection.head
+        logger.error("%s %s: unexpected failure", head.method, head.path, exc_info=error)
+
+    def hurry(self) -> None:
+        """Once it stops, wait no longer for requests to end."""
+        self._is_hurried = True
+        self._wake.set()
+
+    async def stop(self, message: str, drain_seconds: float | None = None) -> None:
+        """Accept no more, let requests end for a while, cancel the rest with `message`, and end.
+
+        Connections between requests close at once. A request that is cancelled may still say its
+        last word; who doesn't take that within a second is cut off.
+        """
+        self._is_stopping = True
+        for door in self._doors:
+            door.close()
+        for task in self._arriving:
+            task.cancel()
+        for connection in [*self._connections]:
+            connection.retire()
+        seconds = self.limits.drain_seconds if drain_seconds is None else drain_seconds
+        await self._until_empty(0.0 if self._is_hurried else seconds)
+        if self._connections:
+            logger.warning("%d requests are cut short: %s", len(self._connections), message)
+            for connection in [*self._connections]:
+                connection.stop(message)
+            await self._until_empty(self.limits.last_words_seconds)
+        if self._connections:
+            logger.warning("some callers didn't take the news that the node stops")
+            for connection in [*self._connections]:
+                connection.abort()
+            await self._until_empty(self.limits.last_words_seconds)
+
+    async def _until_empty(self, seconds: float) -> None:
+        """Wait until nobody is left, for so long, or until told to hurry."""
+        self._wake.clear()
+        if self._connections:
+            late = self.loop.call_later(seconds, self._wake.set)
+            await self._wake.wait()
+            late.cancel()
+
+
+def _host_of(address: object) -> str:
+    """Return an accepted connection's address; empty for a Unix socket's, which has none."""
+    return str(address[0]) if isinstance(address, tuple) else ""
