@@ -25,6 +25,7 @@ from inferd.config.values import (
     Text,
     setting,
 )
+from inferd.core.hosts import is_loopback
 
 
 def _host_name() -> str:
@@ -138,6 +139,11 @@ class Server(Section):
             example='["10.0.0.0/8"]',
         ),
     ] = ()
+
+    @property
+    def is_private(self) -> bool:
+        """Whether no other machine can reach it."""
+        return self.unix_socket is not None or is_loopback(self.host)
 
     @model_validator(mode="after")
     def _key_has_a_certificate(self) -> Self:

@@ -31,6 +31,10 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     token: str
     version: str
+    socket: str = ""
+    """The Unix socket that it listens on, if it does."""
+    certificate: str = ""
+    """The file with what it shows over TLS, if it does."""
 
 
 class Home:
