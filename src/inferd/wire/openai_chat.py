@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol, Unpack
 
-import msgspec
-
 from inferd.core.backend import Model
 from inferd.core.errors import BackendFailed, InvalidRequest
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk, Finish, FinishReason, Result, TextDelta, Usage
-from inferd.core.tasks import check, encode_message
-from inferd.wire import json
+from inferd.core.tasks import check, check_name, encode_message
+from inferd.wire import json, openai_peek
 from inferd.wire.context import Context
 from inferd.wire.openai_chat_stream import ChunkEncoder, StreamDecoder
 from inferd.wire.openai_errors import encode_error
@@ -37,6 +35,7 @@ __all__ = [
     "encode_request",
     "encode_result",
     "is_complete",
+    "take_request",
     "usage_of",
     "usage_of_field",
     "usage_of_tail",
@@ -63,17 +62,6 @@ class Offer(Protocol):
     def aliases(self) -> tuple[str, ...]: ...
 
 
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool = False
-
-
-class _Options(msgspec.Struct):
-    stream_options: _StreamOptions | None = None
-
-
-_options = msgspec.json.Decoder(_Options)
-
-
 def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> InferenceRequest:  # noqa: A002
     """Read a caller's body; fields it doesn't know become parameters.
 
@@ -81,23 +69,68 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
         InvalidRequest: A field is missing or wrong; `details["param"]` names it.
     """
     document = json.request_object(body)
+    inputs, parameters = _fields(document)
+    options = document.get("stream_options")
+    return InferenceRequest(
+        id=id,
+        task="chat",
+        model=_named(json.name_of(document, "model")),
+        inputs=inputs,
+        parameters=parameters,
+        stream=json.flag_of(document, "stream"),
+        raw=Raw(
+            wire=WIRE,
+            body=body,
+            wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        ),
+        **context,
+    )
+
+
+def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> InferenceRequest:  # noqa: A002
+    """Peek at a caller's body, and leave the rest to who needs it.
+
+    Raises:
+        InvalidRequest: It isn't a JSON object, or a field that was looked at is wrong.
+    """
+    peek = openai_peek.peek(body)
+    if peek is None:
+        return decode_request(body, id=id, **context)
+    model = peek.model or ""
+    return InferenceRequest(
+        id=id,
+        task="chat",
+        model=_named(check_name("model", model)),
+        stream=peek.stream is True,
+        raw=Raw(
+            wire=WIRE,
+            body=openai_peek.unambiguous(body, b'"messages":', peek.messages),
+            model=model,
+            most_tokens=peek.most_tokens,
+            wants_usage=peek.wants_usage,
+            read=_read,
+        ),
+        **context,
+    )
+
+
+def _read(body: bytes) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    return _fields(json.request_object(body))
+
+
+def _fields(document: Mapping[str, object]) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """Return the inputs and the parameters; fields that the task doesn't know are parameters."""
     if "messages" not in document:
         raise InvalidRequest("messages is missing", details={"param": "messages"})
     payload = {name: value for name, value in document.items() if name not in {"model", "stream"}}
     # A field called `parameters` or `inputs` is some vendor's own here, not a group of fields.
     extra = {name: payload.pop(name) for name in ("parameters", "inputs") if name in payload}
     inputs, parameters = check("chat", payload, {})
-    name = json.name_of(document, "model")
-    return InferenceRequest(
-        id=id,
-        task="chat",
-        model="" if name.startswith(_ADDRESSES) else name,
-        inputs=inputs,
-        parameters=parameters | extra,
-        stream=json.flag_of(document, "stream"),
-        raw=Raw(wire=WIRE, body=body),
-        **context,
-    )
+    return inputs, parameters | extra
+
+
+def _named(model: str) -> str:
+    return "" if model.startswith(_ADDRESSES) else model
 
 
 def encode_request(request: InferenceRequest) -> bytes:
@@ -124,10 +157,7 @@ def encode_request(request: InferenceRequest) -> bytes:
 
 def wants_usage(request: InferenceRequest) -> bool:
     """Whether the caller asked for usage at the end of the stream."""
-    if request.raw is None:
-        return False
-    options = json.peek(_options, request.raw.body)
-    return bool(options and options.stream_options and options.stream_options.include_usage)
+    return request.raw is not None and request.raw.wants_usage
 
 
 def encode_result(result: Result, *, id: str, model: str, created: int) -> bytes:  # noqa: A002

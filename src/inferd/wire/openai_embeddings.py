@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Unpack
 
 import msgspec
@@ -9,8 +10,8 @@ import msgspec
 from inferd.core.errors import BackendFailed, InvalidRequest
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk, Embeddings, Finish, Result, Usage
-from inferd.core.tasks import check
-from inferd.wire import json, vectors
+from inferd.core.tasks import check, check_name
+from inferd.wire import json, openai_peek, vectors
 from inferd.wire.context import Context
 from inferd.wire.openai_errors import encode_error
 from inferd.wire.openai_usage import read_usage
@@ -23,6 +24,7 @@ __all__ = [
     "encode_request",
     "encode_result",
     "encoding_format",
+    "take_request",
 ]
 
 WIRE = "openai.embeddings"
@@ -46,19 +48,8 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
         InvalidRequest: A field is missing or wrong; `details["param"]` names it.
     """
     document = json.request_object(body)
-    given = json.text_of(document, "encoding_format", "float")
-    if given not in _FORMATS:
-        raise InvalidRequest(
-            "encoding_format must be float or base64", details={"param": "encoding_format"}
-        )
-    extra = {
-        name: value
-        for name, value in document.items()
-        if name not in {"model", "input", "encoding_format", "stream"} and value is not None
-    }
-    inputs, _ = check(TASK, {"prompt": _texts(document.get("input"))}, {})
-    # Its own fields only: nothing here may stand in for `input`.
-    _, parameters = check(TASK, {"prompt": "-", "parameters": extra}, {})
+    _check_format(json.text_of(document, "encoding_format", "float"))
+    inputs, parameters = _fields(document)
     return InferenceRequest(
         id=id,
         task=TASK,
@@ -68,6 +59,54 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
         raw=Raw(wire=WIRE, body=body),
         **context,
     )
+
+
+def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> InferenceRequest:  # noqa: A002
+    """Peek at a caller's body, and leave the rest to who needs it.
+
+    Raises:
+        InvalidRequest: It isn't a JSON object, or a field that was looked at is wrong.
+    """
+    peek = openai_peek.peek(body)
+    if peek is None:
+        return decode_request(body, id=id, **context)
+    _check_format(peek.encoding_format or "float")
+    model = peek.model or ""
+    return InferenceRequest(
+        id=id,
+        task=TASK,
+        model=check_name("model", model),
+        raw=Raw(
+            wire=WIRE,
+            body=openai_peek.unambiguous(body, b'"input":', peek.input),
+            model=model,
+            read=_read,
+        ),
+        **context,
+    )
+
+
+def _read(body: bytes) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    return _fields(json.request_object(body))
+
+
+def _fields(document: Mapping[str, object]) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    extra = {
+        name: value
+        for name, value in document.items()
+        if name not in {"model", "input", "encoding_format", "stream"} and value is not None
+    }
+    inputs, _ = check(TASK, {"prompt": _texts(document.get("input"))}, {})
+    # Its own fields only: nothing here may stand in for `input`.
+    _, parameters = check(TASK, {"prompt": "-", "parameters": extra}, {})
+    return inputs, parameters
+
+
+def _check_format(given: str) -> None:
+    if given not in _FORMATS:
+        raise InvalidRequest(
+            "encoding_format must be float or base64", details={"param": "encoding_format"}
+        )
 
 
 def encoding_format(request: InferenceRequest) -> str:

@@ -6,7 +6,7 @@ from starlette.routing import Route
 from inferd.core.errors import ModelNotFound
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Result
-from inferd.frontends._http.bodies import json_body, take_apart
+from inferd.frontends._http.bodies import json_body
 from inferd.frontends._http.chat_voice import ChatVoice
 from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.directions import directions
@@ -45,9 +45,7 @@ async def chat_completions(exchange: Exchange) -> None:
     """Answer a conversation, whole or as events."""
     asked = directions(exchange.headers, exchange.context.clock)
     body = await json_body(exchange)
-    request = await take_apart(
-        body, lambda: openai_chat.decode_request(body, id=exchange.request_id, **asked)
-    )
+    request = openai_chat.take_request(body, id=exchange.request_id, **asked)
     if request.model == _NO_MODEL and _PYTHON_CLIENT in exchange.headers.get("user-agent", ""):
         request = msgspec.structs.replace(request, model="")
     await relay(exchange, request, ChatVoice(exchange, request))
@@ -57,9 +55,7 @@ async def embeddings(exchange: Exchange) -> None:
     """Answer with a vector for each text."""
     asked = directions(exchange.headers, exchange.context.clock)
     body = await json_body(exchange)
-    request = await take_apart(
-        body, lambda: openai_embeddings.decode_request(body, id=exchange.request_id, **asked)
-    )
+    request = openai_embeddings.take_request(body, id=exchange.request_id, **asked)
     await relay(exchange, request, _Embeddings(request))
 
 
