@@ -6,7 +6,6 @@ command opens a node in its own process and calls that, with everything but a li
 
 import os
 import re
-import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -17,6 +16,7 @@ import msgspec
 
 from inferd.cli import here, screen
 from inferd.cli.failure import Failure, Misuse
+from inferd.cli.reach import accepts, transport_to
 from inferd.cli.settings import TOKEN_NAME, Where, read
 from inferd.node.home import Running
 
@@ -119,13 +119,14 @@ async def open_client(where: Where, *, local: bool = False) -> AsyncGenerator[Cl
         Failure: It can't be found or started.
     """
     if where.url:
-        token = os.environ.get(TOKEN_NAME, "") or _token_for(where.url, where)
-        async with _over_http(where.url, token) as client:
+        ours = _ours(where.url, where)
+        token = os.environ.get(TOKEN_NAME, "") or (ours.token if ours else "")
+        async with _over_http(where.url, token, ours) as client:
             yield client
         return
     running = _running(where)
     if running is not None:
-        async with _over_http(running.url, running.token) as client:
+        async with _over_http(running.url, running.token, running) as client:
             yield client
         return
     async with _in_process(where, local=local) as client:
@@ -133,7 +134,7 @@ async def open_client(where: Where, *, local: bool = False) -> AsyncGenerator[Cl
 
 
 @asynccontextmanager
-async def _over_http(url: str, token: str) -> AsyncGenerator[Client]:
+async def _over_http(url: str, token: str, ours: Running | None) -> AsyncGenerator[Client]:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Misuse(f"{url} is no URL of a node", hint="write http://HOST:PORT")
@@ -146,8 +147,10 @@ async def _over_http(url: str, token: str) -> AsyncGenerator[Client]:
         timeout=httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
         # No proxy stands between this machine and itself.
         trust_env=parts.hostname not in _LOOPBACK,
+        transport=transport_to(ours) if ours else None,
     ) as http:
-        yield Client(http, f"the node at {url}", is_here=False)
+        place = ours.socket if ours and ours.socket else url
+        yield Client(http, f"the node at {place}", is_here=False)
 
 
 @asynccontextmanager
@@ -174,30 +177,19 @@ async def _in_process(where: Where, *, local: bool) -> AsyncGenerator[Client]:
         raise Failure(error.message, hint=error.hint) from error
 
 
-def accepts(url: str) -> bool:
-    """Tell whether anything listens at a URL of this machine."""
-    parts = urlsplit(url)
-    try:
-        address = (parts.hostname or "", parts.port or 80)
-        with socket.create_connection(address, timeout=_CONNECT_SECONDS):
-            return True
-    except OSError:
-        return False
-
-
 def _running(where: Where) -> Running | None:
     """Return the node that runs here, once it accepts."""
     running = here.running(read(where).config.server.home)
-    return running if running is not None and accepts(running.url) else None
+    return running if running is not None and accepts(running) else None
 
 
-def _token_for(url: str, where: Where) -> str:
-    """Return the owner's token if `url` is the node that runs here: no other node is shown it."""
+def _ours(url: str, where: Where) -> Running | None:
+    """Return the node that runs here if `url` is its: no other node is shown the owner's token."""
     try:
         running = here.running(read(where).config.server.home)
     except Failure:
-        return ""
-    return running.token if running is not None and running.url == url.rstrip("/") else ""
+        return None
+    return running if running is not None and running.url == url.rstrip("/") else None
 
 
 def refusal(answer: httpx2.Response, name: str) -> Failure:

@@ -9,6 +9,7 @@ from inferd.cli.failure import Failure
 from inferd.cli.program import program
 from inferd.cli.settings import SETTINGS, Settings, read
 from inferd.config.load import Loaded
+from inferd.config.server import Server
 
 
 def up(*, settings: Settings = SETTINGS) -> None:
@@ -34,13 +35,15 @@ def up(*, settings: Settings = SETTINGS) -> None:
 def banner(url: str, loaded: Loaded) -> str:
     """Return what a person wants to know of a node that has just started."""
     config = loaded.config
+    file = config.server.unix_socket
+    via = f"--unix-socket {file} " if file else ""
     auth = f" -H 'Authorization: Bearer <{key}>'" if (key := _key(loaded)) else ""
     # Other commands look for the node in the same home folder.
     home = f" --home {config.server.home}" if loaded.source("server.home").kind == "flag" else ""
     lines = [
-        f"inferd serves at {url}",
-        *(f"  others {each}, from other machines" for each in _from_afar(url, config.server.host)),
-        f"  try    curl {url}/v1/embeddings{auth} -H 'Content-Type: application/json' "
+        f"inferd serves at {file or url}",
+        *(f"  others {each}, from other machines" for each in _from_afar(url, config.server)),
+        f"  try    curl {via}{url}/v1/embeddings{auth} -H 'Content-Type: application/json' "
         """-d '{"model": "minilm", "input": "Hello"}'""",
         f"  or     {program()} run sentiment-analysis 'The food was wonderful'{home}",
         f"  state  {_short(config.server.home)}",
@@ -63,11 +66,11 @@ def _key(loaded: Loaded) -> str:
     return "the token in node.json" if auth.login_user is not None else ""
 
 
-def _from_afar(url: str, host: str) -> Iterator[str]:
+def _from_afar(url: str, server: Server) -> Iterator[str]:
     """Yield the address that other machines use, where the node listens on all of its own."""
-    if host not in ("0.0.0.0", "::"):
+    if server.host not in ("0.0.0.0", "::") or server.unix_socket is not None:
         return
-    port = url.rpartition(":")[2]
+    scheme, port = url.partition(":")[0], url.rpartition(":")[2]
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             # Nothing is sent: the system only chooses the address that it would be sent from.
@@ -75,7 +78,7 @@ def _from_afar(url: str, host: str) -> Iterator[str]:
             address = probe.getsockname()[0]
     except OSError:
         address = socket.gethostname()
-    yield f"http://{address}:{port}"
+    yield f"{scheme}://{address}:{port}"
 
 
 def _remote(loaded: Loaded) -> str:
@@ -91,9 +94,10 @@ def _short(path: Path) -> str:
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
-def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
+def _loop_factory() -> "type[asyncio.AbstractEventLoop]":
     try:
         import uvloop
     except ImportError:
-        return None
+        # Windows' usual loop can't watch a listening socket.
+        return asyncio.SelectorEventLoop
     return uvloop.Loop

@@ -14,11 +14,14 @@ from inferd.cli import here
 from inferd.cli.client import open_client
 from inferd.cli.doctor.check import Check, fail, warn
 from inferd.cli.failure import Failure
+from inferd.cli.reach import transport_to
 from inferd.cli.settings import Where
 from inferd.config.schema import NodeConfig
+from inferd.config.server import Server
 from inferd.core.hosts import is_loopback
 from inferd.node.exposure import check_exposure
 from inferd.node.home import CannotStart, Home, Running
+from inferd.node.listening import certificate_of, listening
 
 _PATIENCE = 5.0
 
@@ -47,6 +50,8 @@ def _exposure(config: NodeConfig) -> Check:
         check_exposure(config)
     except CannotStart as error:
         return fail("access", error.message, error.hint)
+    if config.server.unix_socket is not None:
+        return Check(what="access", found="a Unix socket: only this user can open it")
     if is_loopback(host):
         return Check(what="access", found=f"{host}: only this machine can reach it")
     return Check(what="access", found=f"{host}: others can reach it with a secret")
@@ -60,12 +65,14 @@ async def _port(config: NodeConfig) -> list[Check]:
             return list(_alive(running, health))
     told = running or Home(config.server.home).running()
     stale = [] if told is None else [_stale(config, told)]
-    return [*stale, _bindable(config.server.host, config.server.port)]
+    return [*stale, *_tls(config.server), _listenable(config.server)]
 
 
 async def _health(running: Running) -> _Health | None:
     try:
-        async with httpx2.AsyncClient(timeout=_PATIENCE, trust_env=False) as http:
+        async with httpx2.AsyncClient(
+            timeout=_PATIENCE, trust_env=False, transport=transport_to(running)
+        ) as http:
             headers = {"Authorization": f"Bearer {running.token}"}
             answer = await http.get(f"{running.url}/healthz", headers=headers)
         return msgspec.json.decode(answer.content, type=_Health) if answer.is_success else None
@@ -74,7 +81,9 @@ async def _health(running: Running) -> _Health | None:
 
 
 def _alive(running: Running, health: _Health) -> Iterator[Check]:
-    yield Check(what="node", found=f"runs at {running.url}, process {running.pid}")
+    yield Check(
+        what="node", found=f"runs at {running.socket or running.url}, process {running.pid}"
+    )
     if health.version != __version__:
         yield warn(
             "node",
@@ -87,10 +96,31 @@ def _stale(config: NodeConfig, running: Running) -> Check:
     file = config.server.home / "node.json"
     return warn(
         "node",
-        f"{file} tells of a node at {running.url} that doesn't answer",
+        f"{file} tells of a node at {running.socket or running.url} that doesn't answer",
         "start it again with `inferd up`; if process "
         f"{running.pid} still runs and hangs, stop it first",
     )
+
+
+def _tls(server: Server) -> Iterator[Check]:
+    if server.tls_certificate is None:
+        return
+    try:
+        certificate_of(server)
+    except CannotStart as error:
+        yield fail("TLS", error.message, error.hint)
+    else:
+        yield Check(what="TLS", found=f"{server.tls_certificate} and its key can be used")
+
+
+def _listenable(server: Server) -> Check:
+    if server.unix_socket is None:
+        return _bindable(server.host, server.port)
+    try:
+        with listening(server):
+            return Check(what="socket", found=f"{server.unix_socket} can be made")
+    except CannotStart as error:
+        return fail("socket", error.message, error.hint)
 
 
 def _bindable(host: str, port: int) -> Check:
