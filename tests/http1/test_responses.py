@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferd.core.errors import BackendFailed, NodeError
-from inferd.http1.client import Client, parse_url
+from inferd.http1.client import Client, Response, parse_url
 from inferd.http1.client.connection import Connection
 from tests.http1.upstream import BOUND, Received, Wire, serve
 
@@ -130,6 +130,14 @@ async def test_a_body_longer_than_allowed_is_refused() -> None:
         client.close()
 
 
+class _Owner:
+    name = "acme"
+    kept_seconds = BOUND
+
+    def give_back(self, connection: Connection) -> None: ...
+    def gone(self, connection: Connection) -> None: ...
+
+
 class _Pipe(asyncio.Transport):
     """A transport that goes nowhere."""
 
@@ -140,9 +148,9 @@ class _Pipe(asyncio.Transport):
 
 
 async def _fed(pieces: list[bytes]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    connection = Connection("acme", give_back=lambda _: None, gone=lambda _: None)
+    connection = Connection(_Owner())
     connection.connection_made(_Pipe())
-    connection.begin(head=BOUND, idle=BOUND, end=None, expects_body=True)
+    connection.begin(BOUND, BOUND)
     try:
         for piece in pieces:
             connection.data_received(piece)
@@ -151,7 +159,7 @@ async def _fed(pieces: list[bytes]) -> tuple[int, list[tuple[bytes, bytes]], byt
         return (
             connection.status,
             connection.headers,
-            b"".join([piece async for piece in connection]),
+            b"".join([piece async for piece in Response(connection)]),
         )
     finally:
         connection.close()

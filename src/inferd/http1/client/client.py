@@ -2,54 +2,67 @@
 
 import asyncio
 import os
-import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
-from functools import partial
+from collections import deque
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from inferd.core.errors import (
     BackendFailed,
+    BackendOverloaded,
     BackendTimeout,
     BackendUnavailable,
-    InvalidRequest,
     NodeError,
 )
 from inferd.http1.client.connection import Connection
+from inferd.http1.client.dialing import dial
+from inferd.http1.client.proxies import proxy_for
 from inferd.http1.client.response import Response
+from inferd.http1.client.upload import Body, upload
 from inferd.http1.client.url import Url
+from inferd.http1.sweep import FOREVER
 
-_IDLE_CONNECTIONS = 64
+MOST_CONNECTIONS = 1024
 
 Headers = Iterable[tuple[str, str]]
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds: to connect, until the head of the answer, between pieces of it."""
+    """Seconds: to connect, until the head of the answer, between pieces of it.
+
+    `kept` is how long a connection that nobody uses is kept.
+    """
 
     connect: float = 10.0
     head: float = 120.0
     idle: float = 120.0
-
-
-class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """A request body made anew for each attempt. Without a length it goes out in chunks."""
-
-    pieces: Callable[[], AsyncIterator[bytes]]
-    size_bytes: int | None = None
-
-
-class _Times(msgspec.Struct, frozen=True, kw_only=True):
-    """One request's own: when it must be over, how long it may take once it is out."""
-
-    end: float | None
-    whole: float | None
-    expects_body: bool
+    kept: float = 60.0
 
 
 class Client:
-    """Everything this node says to one upstream. It never follows a redirect."""
+    """Everything this node says to one upstream. It never follows a redirect.
+
+    At most `most` connections are open; who finds none free waits for one as long as for a new
+    one. `environ` is where proxies are named.
+
+    Raises:
+        ValueError: The proxy named there isn't one.
+    """
+
+    __slots__ = (
+        "_idle",
+        "_is_closed",
+        "_most",
+        "_open",
+        "_proxy",
+        "_timeouts",
+        "_tls",
+        "_url",
+        "_waiting",
+        "kept_seconds",
+        "name",
+    )
 
     def __init__(
         self,
@@ -58,14 +71,38 @@ class Client:
         *,
         timeouts: Timeouts | None = None,
         tls: ssl.SSLContext | None = None,
+        most: int = MOST_CONNECTIONS,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self._name = name
+        self.name = name
         self._url = url
         self._timeouts = timeouts or Timeouts()
+        self.kept_seconds = self._timeouts.kept
         self._tls = tls
-        self._idle: list[Connection] = []
+        self._most = most
+        self._proxy = proxy_for(url, environ)
+        self._idle: dict[Connection, None] = {}
         self._open: set[Connection] = set()
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._is_closed = False
+
+    def head(self, method: str, path: str, headers: Headers = ()) -> bytes:
+        """Write a request's head but for its end: what `post` may be given again and again.
+
+        Raises:
+            ValueError: Something in it would end a line.
+        """
+        if any(sign <= " " for sign in path):
+            raise ValueError(f"the path {path!r} has a blank in it")
+        place, plea = self._url.path, b""
+        if self._proxy is not None and self._url.scheme == "http":
+            place, plea = str(self._url), self._proxy.authorization
+        lines = [f"{method} {place}{path} HTTP/1.1\r\nhost: {self._url.authority}\r\n"]
+        for name, value in headers:
+            if any(sign in name + value for sign in "\r\n\0"):
+                raise ValueError(f"the header {name!r} has a line break in it")
+            lines.append(f"{name}: {value}\r\n")
+        return "".join(lines).encode("latin-1") + plea
 
     async def send(
         self,
@@ -88,194 +125,180 @@ class Client:
             BackendError: No connection, no answer, or nonsense.
             NodeError: Whatever reading the body raised.
         """
-        if self._is_closed:
-            raise BackendUnavailable(f"{self._name} is closed")
-        if seconds is not None and seconds <= 0:
-            raise BackendTimeout(f"no time was left to ask {self._name}")
-        message = self._head(method, path, headers, body)
-        loop = asyncio.get_running_loop()
-        if whole is not None and not isinstance(body, Body):
-            seconds = whole if seconds is None else min(seconds, whole)
-        times = _Times(
-            end=None if seconds is None else loop.time() + seconds,
-            whole=whole,
-            expects_body=method != "HEAD",
-        )
-        connection = self._kept()
-        sent_bytes = 0
-        if connection is not None:
-            try:
-                return await self._converse(connection, message, body, times)
-            except (BackendUnavailable, BackendFailed):
-                if connection.answered:
-                    raise
-                sent_bytes = connection.sent_bytes
-        try:
-            connection = await self._connect(times.end)
-        except NodeError as error:
-            error.sent_bytes = sent_bytes
-            raise
-        return await self._converse(connection, message, body, times, sent_bytes=sent_bytes)
+        head = self.head(method, path, headers)
+        if isinstance(body, Body):
+            message = b"%b%b\r\n" % (head, body.framing)
+            return await self._exchange(message, self._end(seconds), body=body, whole=whole)
+        if body or method == "POST":
+            return await self.post(head, body, seconds=seconds, whole=whole)
+        end = self._end(seconds, whole)
+        return await self._exchange(head + b"\r\n", end, expects_body=method != "HEAD")
+
+    async def post(
+        self, head: bytes, body: bytes, *, seconds: float | None = None, whole: float | None = None
+    ) -> Response:
+        """As `send`, with a head that is made already."""
+        message = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        return await self._exchange(message, self._end(seconds, whole))
 
     def close(self) -> None:
         """Abort every connection."""
         self._is_closed = True
         self._idle.clear()
         for connection in tuple(self._open):
-            connection.transport.abort()
+            connection.abort()
+        while self._waiting:
+            self._call_next(None)
+
+    # The exchange
+
+    def _end(self, seconds: float | None, whole: float | None = None) -> float:
+        """Return when it must be over, on the loop's clock."""
+        if seconds is None:
+            if whole is None:
+                return FOREVER
+            seconds = whole
+        elif seconds <= 0:
+            raise BackendTimeout(f"no time was left to ask {self.name}")
+        elif whole is not None and whole < seconds:
+            seconds = whole
+        return asyncio.get_running_loop().time() + seconds
+
+    async def _exchange(
+        self,
+        message: bytes,
+        end: float,
+        *,
+        body: Body | None = None,
+        whole: float | None = None,
+        expects_body: bool = True,
+    ) -> Response:
+        if self._is_closed:
+            raise BackendUnavailable(f"{self.name} is closed")
+        kept = self._kept()
+        connection = kept or await self._another(end)
+        times = self._timeouts
+        sent_bytes = 0
+        while True:
+            connection.begin(
+                times.head,
+                times.idle,
+                end=end,
+                whole=whole,
+                expects_body=expects_body,
+                sent_bytes=sent_bytes,
+            )
+            try:
+                connection.say(message)
+                if body is None:
+                    await connection.head()
+                else:
+                    await upload(connection, body)
+                return Response(connection)
+            except BaseException as error:
+                connection.close()
+                sent_bytes = connection.sent_bytes
+                if isinstance(error, NodeError):
+                    error.sent_bytes = sent_bytes
+                is_stale = connection is kept and not connection.answered
+                if not is_stale or not isinstance(error, BackendUnavailable | BackendFailed):
+                    raise
+            connection = await self._another(end, sent_bytes)
+
+    # The pool
 
     def _kept(self) -> Connection | None:
         while self._idle:
-            connection = self._idle.pop()
-            if not connection.transport.is_closing():
+            connection, _ = self._idle.popitem()
+            if connection.is_open:
                 return connection
         return None
 
-    def _give_back(self, connection: Connection) -> None:
-        if self._is_closed or len(self._idle) >= _IDLE_CONNECTIONS:
-            connection.transport.abort()
-        else:
-            self._idle.append(connection)
-
-    async def _connect(self, end: float | None) -> Connection:
-        loop = asyncio.get_running_loop()
-        left = self._timeouts.connect if end is None else end - loop.time()
-        url = self._url
-        try:
-            async with asyncio.timeout(min(self._timeouts.connect, left)):
-                transport, connection = await loop.create_connection(
-                    lambda: Connection(
-                        self._name, give_back=self._give_back, gone=self._open.discard
-                    ),
-                    url.host,
-                    url.port,
-                    ssl=self._context(),
-                )
-        except TimeoutError as error:
-            if left < self._timeouts.connect:
-                raise BackendTimeout(f"{self._name} gave no answer in time") from error
-            raise BackendUnavailable(f"{self._name} can't be reached: no connection") from error
-        except OSError as error:
-            raise BackendUnavailable(f"{self._name} {_obstacle(error)}") from error
-        except ValueError as error:
-            # Names that no resolver is asked for: empty labels, or signs that IDNA doesn't have.
-            raise BackendUnavailable(f"{self._name} can't be reached: no such host") from error
+    def give_back(self, connection: Connection) -> None:
+        """Take a clean connection back, for whoever waits for one."""
         if self._is_closed:
-            transport.abort()
-            raise BackendUnavailable(f"{self._name} is closed")
-        if not transport.is_closing():
-            self._open.add(connection)
-        return connection
+            connection.abort()
+        elif not self._call_next(connection):
+            self._idle[connection] = None
 
-    def _context(self) -> ssl.SSLContext | None:
-        if self._url.scheme != "https":
-            return None
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
+    def gone(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self._idle.pop(connection, None)
+        if connection in self._open:
+            self._open.discard(connection)
+            self._call_next(None)
 
-    async def _converse(
-        self,
-        connection: Connection,
-        message: bytes,
-        body: bytes | Body,
-        times: "_Times",
-        *,
-        sent_bytes: int = 0,
-    ) -> Response:
-        connection.begin(
-            head=self._timeouts.head,
-            idle=self._timeouts.idle,
-            end=times.end,
-            whole=times.whole,
-            expects_body=times.expects_body,
-        )
-        connection.sent_bytes = sent_bytes
+    def _call_next(self, connection: Connection | None) -> bool:
+        """Let the first who waits have the connection, or make one; False when nobody waits."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return True
+        return False
+
+    async def _another(self, end: float, sent_bytes: int = 0) -> Connection:
+        """Return a new connection, or one that became free where there may be no more."""
         try:
-            connection.say(message)
-            if isinstance(body, Body):
-                await self._upload(connection, body)
-            else:
-                await connection.head()
-            return Response(connection)
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, NodeError):
-                error.sent_bytes = connection.sent_bytes
+            while len(self._open) >= self._most:
+                freed = await self._freed(end)
+                if freed is not None and freed.is_open:
+                    return freed
+            return await self._connect(end)
+        except NodeError as error:
+            error.sent_bytes = sent_bytes
             raise
 
-    async def _upload(self, connection: Connection, body: Body) -> None:
-        """Send the body while waiting for the answer, which may come before its end."""
-        sending = asyncio.get_running_loop().create_task(_send(connection, body))
-        sending.add_done_callback(partial(_note_failure, connection))
+    async def _freed(self, end: float) -> Connection | None:
+        """Wait until a connection is free, or another may be made.
+
+        Raises:
+            BackendOverloaded: None is for as long as it may take to connect.
+        """
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Connection | None] = loop.create_future()
+        self._waiting.append(waiter)
+        left = end - loop.time()
         try:
-            await connection.head()
-        finally:
-            if not sending.done():
-                connection.stop_reuse()
-                sending.cancel()
-                await asyncio.wait((sending,))
-                connection.owe()
+            async with asyncio.timeout(min(self._timeouts.connect, left)):
+                return await waiter
+        except BaseException as error:
+            if waiter.done() and not waiter.cancelled():
+                self._pass_on(waiter.result())
+            if not isinstance(error, TimeoutError):
+                raise
+            if left < self._timeouts.connect:
+                raise BackendTimeout(f"{self.name} gave no answer in time") from error
+            raise BackendOverloaded(
+                f"{self.name} is busy: all {self._most} connections to it are in use"
+            ) from error
 
-    def _head(self, method: str, path: str, headers: Headers, body: bytes | Body) -> bytes:
-        if any(sign <= " " for sign in path):
-            raise ValueError(f"the path {path!r} has a blank in it")
-        lines = [f"{method} {self._url.path}{path} HTTP/1.1", f"host: {self._url.authority}"]
-        for name, value in headers:
-            if any(sign in name + value for sign in "\r\n\0"):
-                raise ValueError(f"the header {name!r} has a line break in it")
-            lines.append(f"{name}: {value}")
-        whole = b""
-        if isinstance(body, Body):
-            length = body.size_bytes
-            lines.append(
-                "transfer-encoding: chunked" if length is None else f"content-length: {length}"
+    def _pass_on(self, connection: Connection | None) -> None:
+        """Let the next have what came too late."""
+        if connection is None:
+            self._call_next(None)
+        else:
+            self.give_back(connection)
+
+    async def _connect(self, end: float) -> Connection:
+        if self._is_closed:
+            raise BackendUnavailable(f"{self.name} is closed")
+        connection = Connection(self)
+        self._open.add(connection)
+        try:
+            await dial(
+                self.name,
+                self._url,
+                connection,
+                proxy=self._proxy,
+                tls=self._tls,
+                seconds=self._timeouts.connect,
+                left=end - asyncio.get_running_loop().time(),
             )
-        elif body or method == "POST":
-            whole = body
-            lines.append(f"content-length: {len(body)}")
-        return "\r\n".join([*lines, "", ""]).encode("latin-1") + whole
-
-
-async def _send(connection: Connection, body: Body) -> None:
-    """Write the body's pieces until they end, or nobody wants them any more."""
-    size, sent = body.size_bytes, 0
-    pieces = body.pieces()
-    try:
-        async for piece in pieces:
-            if connection.is_over:
-                connection.stop_reuse()
-                return
-            sent += len(piece)
-            if size is not None and sent > size:
-                break
-            if piece:
-                await connection.write(
-                    piece if size is not None else b"%x\r\n%b\r\n" % (len(piece), piece)
-                )
-    finally:
-        if isinstance(pieces, AsyncGenerator):
-            await pieces.aclose()
-    if size is None:
-        await connection.write(b"0\r\n\r\n")
-    elif sent != size:
-        raise InvalidRequest(f"a body of {size} bytes had {'more' if sent > size else sent}")
-    connection.sent()
-
-
-def _note_failure(connection: Connection, sending: asyncio.Task[None]) -> None:
-    """Let a failure to read the body end the exchange."""
-    if not sending.cancelled() and (error := sending.exception()) is not None:
-        connection.fail(error)
-
-
-def _obstacle(error: OSError) -> str:
-    """Say what stands between us and an upstream."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"has no certificate we trust: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return "doesn't speak TLS as we do: is its address really https?"
-    if isinstance(error, socket.gaierror):
-        return "can't be reached: no such host"
-    # Several addresses that all refuse come as one error without a number.
-    return f"can't be reached: {os.strerror(error.errno) if error.errno else 'nobody answers'}"
+            if self._is_closed:
+                raise BackendUnavailable(f"{self.name} is closed")
+        except BaseException:
+            connection.abort()
+            self.gone(connection)
+            raise
+        return connection

@@ -1,288 +1,263 @@
 """One upstream connection; while lent, one request and its response."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from typing import Self
+from typing import Protocol
 
-import httptools
-
+from inferd.core.answer import Sink
 from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable
+from inferd.http1.client.incoming import Incoming
+from inferd.http1.sweep import FOREVER, sweep
 
 _BUFFER_BYTES = 256 << 10
-_HEADER_BYTES = 64 << 10
-_HEADER_COUNT = 256
+
+Mend = Callable[[bytes], bytes]
+"""Rewrites a piece on its way through; an empty one isn't passed on."""
 
 
-class Connection(asyncio.Protocol):
+class Owner(Protocol):
+    """Whose connection it is."""
+
+    name: str
+    kept_seconds: float
+
+    def give_back(self, connection: "Connection", /) -> None: ...
+    def gone(self, connection: "Connection", /) -> None: ...
+
+
+class Connection(Incoming):
     """The asyncio protocol, and the response a caller reads.
 
     Reading stops while more than 256 KiB wait for the caller. `close` gives the connection back
-    to the pool when the response was read to its end, and aborts it otherwise.
+    to the pool when the response was read to its end, and aborts it otherwise. `deadline` is the
+    sweep's: data only notes when it came.
     """
 
-    def __init__(
-        self,
-        upstream: str,
-        *,
-        give_back: Callable[["Connection"], None],
-        gone: Callable[["Connection"], None],
-    ) -> None:
-        self._upstream = upstream
-        self._give_back = give_back
-        self._gone = gone
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self.is_lent = False
-        self._reset()
+    __slots__ = (
+        "_end",
+        "_error",
+        "_heard",
+        "_idle",
+        "_is_held",
+        "_loop",
+        "_mend",
+        "_owner",
+        "_room",
+        "_sink",
+        "_time",
+        "_waiter",
+        "_whole",
+        "_wish",
+        "answered",
+        "deadline",
+        "is_lent",
+        "sent_bytes",
+        "transport",
+    )
 
-    def _reset(self) -> None:
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.answered = False
-        self.sent_bytes = 0
-        self._header_bytes = 0
-        self._fed_bytes = 0
-        self._pieces: deque[bytes] = deque()
-        self._waiting_bytes = 0
-        self._has_head = False
-        self._is_complete = False
-        self._is_held = False
-        self._head = 0.0
-        self._error: BaseException | None = None
+    def __init__(self, owner: Owner) -> None:
+        super().__init__()
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
+        self._room: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._deadline: float | None = None
-        self._end: float | None = None
-        self._whole: float | None = None
-        self._idle: float = 0.0
-        self._framed = False
-        self._reusable = True
+        self._sink: Sink | None = None
+        self._mend: Mend | None = None
+        self._error: BaseException | None = None
+        self._is_held = False
+        self.is_lent = False
+        self.transport: asyncio.Transport | None = None
+        self.deadline = FOREVER
 
     # The connection's life
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's by shape alone.
-        self.transport: asyncio.Transport = transport  # pyright: ignore[reportAttributeAccessIssue]
-        self._parser = httptools.HttpResponseParser(self)
+        self.transport = transport  # pyright: ignore[reportAttributeAccessIssue]
+        sweep().watch(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._gone(self)
-        self._reusable = False
-        self._writable.set()
-        if self._timer is not None:
-            self._timer.cancel()
+        sweep().forget(self)
+        self._owner.gone(self)
+        self._forget_parser()
+        self._is_reusable = False
+        self.resume_writing()
         if not self.is_lent or self._is_complete:
             return
-        if self._has_head and not self._framed and exc is None:
+        if self._has_head and not self._is_framed and exc is None:
             # A body that ends with the connection: its clean end is all we are told.
             self._is_complete = True
             self._wake()
         else:
-            self._fail(BackendFailed(f"{self._upstream} broke off"))
+            self._fail(BackendFailed(f"{self._owner.name} broke off"))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can still be sent."""
+        return self.transport is not None and not self.transport.is_closing()
 
     def begin(
         self,
-        *,
         head: float,
         idle: float,
-        expects_body: bool,
-        end: float | None = None,
+        *,
+        end: float = FOREVER,
         whole: float | None = None,
+        expects_body: bool = True,
+        sent_bytes: int = 0,
     ) -> None:
         """Take the connection for one request; `end` is on the loop's clock.
 
-        `whole` is the time for the answer from the moment that a streamed body is out.
+        `whole` is the time for the answer from the moment that a streamed body is out;
+        `sent_bytes` what had been sent for the same request elsewhere.
         """
-        self._reset()
+        self._expect(is_body=expects_body)
         self.is_lent = True
-        self._parser = httptools.HttpResponseParser(self)
-        self._expects_body = expects_body
-        self._head = head
+        self.answered = False
+        self.sent_bytes = sent_bytes
+        self._error = None
         self._idle = idle
+        self._wish = head
         self._end = end
         self._whole = whole
-        self._watch(head)
+        self._watch(self._time(), head)
 
     def close(self) -> None:
         """Free the connection: back to the pool if it is clean, gone if it isn't."""
         if not self.is_lent:
             return
-        self.is_lent = False
-        self._deadline = None
-        self._fail(BackendUnavailable(f"{self._upstream}: the answer was given up"))
-        if self._is_complete and self._reusable and self._error is None:
+        if self._is_complete and self._is_reusable and self._error is None and self.is_open:
+            self.is_lent = False
             self._let_read()
-            self._give_back(self)
+            if not self._expects_body:
+                # It still waits for the body that an answer to HEAD only speaks of.
+                self._forget_parser()
+            self._pieces = []
+            self.deadline = self._time() + self._owner.kept_seconds
+            self._owner.give_back(self)
         else:
+            self._fail(BackendUnavailable(f"{self._owner.name}: the answer was given up"))
+            self.is_lent = False
+            self.abort()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self.deadline = FOREVER
+        if self.transport is not None:
             self.transport.abort()
 
     def stop_reuse(self) -> None:
         """Drop the connection after this response: the request wasn't sent to its end."""
-        self._reusable = False
+        self._is_reusable = False
+
+    # Deadlines
 
     def hurry(self, seconds: float) -> None:
         """Give the rest of the answer no more than `seconds`."""
         if not self._is_complete:
             self._narrow(seconds)
-            self._watch(seconds)
+            self.deadline = min(self.deadline, self._end)
 
-    def _narrow(self, seconds: float) -> None:
-        end = self._loop.time() + seconds
-        self._end = end if self._end is None else min(end, self._end)
-
-    # Deadlines: a timestamp that data moves; the timer looks again when it fires
-
-    def _watch(self, seconds: float) -> None:
-        deadline = self._loop.time() + seconds
-        self._deadline = deadline if self._end is None else min(deadline, self._end)
-        if self._timer is None or self._timer.cancelled() or self._timer.when() > self._deadline:
-            self._arm()
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        assert self._deadline is not None
-        self._timer = self._loop.call_at(self._deadline, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._deadline is None or not self.is_lent:
+    def expired(self) -> None:
+        """Give up, unless something came since the deadline was set."""
+        if not self.is_lent:
+            self.abort()
             return
-        if self._loop.time() < self._deadline - 0.001:
-            self._arm()
-            return
+        now = self._time()
+        if self._has_head and now < self._end:
+            self._watch(self._heard, self._idle)
+            if self.deadline > now:
+                return
         if not self._has_head:
             what = "gave no answer in time"
-        elif self._end is not None and self._deadline >= self._end:
+        elif now >= self._end:
             what = "gave no whole answer in time"
         else:
             what = "went silent"
-        self._fail(BackendTimeout(f"{self._upstream} {what}"))
-        self.transport.abort()
+        self._fail(BackendTimeout(f"{self._owner.name} {what}"))
+        self.abort()
+
+    def _narrow(self, seconds: float) -> None:
+        self._end = min(self._time() + seconds, self._end)
+
+    def _watch(self, since: float, seconds: float) -> None:
+        due = since + seconds
+        self.deadline = due if due < self._end else self._end
 
     # What arrives
 
     def data_received(self, data: bytes) -> None:
         if not self.is_lent:
-            self.transport.abort()
+            self.abort()
             return
         self.answered = True
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserCallbackError:
-            self._refuse("sends too many headers")
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._refuse("doesn't speak HTTP")
-        if not self._has_head:
-            # Bytes of an unfinished head don't count as an answer: its deadline stands. The
-            # parser keeps a header to itself until it ends, which may be never.
-            self._fed_bytes += len(data)
-            if self._fed_bytes > _HEADER_BYTES:
-                self._refuse("sends too many headers")
+        self._heard = self._time()
+        if wrong := self._parse(data):
+            self._fail(BackendFailed(f"{self._owner.name} {wrong}"))
+            self.abort()
+        sink = self._sink
+        if sink is not None:
+            if self._pieces:
+                self._pour(sink)
+            if not self._is_complete and self._error is None:
+                return
+        elif not self._has_head:
             return
-        if self._is_complete or self._is_held or self.transport.is_closing():
-            return
-        if self._waiting_bytes <= _BUFFER_BYTES:
-            self._watch(self._idle)
-        else:
-            # The caller is slow, not the upstream: only the whole exchange's end still counts.
-            self._is_held = True
-            self._deadline = self._end
-            self.transport.pause_reading()
-
-    def _refuse(self, what: str) -> None:
-        self._fail(BackendFailed(f"{self._upstream} {what}"))
-        self.transport.abort()
-
-    def on_message_begin(self) -> None:
-        if self._has_head:
-            raise ValueError("a second answer to one request")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > _HEADER_BYTES or len(self.headers) >= _HEADER_COUNT:
-            raise ValueError("too many headers")
-        name = name.lower()
-        if name == b"content-length" or (
-            name == b"transfer-encoding" and b"chunked" in value.lower()
-        ):
-            self._framed = True
-        self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status < 200:
-            self.headers.clear()
-            self._framed = False
-            return
-        self.status = status
-        self._reusable = self._reusable and self._parser.should_keep_alive()
-        self._has_head = True
-        if not self._expects_body:
-            self._is_complete = True
         self._wake()
-
-    def on_body(self, body: bytes) -> None:
         if self._is_complete:
-            raise ValueError("a body where there can be none")
-        self._pieces.append(body)
-        self._waiting_bytes += len(body)
-        self._wake()
-
-    def on_message_complete(self) -> None:
-        if self._has_head:
-            self._is_complete = True
-            self._deadline = None
-            self._wake()
+            self.deadline = FOREVER
+        elif not self._is_held:
+            self._watch(self._heard, self._idle)
+            if self._waiting_bytes > _BUFFER_BYTES:
+                self.pause_reading()
 
     # What leaves
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        if self._room is None:
+            self._room = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
 
     def say(self, data: bytes) -> None:
         """Send without waiting."""
-        if not self.transport.is_closing():
+        if self.transport is not None and not self.transport.is_closing():
             self.sent_bytes += len(data)
             self.transport.write(data)
 
     async def write(self, data: bytes) -> None:
         """Send, and wait while the upstream reads too slowly, but not for ever."""
-        if self.transport.is_closing():
+        if not self.is_open:
             return
-        self._watch_upload(self._idle)
+        if not self.is_over:
+            self._watch(self._time(), self._idle)
         self.say(data)
-        await self._writable.wait()
-        self._watch_upload(None)
+        if self._room is not None:
+            await self._room
+        if not self.is_over:
+            # It is the caller's turn to send.
+            self.deadline = self._end
 
     def sent(self) -> None:
         """Note that the whole request is out: from now on the upstream owes an answer."""
         self.owe()
-        self._watch_upload(self._head)
+        if not self.is_over:
+            self._watch(self._time(), self._wish)
 
     def owe(self) -> None:
         """Begin to count the time for a whole answer."""
         if self._whole is not None:
             self._narrow(self._whole)
-
-    def _watch_upload(self, seconds: float | None) -> None:
-        """Give the upstream `seconds`; without a number it is the caller's turn to send."""
-        if self.is_over:
-            return
-        if seconds is None:
-            self._deadline = self._end
-        else:
-            self._watch(seconds)
+            self.deadline = min(self.deadline, self._end)
 
     @property
     def is_over(self) -> bool:
         """Whether sending more is pointless: an answer or a failure is in."""
-        return self._has_head or self._error is not None or self.transport.is_closing()
+        return self._has_head or self._error is not None or not self.is_open
 
     # What the caller reads
 
@@ -293,7 +268,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: BaseException) -> None:
         if self._error is None and not self._is_complete:
             self._error = error
-            self._reusable = False
+            self._is_reusable = False
             self._wake()
 
     def _wake(self) -> None:
@@ -301,9 +276,9 @@ class Connection(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        await self._waiter
+    def _wait(self) -> "asyncio.Future[None]":
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
 
     async def head(self) -> None:
         """Wait for the status and headers.
@@ -314,29 +289,83 @@ class Connection(asyncio.Protocol):
         while not self._has_head:
             if self._error is not None:
                 raise self._error
-            if self.transport.is_closing():
-                raise BackendUnavailable(f"{self._upstream} closed the connection")
+            if not self.is_open:
+                raise BackendUnavailable(f"{self._owner.name} closed the connection")
             await self._wait()
 
-    def __aiter__(self) -> Self:
-        return self
+    def whole(self) -> bytes | None:
+        """Return the body if all of it is here, and nobody has to wait."""
+        return self._taken() if self._is_complete and self._error is None else None
 
-    async def __anext__(self) -> bytes:
+    async def read(self) -> bytes:
+        """Return what has come of the body since the last look, waiting for it; empty at its end.
+
+        Raises:
+            NodeError: It broke off.
+        """
         while not self._pieces:
             if self._error is not None:
                 raise self._error
             if self._is_complete:
-                raise StopAsyncIteration
+                return b""
             await self._wait()
-        piece = self._pieces.popleft()
-        self._waiting_bytes -= len(piece)
-        if self._is_held and self._waiting_bytes <= _BUFFER_BYTES // 2:
-            if not self._is_complete:
-                self._watch(self._idle)
-            self._let_read()
-        return piece
+        data = self._taken()
+        self.resume_reading()
+        return data
+
+    async def pipe(self, sink: Sink, mend: Mend | None) -> None:
+        """Pass each arrival straight to `sink`, without waking this coroutine.
+
+        Raises:
+            NodeError: It broke off.
+        """
+        self._mend = mend
+        if self._pieces:
+            self._pour(sink)
+            self.resume_reading()
+        self._sink = sink
+        sink.feed(self)
+        try:
+            while self._error is not None or not self._is_complete:
+                if self._error is not None:
+                    raise self._error
+                await self._wait()
+        finally:
+            self._sink = self._mend = None
+            sink.feed(None)
+
+    def _pour(self, sink: Sink) -> None:
+        data = self._taken()
+        try:
+            if self._mend is not None:
+                data = self._mend(data)
+            if data:
+                sink.write(data)
+        except Exception as error:  # noqa: BLE001  not the upstream's: for whoever waits in pipe
+            self._error = self._error or error
+
+    # Held while whoever reads is slow, which isn't the upstream's fault
+
+    def pause_reading(self) -> None:
+        """Read no more; only the whole exchange's end still counts."""
+        if self._is_held or not self.is_lent or self._is_complete or not self.is_open:
+            return
+        self._is_held = True
+        self.deadline = self._end
+        assert self.transport is not None
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if not self._is_held:
+            return
+        self._let_read()
+        if not self._is_complete:
+            self._heard = self._time()
+            self._watch(self._heard, self._idle)
 
     def _let_read(self) -> None:
-        if self._is_held and not self.transport.is_closing():
+        if self._is_held and self.is_open:
+            assert self.transport is not None
             self.transport.resume_reading()
         self._is_held = False

@@ -1,10 +1,21 @@
 """What an upstream answered, lent to whoever asked."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
+from inferd.core.answer import Sink
 from inferd.core.errors import BackendFailed, BackendUnavailable, NodeError
-from inferd.http1.client.connection import Connection
+from inferd.http1.client.connection import Connection, Mend
+
+_LEFT_OUT = frozenset(
+    b"""connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer
+    transfer-encoding upgrade content-length date server set-cookie set-cookie2 alt-svc via
+    x-request-id strict-transport-security content-security-policy clear-site-data nel report-to
+    reporting-endpoints www-authenticate""".split()
+)
+"""What is said hop by hop, to this node alone, or in the name of the origin, which is us."""
+
+_OURS = (b"x-inference-", b"access-control-")
 
 
 class Response:
@@ -12,6 +23,8 @@ class Response:
 
     `sent_bytes` is what was written for it, head and body, on every connection it took.
     """
+
+    __slots__ = ("_connection", "headers", "sent_bytes", "status")
 
     def __init__(self, connection: Connection) -> None:
         self._connection: Connection | None = connection
@@ -32,13 +45,32 @@ class Response:
         wanted = name.lower().encode()
         return [value.decode("latin-1") for key, value in self.headers if key == wanted]
 
+    @property
+    def block(self) -> bytes:
+        """Its end-to-end headers as finished lines, for whoever passes it on as it is.
+
+        What is for this hop, for this node or in the origin's own name is left out, and so are
+        the request id and `X-Inference-…`, which the node says itself.
+        """
+        named: frozenset[bytes] = frozenset()
+        for name, value in self.headers:
+            if name == b"connection":
+                named |= frozenset(each.strip() for each in value.lower().split(b","))
+        return b"".join(
+            [
+                b"%b: %b\r\n" % (name, value)
+                for name, value in self.headers
+                if name not in _LEFT_OUT and name not in named and not name.startswith(_OURS)
+            ]
+        )
+
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
-    def __anext__(self) -> Awaitable[bytes]:
-        if self._connection is None:
-            raise BackendUnavailable("the answer was read after it had been given up")
-        return self._connection.__anext__()
+    async def __anext__(self) -> bytes:
+        if piece := await self._lent().read():
+            return piece
+        raise StopAsyncIteration
 
     async def read(self, limit: int) -> bytes:
         """Return the whole body.
@@ -46,24 +78,40 @@ class Response:
         Raises:
             BackendFailed: It is longer than `limit` bytes, or breaks off.
         """
-        pieces: list[bytes] = []
-        size = 0
-        async for piece in self:
+        connection = self._lent()
+        whole = connection.whole()
+        if whole is not None and len(whole) <= limit:
+            return whole
+        pieces = [whole] if whole else []
+        size, piece = len(whole or b""), b""
+        while size <= limit:
+            piece = await connection.read()
+            if not piece:
+                return b"".join(pieces)
             size += len(piece)
-            if size > limit:
-                # Whoever keeps the error must not keep what was read.
-                pieces.clear()
-                raise BackendFailed(f"the answer is longer than {limit >> 20} MiB")
             pieces.append(piece)
-        return b"".join(pieces)
+        # Whoever keeps the error must not keep what was read.
+        pieces, whole, piece = [], None, b""
+        raise BackendFailed(f"the answer is longer than {limit >> 20} MiB")
+
+    async def pipe(self, sink: Sink, mend: Mend | None = None) -> None:
+        """Pour the body into `sink` as it comes, each piece as `mend` returns it.
+
+        While the sink is full the upstream is held back.
+
+        Raises:
+            NodeError: It broke off.
+        """
+        await self._lent().pipe(sink, mend)
 
     async def drain(self, seconds: float) -> None:
         """Read on to the end if it comes within `seconds`, so that the connection is kept."""
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             return
-        self._connection.hurry(seconds)
+        connection.hurry(seconds)
         with suppress(NodeError):
-            async for _ in self:
+            while await connection.read():
                 pass
 
     def close(self) -> None:
@@ -72,3 +120,8 @@ class Response:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _lent(self) -> Connection:
+        if self._connection is None:
+            raise BackendUnavailable("the answer was read after it had been given up")
+        return self._connection

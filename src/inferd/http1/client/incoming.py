@@ -1,0 +1,105 @@
+"""An answer as it is parsed."""
+
+import asyncio
+
+import httptools
+
+_HEADER_BYTES = 64 << 10
+_HEADER_COUNT = 256
+
+
+class Incoming(asyncio.Protocol):
+    """What the parser has found of the answer that is expected now."""
+
+    __slots__ = (
+        "_expects_body",
+        "_fed_bytes",
+        "_has_head",
+        "_header_bytes",
+        "_is_complete",
+        "_is_framed",
+        "_is_reusable",
+        "_parser",
+        "_pieces",
+        "_waiting_bytes",
+        "headers",
+        "status",
+    )
+
+    def __init__(self) -> None:
+        self._parser: httptools.HttpResponseParser | None = None
+        self._expect(is_body=True)
+
+    def _expect(self, *, is_body: bool) -> None:
+        """Forget the last answer; the next has a body, or is one to HEAD."""
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._expects_body = is_body
+        self._has_head = self._is_complete = self._is_framed = False
+        self._is_reusable = True
+        self._header_bytes = self._fed_bytes = self._waiting_bytes = 0
+        self._pieces: list[bytes] = []
+
+    def _parse(self, data: bytes) -> str:
+        """Read on; return what is wrong with it, or nothing."""
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError:
+            return "sends too many headers"
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            return "doesn't speak HTTP"
+        if not self._has_head:
+            # The parser keeps a header to itself until it ends, which may be never.
+            self._fed_bytes += len(data)
+            if self._fed_bytes > _HEADER_BYTES:
+                return "sends too many headers"
+        return ""
+
+    def _forget_parser(self) -> None:
+        # It holds what holds it.
+        self._parser = None
+
+    def on_message_begin(self) -> None:
+        if self._has_head:
+            raise ValueError("a second answer to one request")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > _HEADER_BYTES or len(self.headers) >= _HEADER_COUNT:
+            raise ValueError("too many headers")
+        name = name.lower()
+        if name == b"content-length" or (
+            name == b"transfer-encoding" and b"chunked" in value.lower()
+        ):
+            self._is_framed = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        assert parser is not None
+        status = parser.get_status_code()
+        if status < 200:
+            self.headers.clear()
+            self._is_framed = False
+            return
+        self.status = status
+        self._is_reusable = self._is_reusable and parser.should_keep_alive()
+        self._has_head = True
+        self._is_complete = not self._expects_body
+
+    def on_body(self, body: bytes) -> None:
+        if self._is_complete:
+            raise ValueError("a body where there can be none")
+        self._pieces.append(body)
+        self._waiting_bytes += len(body)
+
+    def on_message_complete(self) -> None:
+        self._is_complete = self._has_head
+
+    def _taken(self) -> bytes:
+        """Return what has come of the body since the last look."""
+        pieces, self._pieces = self._pieces, []
+        self._waiting_bytes = 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
