@@ -85,7 +85,7 @@ def passes(data: bytes | None, *pieces: bytes, content_type: str, status: int = 
         answer.whole = data
         answer.status = status
         answer.content_type = content_type
-        answer.headers = ((b"x-upstream", b"yes"), (b"content-length", b"999"))
+        answer.block = b"content-type: %b\r\nx-upstream: yes\r\n" % content_type.encode()
         return answer
 
     return infer

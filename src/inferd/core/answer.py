@@ -80,7 +80,6 @@ class Answer:
         "block",
         "content_type",
         "finish",
-        "headers",
         "sent_bytes",
         "served",
         "status",
@@ -104,7 +103,6 @@ class Answer:
         self.status = 200
         self.wire = ""
         self.content_type = ""
-        self.headers: tuple[tuple[bytes, bytes], ...] = ()
         self.block = b""
         self.whole: bytes | None = None
         self.sent_bytes = 0

@@ -13,3 +13,4 @@ class Context(TypedDict, total=False):
     deadline: float | None
     hops: tuple[str, ...]
     backend: str
+    trace: bytes

@@ -12,6 +12,7 @@ from inferd.core.tasks import check_name
 from inferd.wire.context import Context
 
 _NODE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _MOST_HOPS = 32
 _LONGEST_TIMEOUT = 24 * 3600.0
 
@@ -23,18 +24,33 @@ def directions(headers: Headers, clock: Clock) -> Context:
         InvalidRequest: One of them can't be meant.
         LoopDetected: It lists more nodes than any honest chain has.
     """
+    found, seconds = timeless(headers)
+    if seconds is not None:
+        found["deadline"] = clock.now() + seconds
+    return found
+
+
+def timeless(headers: Headers) -> tuple[Context, float | None]:
+    """Read them without a clock: what holds for every request with these, and how long each has.
+
+    Raises what `directions` does.
+    """
     found = Context()
+    seconds: float | None = None
     if text := _only(headers, "X-Inference-Use-Remote"):
         found["place"] = place_of(text, "X-Inference-Use-Remote")
     if text := _only(headers, "X-Inference-Tier"):
         found["tiers"] = _tiers(text)
     if text := _only(headers, "X-Inference-Timeout"):
-        found["deadline"] = clock.now() + _seconds(text)
+        seconds = _seconds(text)
     if lines := headers.getlist("x-inference-hops"):
         found["hops"] = _hops(",".join(lines))
     if text := _only(headers, "X-Inference-Backend"):
         found["backend"] = check_name("X-Inference-Backend", text.strip())
-    return found
+    trace = headers.getlist("traceparent")
+    if len(trace) == 1 and _TRACE.fullmatch(trace[0]):
+        found["trace"] = trace[0].encode()
+    return found, seconds
 
 
 def _only(headers: Headers, name: str) -> str | None:

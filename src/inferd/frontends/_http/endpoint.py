@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from inferd.core.errors import CallerLeft, NodeError, Unauthenticated
 from inferd.frontends._http.access import log_refusal
+from inferd.frontends._http.asgi_exchange import AsgiExchange
 from inferd.frontends._http.auth import NOBODY, Caller, caller_of, enter
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.errors import HttpRefusal, Unexpected, status_of
@@ -41,7 +42,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; errors are the guard's to tell, and a page's where people look."""
-        exchange = Exchange(self._context, NOBODY, scope, receive, send)
+        exchange = AsgiExchange(self._context, NOBODY, scope, receive, send)
         tell = self._tell if _shows_pages(scope) else None
         try:
             await self._answer(exchange)

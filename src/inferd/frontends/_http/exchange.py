@@ -1,19 +1,24 @@
-"""One HTTP request being answered: who asks, what came, and the line back."""
+"""One HTTP request being answered: who asks, what came, and the line back.
+
+Two makers serve the same answerers: `asgi_exchange` within any ASGI server, and `native` on a
+connection of our own.
+"""
 
 import asyncio
 import hmac
-import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from starlette.datastructures import Headers, QueryParams
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Scope
 
-from inferd.core.errors import BackendUnavailable, CallerLeft, PermissionDenied
+from inferd.core.answer import Answer
+from inferd.core.errors import BackendFailed, BackendUnavailable, PermissionDenied
 from inferd.core.request import Principal
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.origins import Site
 from inferd.frontends._http.settings import HttpSettings
+from inferd.wire.context import Context as Asked
 
 VISIT = "inferd.visit"
 STOPPING = "the node is stopping"
@@ -23,7 +28,6 @@ _SHUTDOWNS = frozenset({STOPPING, "Task cancelled, timeout graceful shutdown exc
 """The second is uvicorn's own, for who starts the app without our server."""
 
 _LONGEST_HEADER = 8192
-_PIECES_A_TURN = 32
 
 
 class Visit(msgspec.Struct):
@@ -51,70 +55,59 @@ class Visit(msgspec.Struct):
 
 
 class Exchange:
-    """The only reader of its request's body, and the only writer of its response."""
+    """The only reader of its request's body, and the only writer of its response.
+
+    Pages and their forms are served within ASGI alone: what only they have is empty elsewhere.
+    """
 
     __slots__ = (
-        "_answering",
-        "_begun",
-        "_complete",
-        "_cookies",
-        "_finished",
-        "_left",
-        "_pieces_sent",
-        "_receive",
-        "_send",
-        "_watching",
         "context",
-        "csrf",
         "headers",
-        "is_forgeable",
-        "is_signed_in",
         "method",
         "parameters",
         "path",
         "principal",
         "query",
         "request_id",
-        "scope",
-        "visit",
     )
 
-    def __init__(
-        self, context: Context, principal: Principal, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        self.scope = scope
-        self.visit: Visit = scope[VISIT]
-        self.context = context
-        self.principal = principal
-        self.csrf = ""
-        self.is_forgeable = True
-        self.is_signed_in = False
-        self.request_id = self.visit.request_id
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        self.headers = Headers(scope=scope)
-        self.query = QueryParams(scope["query_string"])
-        self.parameters: dict[str, str] = scope.get("path_params", {})
-        self._receive = receive
-        self._send = send
-        self._complete = False
-        self._cookies: list[str] = []
-        self._answering: asyncio.Task[object] | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._left = False
-        self._begun = False
-        self._finished = False
-        self._pieces_sent = 0
+    context: Context
+    headers: Headers
+    method: str
+    parameters: Mapping[str, str]
+    path: str
+    principal: Principal
+    query: QueryParams
+    request_id: str
+
+    scope: Scope
+    visit: Visit
+    csrf: str = ""
+    is_forgeable: bool = True
+    is_signed_in: bool = False
 
     @property
     def has_begun(self) -> bool:
         """Whether the response's status is out, and can't be another."""
-        return self._begun
+        raise NotImplementedError
 
     @property
     def content_type(self) -> str:
         """The body's media type, in lower case and without its parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def directions(self) -> Asked:
+        """Return what the X-Inference headers say; the caller may add to it.
+
+        Raises:
+            InvalidRequest: One of them can't be meant.
+            LoopDetected: The request lists more nodes than any honest chain has.
+        """
+        raise NotImplementedError
+
+    def enters_gateway(self) -> None:
+        """Take note that the request's end is the gateway's to record."""
+        raise NotImplementedError
 
     def check_csrf(self, value: str) -> None:
         """Let a form through whose hidden field `csrf` is this session's token.
@@ -134,22 +127,16 @@ class Exchange:
 
     def set_cookie(self, line: str) -> None:
         """Send that `Set-Cookie` with the response."""
-        self._cookies.append(line)
+        raise NotImplementedError
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives; once.
 
         Raises:
             CallerLeft: The caller broke off.
             PayloadTooLarge: It is longer than the node takes.
         """
-        while not self._complete:
-            message = await self._message()
-            if not message.get("more_body", False):
-                self._complete = True
-                self._begin_watch()
-            if piece := message.get("body", b""):
-                yield piece
+        raise NotImplementedError
 
     async def body(self) -> bytes:
         """Return the whole body. Raises what `pieces` does."""
@@ -162,66 +149,31 @@ class Exchange:
             CallerLeft: It has, before the response was complete.
             BackendUnavailable: The node stops first.
         """
-        self._answering = task = asyncio.current_task()
-        try:
-            await answer(self)
-        except asyncio.CancelledError as error:
-            if task is None or not (self._left or is_stopping(error)):
-                raise
-            while task.uncancel():
-                pass
-            raise (CallerLeft() if self._left else node_stopping()) from None
-        finally:
-            if self._watching is not None:
-                self._watching.cancel()
-
-    def _begin_watch(self) -> None:
-        # A task group of its own would double what this costs each request. `run` ends it.
-        if self._answering is not None:
-            self._watching = asyncio.get_running_loop().create_task(self._watch())
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        if self._answering is not None and not self._finished:
-            self._left = True
-            self._answering.cancel()
-
-    async def _message(self) -> Message:
-        message = await self._receive()
-        if message["type"] != "http.disconnect":
-            return message
-        if not self._finished:
-            raise CallerLeft
-        # The answer is out: whoever still listens is about to be cancelled.
-        return await asyncio.get_running_loop().create_future()
+        raise NotImplementedError
 
     async def begin(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         """Send the status line and `headers`, made safe to send."""
-        self._begun = True
-        if self._cookies:
-            headers = [*headers, *(("Set-Cookie", line) for line in self._cookies)]
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [(name.lower().encode(), header_value(text)) for name, text in headers],
-            }
-        )
+        raise NotImplementedError
+
+    async def begin_with(self, status: int, block: bytes) -> None:
+        """Send the status line and header lines that are finished."""
+        raise NotImplementedError
 
     async def more(self, data: bytes) -> None:
         """Send a piece of the body; returns when the line can take another."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-        self._pieces_sent += 1
-        if self._pieces_sent % _PIECES_A_TURN == 0:
-            # Where neither the backend nor the line ever makes us wait, nobody else would run,
-            # and nobody would see that the caller has left.
-            await _turn()
+        raise NotImplementedError
+
+    async def pour(self, answer: Answer) -> None:
+        """Send the rest of a raw answer, a piece as it comes.
+
+        Raises:
+            NodeError: It broke off.
+        """
+        raise NotImplementedError
 
     async def finish(self, data: bytes = b"") -> None:
         """Send the last piece. A response that is never finished is seen to be cut."""
-        self._finished = True
-        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+        raise NotImplementedError
 
     async def reply(
         self,
@@ -232,9 +184,11 @@ class Exchange:
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Send a whole response."""
-        length = ("Content-Length", str(len(body)))
-        await self.begin(status, [("Content-Type", content_type), length, *headers])
-        await self.finish(body)
+        raise NotImplementedError
+
+    async def reply_with(self, status: int, block: bytes, body: bytes) -> None:
+        """Send a whole response with header lines that are finished."""
+        raise NotImplementedError
 
     async def reply_json(self, value: object, *, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send `value` as JSON."""
@@ -251,12 +205,6 @@ def node_stopping() -> BackendUnavailable:
     return BackendUnavailable(STOPPING, hint="try again, or another node", retry_after=1)
 
 
-@types.coroutine
-def _turn() -> Generator[None]:
-    """Let everything else that is ready run once."""
-    yield
-
-
 def header_value(text: str) -> bytes:
     """Return `text` as the bytes of a header: printable ASCII, one line, of bounded length."""
     if text.isascii() and text.isprintable() and len(text) <= _LONGEST_HEADER:
@@ -265,3 +213,21 @@ def header_value(text: str) -> bytes:
         c if " " <= c <= "~" else " " if c in "\r\n\t" else "?" for c in text[:_LONGEST_HEADER]
     )
     return safe.strip().encode()
+
+
+def header_lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return headers as finished lines."""
+    return b"".join(
+        [b"%b: %b\r\n" % (name.lower().encode(), header_value(text)) for name, text in headers]
+    )
+
+
+def raw_chunk(chunk: object) -> bytes:
+    """Return a raw answer's chunk.
+
+    Raises:
+        BackendFailed: It isn't bytes.
+    """
+    if not isinstance(chunk, bytes):
+        raise BackendFailed("a raw answer held a chunk that isn't bytes")
+    return chunk

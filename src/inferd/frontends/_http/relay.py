@@ -5,26 +5,31 @@ they become a status; after it an event, and a connection that ends without a cl
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
 import msgspec
 
-from inferd.core.answer import Answer, collect
-from inferd.core.errors import BackendFailed, NodeError
+from inferd.core.answer import Answer, Served, collect
+from inferd.core.errors import BackendFailed, CallerLeft, NodeError
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, Result
 from inferd.frontends._http.errors import Unexpected
-from inferd.frontends._http.exchange import Exchange, is_stopping, node_stopping
-
-Headers = list[tuple[str, str]]
+from inferd.frontends._http.exchange import (
+    Exchange,
+    header_lines,
+    is_stopping,
+    node_stopping,
+    raw_chunk,
+)
 
 _MOST_WARNINGS = 16
 _LONGEST_WARNING = 500
 _LAST_WORDS = 0.5
-_FRAMING = frozenset({b"connection", b"content-length", b"content-type", b"transfer-encoding"})
-_EVENTS: Headers = [("Content-Type", "text/event-stream"), ("X-Accel-Buffering", "no")]
+_EVENTS = b"content-type: text/event-stream\r\nx-accel-buffering: no\r\n"
+_GAP = b"\n\n"
+_MOST_KEPT = 256
 
 
 class Whole(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,104 +75,121 @@ async def relay(exchange: Exchange, request: InferenceRequest, voice: Voice) -> 
     Raises:
         NodeError: Whatever stopped it. If the response has begun, the caller has been told.
     """
-    gateway = exchange.context.gateway
-    exchange.visit.reached_gateway = True
-    async with gateway.infer(request, exchange.principal) as answer:
-        headers = _provenance(answer)
-        model = answer.served.model or request.model
+    exchange.enters_gateway()
+    async with exchange.context.gateway.infer(request, exchange.principal) as answer:
+        served = answer.served
+        model = served.model or request.model
         if request.raw is not None and answer.wire == request.raw.wire:
-            await _relay_raw(exchange, request, answer, voice, headers)
+            block = provenance(served, model) + (answer.block or _type_line(answer.content_type))
+            if answer.whole is not None:
+                await exchange.reply_with(answer.status, block, answer.whole)
+            else:
+                await _pass_on(exchange, answer, block, voice, model)
         elif request.stream and (events := voice.events(model)) is not None:
-            headers += _model(model) + _EVENTS
-            await _stream(exchange, answer, events.encode, 200, headers, events)
+            await _tell(exchange, answer, provenance(served, model) + _EVENTS, events)
         else:
             result = await collect(answer)
             whole = voice.whole(result)
-            headers += _model(result.finish.model or model)
-            await exchange.reply(
-                whole.body, content_type=whole.content_type, headers=[*headers, *whole.headers]
+            block = provenance(served, result.finish.model or model) + header_lines(
+                [("content-type", whole.content_type), *whole.headers]
             )
+            await exchange.reply_with(200, block, whole.body)
 
 
-async def _relay_raw(
-    exchange: Exchange, request: InferenceRequest, answer: Answer, voice: Voice, headers: Headers
+async def _pass_on(
+    exchange: Exchange, answer: Answer, block: bytes, voice: Voice, model: str
 ) -> None:
-    content_type = answer.content_type or "application/json"
-    model = answer.served.model or request.model
-    headers += _model(model)
-    headers += [
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in answer.headers
-        if name.lower() not in _FRAMING
-    ]
-    if answer.whole is not None:
-        await exchange.reply(
-            answer.whole, content_type=content_type, status=answer.status, headers=headers
-        )
-        return
-    headers.append(("Content-Type", content_type))
-    events = voice.events(model) if content_type.startswith("text/event-stream") else None
-    await _stream(exchange, answer, _untouched, answer.status, headers, events)
-
-
-def _untouched(chunk: Chunk) -> bytes:
-    if not isinstance(chunk, bytes):
-        raise BackendFailed("a raw answer held a chunk that isn't bytes")
-    return chunk
-
-
-async def _stream(
-    exchange: Exchange,
-    answer: Answer,
-    encode: Callable[[Chunk], bytes],
-    status: int,
-    headers: Headers,
-    events: Events | None,
-) -> None:
+    """Pass a stream of the caller's own wire on."""
     first = await anext(answer, None)
     if first is None:
-        raise BackendFailed("the answer was empty")
-    sent = encode(first)
-    await exchange.begin(status, headers)
+        raise _nothing_came()
+    await exchange.begin_with(answer.status, block)
+    try:
+        await exchange.more(raw_chunk(first))
+        await exchange.pour(answer)
+    except (Exception, asyncio.CancelledError) as error:
+        if answer.content_type.startswith("text/event-stream"):
+            # Half an event, if one was passed on, must not swallow this one.
+            await _say_last(exchange, voice.events(model), error, _GAP)
+        raise
+    await exchange.finish()
+
+
+async def _tell(exchange: Exchange, answer: Answer, block: bytes, events: Events) -> None:
+    """Tell of typed chunks as they come."""
+    first = await anext(answer, None)
+    if first is None:
+        raise _nothing_came()
+    sent = events.encode(first)
+    await exchange.begin_with(200, block)
     try:
         await exchange.more(sent)
         async for chunk in answer:
-            if data := encode(chunk):
+            if data := events.encode(chunk):
                 await exchange.more(data)
-                sent = data
-        if answer.finish is None and not answer.wire:
+        if answer.finish is None:
             raise BackendFailed("the answer ended without saying that it was complete")
     except (Exception, asyncio.CancelledError) as error:
-        if events is not None and (told := _told(error)) is not None:
-            # A half event, if one was passed on, must not swallow this one.
-            gap = b"" if sent.endswith(b"\n") else b"\n\n"
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_WORDS):
-                    await exchange.more(gap + events.error(told, exchange.request_id))
+        await _say_last(exchange, events, error)
         raise
-    await exchange.finish(events.end if events is not None and not answer.wire else b"")
+    await exchange.finish(events.end)
+
+
+def _nothing_came() -> BackendFailed:
+    return BackendFailed("the answer was empty")
+
+
+async def _say_last(
+    exchange: Exchange,
+    events: Events | None,
+    error: Exception | asyncio.CancelledError,
+    gap: bytes = b"",
+) -> None:
+    """Tell of a failure within a stream, if anybody is left to hear it."""
+    told = _told(error)
+    if events is not None and told is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                await exchange.more(gap + events.error(told, exchange.request_id))
 
 
 def _told(error: Exception | asyncio.CancelledError) -> NodeError | None:
     """Return what the caller is to know; nothing, if it has left."""
     if isinstance(error, asyncio.CancelledError):
         return node_stopping() if is_stopping(error) else None
+    if isinstance(error, CallerLeft):
+        return None
     return error if isinstance(error, NodeError) else Unexpected()
 
 
-def _provenance(answer: Answer) -> Headers:
-    """Say who answered, who saw the words, and what went otherwise than asked."""
-    served = answer.served
+_kept: dict[tuple[int, str], tuple[Served, bytes]] = {}
+
+
+def provenance(served: Served, model: str) -> bytes:
+    """Return the header lines that say who answered, who saw the words, and what went wrong.
+
+    The gateway has one Served for each of its targets: what it says is written once.
+    """
+    key = (id(served), model)
+    kept = _kept.get(key)
+    if kept is not None and kept[0] is served:
+        return kept[1]
     said = [
-        ("X-Inference-Source", served.source),
-        ("X-Inference-Backend", served.backend),
-        ("X-Inference-Node", served.node),
-        ("X-Inference-Nodes", ",".join(served.nodes)),
-        ("X-Inference-Seen-By", ",".join(served.seen)),
+        ("x-inference-source", served.source),
+        ("x-inference-backend", served.backend),
+        ("x-inference-node", served.node),
+        ("x-inference-nodes", ",".join(served.nodes)),
+        ("x-inference-seen-by", ",".join(served.seen)),
+        ("x-inference-model", model),
     ]
-    warnings = [("X-Inference-Warning", text[:_LONGEST_WARNING]) for text in served.warnings]
-    return [(name, value) for name, value in said if value] + warnings[:_MOST_WARNINGS]
+    warnings = [("x-inference-warning", text[:_LONGEST_WARNING]) for text in served.warnings]
+    block = header_lines([pair for pair in said if pair[1]] + warnings[:_MOST_WARNINGS])
+    if not warnings:
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        _kept[key] = (served, block)
+    return block
 
 
-def _model(name: str) -> Headers:
-    return [("X-Inference-Model", name)] if name else []
+def _type_line(content_type: str) -> bytes:
+    return header_lines([("content-type", content_type or "application/json")])

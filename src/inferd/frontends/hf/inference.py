@@ -8,7 +8,7 @@ from inferd.core.request import InferenceRequest, Place
 from inferd.core.result import Result
 from inferd.core.tasks import missing_files, task_named
 from inferd.frontends._http.bodies import read_json, take_apart, wrong_content_type
-from inferd.frontends._http.directions import directions, place_of
+from inferd.frontends._http.directions import place_of
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.relay import Whole, relay
 from inferd.frontends._http.uploads import open_form
@@ -30,7 +30,7 @@ _beside = msgspec.json.Decoder(_Beside)
 
 async def infer(exchange: Exchange) -> None:
     """Answer one request, whatever its task."""
-    asked = directions(exchange.headers, exchange.context.clock)
+    asked = exchange.directions()
     if exchange.content_type == _FORM:
         # A node that forwards has already decided: it never says use_remote. One that doesn't
         # announce its files may bring several.

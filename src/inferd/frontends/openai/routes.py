@@ -9,7 +9,6 @@ from inferd.core.result import Result
 from inferd.frontends._http.bodies import json_body
 from inferd.frontends._http.chat_voice import ChatVoice
 from inferd.frontends._http.context import Context, Frontend
-from inferd.frontends._http.directions import directions
 from inferd.frontends._http.endpoint import resource
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.relay import Whole, relay
@@ -43,7 +42,7 @@ def routes(context: Context) -> list[Route]:
 
 async def chat_completions(exchange: Exchange) -> None:
     """Answer a conversation, whole or as events."""
-    asked = directions(exchange.headers, exchange.context.clock)
+    asked = exchange.directions()
     body = await json_body(exchange)
     request = openai_chat.take_request(body, id=exchange.request_id, **asked)
     if request.model == _NO_MODEL and _PYTHON_CLIENT in exchange.headers.get("user-agent", ""):
@@ -53,7 +52,7 @@ async def chat_completions(exchange: Exchange) -> None:
 
 async def embeddings(exchange: Exchange) -> None:
     """Answer with a vector for each text."""
-    asked = directions(exchange.headers, exchange.context.clock)
+    asked = exchange.directions()
     body = await json_body(exchange)
     request = openai_embeddings.take_request(body, id=exchange.request_id, **asked)
     await relay(exchange, request, _Embeddings(request))
