@@ -46,8 +46,8 @@ class Incoming(asyncio.Protocol):
             self._parser = httptools.HttpResponseParser(self)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserCallbackError:
-            return "sends too many headers"
+        except httptools.HttpParserCallbackError as error:
+            return f"sends {error.__context__}"
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             return "doesn't speak HTTP"
         if not self._has_head:
@@ -70,9 +70,10 @@ class Incoming(asyncio.Protocol):
         if self._header_bytes > _HEADER_BYTES or len(self.headers) >= _HEADER_COUNT:
             raise ValueError("too many headers")
         name = name.lower()
-        if name == b"content-length" or (
-            name == b"transfer-encoding" and b"chunked" in value.lower()
-        ):
+        if name == b"transfer-encoding" and value.strip(b" \t").lower() != b"chunked":
+            # The parser takes any other for a body that ends with the connection.
+            raise ValueError("a transfer encoding that nobody asked for")
+        if name in (b"content-length", b"transfer-encoding"):
             self._is_framed = True
         self.headers.append((name, value))
 
