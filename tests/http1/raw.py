@@ -63,6 +63,9 @@ class Talk(asyncio.Protocol):
         if not self.is_closed:
             self.transport.write(data)
 
+    def replies(self) -> list[Reply]:
+        return replies(self.came)
+
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until `holds`, or the connection has ended."""
         try:
@@ -73,15 +76,24 @@ class Talk(asyncio.Protocol):
         except TimeoutError as error:
             raise Broken(f"still open after {bytes(self.came[:500])!r}") from error
 
+    async def rests(self, seconds: float) -> bool:
+        """Let a moment pass; return whether the connection has ended."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.until(lambda: False)
+        except TimeoutError:
+            return False
+        return True
+
     async def answered(self, number: int) -> list[Reply]:
         """Wait for as many whole answers."""
-        await self.until(lambda: sum(each.is_whole for each in replies(self.came)) >= number)
-        return replies(self.came)
+        await self.until(lambda: sum(each.is_whole for each in self.replies()) >= number)
+        return self.replies()
 
     async def ended(self) -> list[Reply]:
         """Wait until the other side has closed; return its answers."""
         await self.until(lambda: False)
-        return replies(self.came)
+        return self.replies()
 
 
 @asynccontextmanager
