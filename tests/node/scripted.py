@@ -107,6 +107,8 @@ class Scripted:
         self._open: set[socket.socket] = set()
         self.asked: list[Asked] = []
         self.faults: list[str] = []
+        self.ended = 0
+        """How many connections have ended."""
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -116,6 +118,7 @@ class Scripted:
         return (
             f'\n[[backends]]\nname = "scripted"\nkind = "openai"\n'
             f'base_url = "http://127.0.0.1:{self.port}/v1"\n'
+            f"models = {msgspec.json.encode([*self._acts]).decode()}\n"
         )
 
     @property
@@ -160,6 +163,7 @@ class Scripted:
         finally:
             with self._lock:
                 self._open.discard(connection)
+                self.ended += 1
                 self._lock.notify_all()
 
     def _converse(self, line: Line) -> None:
