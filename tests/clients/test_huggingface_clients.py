@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.environments import HERE, ROOT, node_with, python_with, run
+from tests.clients.environments import HERE, ROOT, node_program, node_with, python_with, run
+from tests.clients.judging import agrees, rows_of
 from tests.clients.scripted_node import png, wav
 from tests.node.nodes import RunningNode, run_node
 
@@ -161,26 +162,7 @@ def python(node: RunningNode, files: tuple[Path, Path]) -> dict[str, Any]:
 def javascript(node: RunningNode, files: tuple[Path, Path]) -> dict[str, Any]:
     """What @huggingface/inference met."""
     script = node_with("huggingface_inference")
-    return json.loads(run("node", script, node.url, *files).splitlines()[-1])
-
-
-def agrees(found: Any, wanted: Any) -> bool:
-    """Whether an answer is the one that is wanted; more keys and longer texts are fine."""
-    match wanted:
-        case dict():
-            return isinstance(found, dict) and all(
-                agrees(found.get(key), each) for key, each in wanted.items()
-            )
-        case list():
-            return (
-                isinstance(found, list)
-                and len(found) == len(wanted)
-                and all(map(agrees, found, wanted))
-            )
-        case str() if wanted:
-            return isinstance(found, str) and wanted in found
-        case _:
-            return found == wanted
+    return json.loads(run(node_program(), script, node.url, *files).splitlines()[-1])
 
 
 @pytest.mark.parametrize("call", PYTHON)
@@ -218,7 +200,7 @@ def test_the_table_in_the_documentation_says_what_was_met(
 ) -> None:
     table = (ROOT / "docs" / "clients.md").read_text()
     for met, column in ((python, 1), (javascript, 2)):
-        rows = {cells[column] for cells in _rows(table) if len(cells) > column}
+        rows = {cells[column] for cells in rows_of(table) if len(cells) > column}
         missing = {
             name for name in met if not name.startswith("refused") and f"`{name}`" not in rows
         }
@@ -228,11 +210,3 @@ def test_the_table_in_the_documentation_says_what_was_met(
 def spoken(name: str) -> str:
     """A call's name, as both clients would say it."""
     return re.sub(r"(?<=[a-z])([A-Z])", r" \1", name).replace("_", " ").lower()
-
-
-def _rows(text: str) -> list[list[str]]:
-    return [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in text.splitlines()
-        if line.startswith("| ")
-    ]
