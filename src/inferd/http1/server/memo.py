@@ -2,15 +2,107 @@
 
 from inferd.http1.server.head import Head
 
+_MOST_HEADS = 256
+_LONGEST = 4 << 10
+_MOST_DIGITS = 15
+# The end of `Content-Length: `, in whichever letters a client begins it.
+_MARK = b"ength: "
+# No head begins like that.
+_NEVER = b"\0"
+_LINE = b"\r\ncontent-length: "
+
+
+class Known:
+    """A head that came before, cut where its body's length stood."""
+
+    __slots__ = ("at", "head", "prefix", "suffix")
+
+    def __init__(self, head: Head, prefix: bytes, suffix: bytes) -> None:
+        self.head = head
+        self.prefix = prefix
+        self.suffix = suffix
+        """Empty where the head says no length: then `prefix` is all of it."""
+        self.at = len(prefix)
+
 
 class Memo:
-    """At most 256 heads of at most 4 KiB, found by their bytes but for the body's length."""
+    """At most 256 heads of at most 4 KiB, found by their bytes but for the body's length.
 
-    __slots__ = ("_heads",)
+    The digits of one Content-Length are cut out, and what is left is looked up. Where they stood
+    follows from what is left (after the first `ength: `), so that two heads with the same rest
+    are the same request.
+    """
+
+    __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._heads: dict[bytes, Head] = {}
+        self._known: dict[bytes, Known] = {}
+
+    def find(self, data: bytes, last: Known | None) -> tuple[Known, int, int] | None:
+        """Return the head that `data` begins with, its body's length, and where it ends.
+
+        `last` is tried first: clients send the same head again and again.
+        """
+        if last is not None and data.startswith(last.prefix):
+            at = last.at
+            if not last.suffix:
+                return last, 0, at
+            after = data.find(b"\r", at, at + _MOST_DIGITS + 1)
+            if data.startswith(last.suffix, after):
+                digits = data[at:after]
+                if digits.isdigit():
+                    return last, int(digits), after + len(last.suffix)
+        return self._look_up(data)
+
+    def _look_up(self, data: bytes) -> tuple[Known, int, int] | None:
+        end = data.find(b"\r\n\r\n") + 4
+        if not 4 <= end <= _LONGEST:
+            return None
+        cut = _cut(data, end)
+        if cut is None:
+            known = self._known.get(data[:end])
+            return None if known is None else (known, 0, end)
+        at, after = cut
+        known = self._known.get(data[:at] + data[after:end])
+        return None if known is None else (known, int(data[at:after]), end)
+
+    def keep(self, data: bytes, head: Head) -> Known | None:
+        """Remember `head`, whose bytes are `data`; None if more than its length decides."""
+        if len(data) > _LONGEST or not _is_plain(head):
+            return None
+        cut = _cut(data, len(data))
+        if cut is None:
+            if head.get(b"content-length"):
+                return None
+            known = Known(head, data, b"")
+        else:
+            at, after = cut
+            if data[:at][-len(_LINE) :].lower() != _LINE:
+                return None
+            known = Known(head, data[:at], data[after:])
+        if len(self._known) >= _MOST_HEADS:
+            self.clear()
+        self._known[known.prefix + known.suffix] = known
+        return known
 
     def clear(self) -> None:
         """Forget all: what was decided from heads no longer holds."""
-        self._heads.clear()
+        for known in self._known.values():
+            known.prefix = _NEVER  # Connections hold the last they met.
+        self._known.clear()
+
+
+def _cut(data: bytes, end: int) -> tuple[int, int] | None:
+    """Return where the digits of a length begin and end; None if there are none."""
+    at = data.find(_MARK, 0, end) + len(_MARK)
+    if at < len(_MARK):
+        return None
+    after = data.find(b"\r", at, at + _MOST_DIGITS + 1)
+    return (at, after) if data[at:after].isdigit() and after > 0 else None
+
+
+def _is_plain(head: Head) -> bool:
+    """Whether a request with this head is of the usual kind."""
+    if head.length is None or head.expects_continue or head.upgrade:
+        return False
+    return not head.length or head.method in ("POST", "PUT", "PATCH")

@@ -27,6 +27,15 @@ class Peer:
         self.is_unix = is_unix
 
 
+def peer_of(transport: asyncio.BaseTransport) -> Peer:
+    """Return who is at the other end of `transport`."""
+    name: object = transport.get_extra_info("peername")
+    is_tls = transport.get_extra_info("ssl_object") is not None
+    if isinstance(name, tuple):
+        return Peer(str(name[0]), int(name[1]), is_tls=is_tls)
+    return Peer(is_tls=is_tls, is_unix=True)
+
+
 class Handler(Protocol):
     """What serves a request. The connection's own task runs it, one request after another.
 

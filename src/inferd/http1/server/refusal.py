@@ -59,7 +59,7 @@ class HandlerFailed(Refusal):
 
 def status_line(status: int) -> bytes:
     """Return the first line of a response."""
-    return _LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    return LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
 
 
 def encode_refusal(refusal: Refusal, request_id: str = "") -> tuple[bytes, bytes]:
@@ -78,7 +78,7 @@ def encode_refusal(refusal: Refusal, request_id: str = "") -> tuple[bytes, bytes
     return headers, msgspec.json.encode(told)
 
 
-_LINES = {
+LINES = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
     for status in HTTPStatus
 }
