@@ -27,6 +27,13 @@ def median(values: Sequence[float]) -> float | None:
     return statistics.median(values) if values else None
 
 
+def slope(points: Sequence[tuple[float, float]]) -> float | None:
+    """Return the slope of the straight line that fits best; None of fewer than two points."""
+    if len({x for x, _ in points}) < 2:
+        return None
+    return statistics.linear_regression(*zip(*points, strict=True)).slope
+
+
 def rounded(value: float | None) -> float | None:
     """Keep three significant figures."""
     if value is None or not value:

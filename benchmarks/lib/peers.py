@@ -51,6 +51,12 @@ SENTENCE_TRANSFORMERS = Peer(
     imports=("sentence_transformers",),
 )
 
+VLLM_ROUTER = Peer(name="vllm-router", steps=(("vllm-router==0.1.17",),), imports=("vllm_router",))
+SGLANG_ROUTER = Peer(
+    name="sglang-router", steps=(("sglang-router==0.3.2",),), imports=("sglang_router",)
+)
+LITELLM = Peer(name="litellm", steps=(("litellm[proxy]==1.106.2",),), imports=("litellm",))
+
 
 @contextmanager
 def locked(cache: Path) -> Generator[None]:
@@ -72,7 +78,7 @@ def environment(peer: Peer, cache: Path) -> Path:
     marker = folder / ".installed"
     if marker.is_file() and marker.read_text() == key:
         return folder / "bin"
-    print(f"installing {peer.name} (about 1 GB)", file=sys.stderr, flush=True)
+    print(f"installing {peer.name} (up to 1 GB)", file=sys.stderr, flush=True)
     _call(f"{peer.name}: making its environment", [sys.executable, "-m", "venv", "--clear", folder])
     python = folder / "bin" / "python"
     for step in peer.steps:
