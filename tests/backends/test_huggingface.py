@@ -169,7 +169,7 @@ async def test_a_callers_own_bytes_pass_through(upstream: FakeHub) -> None:
         answer.close()
     assert answer.wire == "openai.chat"
     assert said.endswith(b"data: [DONE]\n\n")
-    assert b'"odd":1.0' in upstream.asked[0].body
+    assert b'"odd": 1.0' in upstream.asked[0].body
     assert upstream.asked[0].headers["x-hf-bill-to"] == "acme-org"
 
 

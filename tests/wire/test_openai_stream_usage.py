@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from inferd.core.result import NO_USAGE, Usage
 from inferd.wire.json import encode
-from inferd.wire.openai_stream_usage import UsageTaker, unasked_usage, without_usage
+from inferd.wire.openai_stream_usage import StreamWatch, unasked_usage, without_usage
 
 FIRST = b'data: {"choices": [{"delta": {"content": "\\n \\"usage\\""}}], "usage": null}'
 FILTER = b'data: {"choices": [], "prompt_filter_results": []}'
@@ -32,7 +32,7 @@ def test_only_the_event_that_tells_the_usage_is_taken_out(
     kept = b"".join(row for row in rows if LAST not in row).removesuffix(
         b"" if is_closed else 2 * end
     )
-    taker = UsageTaker()
+    taker = StreamWatch(takes=True)
     said: list[bytes] = []
     at = 0
     for size in sizes:
@@ -44,13 +44,29 @@ def test_only_the_event_that_tells_the_usage_is_taken_out(
     assert taker.usage == TOOK
 
 
+@given(sizes=st.lists(st.integers(1, 60), min_size=1), is_closed=st.booleans())
+def test_a_stream_that_is_only_watched_keeps_its_bytes(sizes: list[int], is_closed: bool) -> None:
+    stream = b"".join(row + b"\n\n" for row in STREAM).removesuffix(b"" if is_closed else b"\n\n")
+    watch = StreamWatch()
+    at = 0
+    for size in sizes:
+        if not (piece := stream[at : at + size]):
+            break
+        assert watch.feed(piece) == piece
+        at += size
+    rest = stream[at:]
+    assert (watch.feed(rest) if rest else b"", watch.end()) == (rest, b"")
+    assert watch.usage == TOOK
+    assert watch.tail.rstrip().endswith(DONE)
+
+
 def test_an_event_that_never_ends_is_passed_on() -> None:
-    taker = UsageTaker()
+    taker = StreamWatch(takes=True)
     assert len(taker.feed(b"data: " + b"x" * (2 << 20))) == (2 << 20) + 6
 
 
 def test_nothing_taken_is_nothing_counted() -> None:
-    taker = UsageTaker()
+    taker = StreamWatch(takes=True)
     assert taker.feed(DONE + b"\n\n") == DONE + b"\n\n"
     assert taker.usage == NO_USAGE
 

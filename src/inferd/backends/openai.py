@@ -9,6 +9,7 @@ import msgspec
 from inferd.backends import Settings, read_options
 from inferd.backends._http import (
     CHAT,
+    COMPLETIONS,
     EMBEDDINGS,
     Upstream,
     as_chat,
@@ -60,7 +61,7 @@ class OpenAIBackend:
 
     kind = "openai"
     is_node = False
-    wires = frozenset({CHAT.name, EMBEDDINGS.name})
+    wires = frozenset({CHAT.name, COMPLETIONS.name, EMBEDDINGS.name})
 
     def __init__(self, settings: Settings, options: Options, upstream: Upstream) -> None:
         self.name = settings.name
@@ -95,14 +96,16 @@ class OpenAIBackend:
     async def infer(self, request: InferenceRequest) -> Answer:
         if request.task not in TASKS:
             raise UnsupportedTask(f"{self.name} doesn't do {request.task}")
-        asked = msgspec.structs.replace(request, model=self._upstream_model(request.model))
-        if request.task == "feature-extraction":
-            asked = msgspec.structs.replace(asked, stream=False)
-            return await ask_openai(self._upstream, asked, EMBEDDINGS)
+        model = self._upstream_model(request.model)
         if request.task == "chat":
-            return await ask_openai(self._upstream, asked, CHAT)
+            return await ask_openai(self._upstream, request, CHAT, model=model)
+        if request.task == "feature-extraction":
+            return await ask_openai(self._upstream, request, EMBEDDINGS, model=model)
+        if request.raw is not None and request.raw.wire == COMPLETIONS.name:
+            return await ask_openai(self._upstream, request, COMPLETIONS, model=model)
         prompt = str(request.inputs["prompt"])
-        answer = await ask_openai(self._upstream, as_chat(asked, prompt), CHAT)
+        asked = as_chat(request, prompt)
+        answer = await ask_openai(self._upstream, asked, CHAT, model=model)
         return with_prompt(prompt, answer) if wants_prompt(request) else answer
 
     def _upstream_model(self, name: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from inferd.backends import Settings, each, read_options
 from inferd.backends._http import (
     CHAT,
+    COMPLETIONS,
     EMBEDDINGS,
     EVENTS,
     JSON,
@@ -18,6 +19,7 @@ from inferd.backends._http import (
     Upstream,
     ask_openai,
     check_content,
+    marks_of,
     open_upstream,
     reading,
     typed_stream,
@@ -64,7 +66,7 @@ class RemoteNodeBackend:
 
     kind = "remote_node"
     is_node = True
-    wires = frozenset({CHAT.name, EMBEDDINGS.name})
+    wires = frozenset({CHAT.name, COMPLETIONS.name, EMBEDDINGS.name})
     assumed = _EVERY_TASK
 
     def __init__(self, settings: Settings, upstream: Upstream, node: str) -> None:
@@ -93,19 +95,25 @@ class RemoteNodeBackend:
         task = TASKS.get(request.task)
         if task is None:
             raise UnsupportedTask(f"{self.name} doesn't do {request.task}")
-        request = msgspec.structs.replace(
-            request,
-            model=self._models.get(request.model, request.model),
-            parameters={
-                name: value for name, value in request.parameters.items() if name != "use_remote"
-            },
-            stream=request.stream and task.streams,
-        )
+        model = self._models.get(request.model, request.model)
+        if (wire := self._wire_of(request)) is not None:
+            return await self._ask_openai(request, wire, model)
+        parameters = {
+            name: value for name, value in request.parameters.items() if name != "use_remote"
+        }
+        stream = request.stream and task.streams
+        asked = msgspec.structs.replace(request, model=model, parameters=parameters, stream=stream)
+        return await self._ask_task(asked)
+
+    def _wire_of(self, request: InferenceRequest) -> OpenAIWire | None:
+        """Return which of OpenAI's endpoints is asked; None where the task itself is."""
         if request.task == "chat":
-            return await self._ask_openai(request, CHAT)
+            return CHAT
+        if request.raw is not None and request.raw.wire == COMPLETIONS.name:
+            return COMPLETIONS
         if request.task == "feature-extraction" and self._wants_embeddings(request):
-            return await self._ask_openai(request, EMBEDDINGS)
-        return await self._ask_task(request)
+            return EMBEDDINGS
+        return None
 
     def _wants_embeddings(self, request: InferenceRequest) -> bool:
         if self._is_original:
@@ -114,11 +122,16 @@ class RemoteNodeBackend:
             return True
         return not isinstance(request.inputs.get("prompt"), str)
 
-    async def _ask_openai(self, request: InferenceRequest, wire: OpenAIWire) -> Answer:
+    async def _ask_openai(self, request: InferenceRequest, wire: OpenAIWire, model: str) -> Answer:
+        if "use_remote" in request.parameters:
+            rest = {**request.parameters}
+            del rest["use_remote"]
+            request = msgspec.structs.replace(request, parameters=rest)
         return await ask_openai(
             self._upstream,
             request,
             wire,
+            model=model,
             prefix="/v1",
             headers=self._directions(request),
             served=self._served,
@@ -135,6 +148,7 @@ class RemoteNodeBackend:
                 *_announced(request.files),
                 *self._directions(request),
             ],
+            more=marks_of(request),
             body=_form(request, boundary),
             deadline=request.deadline,
         )
@@ -162,8 +176,6 @@ class RemoteNodeBackend:
         left = self._upstream.left(request.deadline)
         if left is not None:
             headers.append(("x-inference-timeout", f"{min(left, _MOST_SECONDS):.6f}"))
-        if request.id.isascii() and request.id.isprintable():
-            headers.append(("x-request-id", request.id))
         return headers
 
     def _served(self, response: Response) -> Served:

@@ -14,7 +14,13 @@ from inferd.wire.openai_usage import usage_of
 _FIELD = "stream_options"
 _FLAG = "include_usage"
 _UNSAID = (b"", b"null", b"false")
+_NAME = b'"usage"'
+_NULLS = (b'"usage":null', b'"usage": null')
+"""What OpenAI says in every event but the last, once it is asked."""
+
 _LONGEST_EVENT = 1 << 20
+TAIL_BYTES = 16 << 10
+_GAPS = (b"\n\n", b"\n\r\n", b"\r\r")
 _GAP = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 """What stands between two events, whatever ends their lines."""
 
@@ -56,47 +62,82 @@ def without_usage(body: bytes) -> bytes:
     return json.encode(document)
 
 
-class UsageTaker:
-    """Fed a stream's bytes, gives them back without the event that tells only the usage.
+class StreamWatch:
+    """Fed a raw stream's bytes, gives them back, and remembers its usage and its last events.
 
-    An event is passed on once it is whole.
+    With `takes`, it gives them back without the event that tells only the usage; an event is
+    passed on once it is whole then.
     """
 
-    def __init__(self) -> None:
+    __slots__ = ("_before", "_last", "_latest", "_rest", "_rest_size", "_seam", "_takes", "usage")
+
+    def __init__(self, *, takes: bool = False) -> None:
         self.usage: Usage = NO_USAGE
-        self._rest = b""
+        self._takes = takes
+        self._rest: list[bytes] = []
+        self._rest_size = 0
+        self._seam = b""
+        # Three references, not a buffer: what ends a stream stands in its last events.
+        self._before = self._last = self._latest = b""
 
     def feed(self, data: bytes) -> bytes:
         """Return what may be passed on."""
-        data, self._rest = self._rest + data, b""
-        if data.endswith(b"\n\n") and b'"usage"' not in data:
+        if not self._rest and data.endswith(_GAPS):
+            return self._events(data)
+        seam = self._seam + data
+        cut = max(seam.rfind(gap) + len(gap) if gap in seam else 0 for gap in _GAPS)
+        self._seam = seam[-3:]
+        self._rest.append(data)
+        self._rest_size += len(data)
+        passed = b""
+        # An event that doesn't end isn't waited for.
+        if cut or self._rest_size > _LONGEST_EVENT:
+            whole = b"".join(self._rest)
+            at = len(whole) - len(seam) + cut if cut else len(whole)
+            rest = whole[at:]
+            self._rest = [rest] if rest else []
+            self._rest_size = len(rest)
+            self._seam = rest[-3:]
+            passed = self._events(whole[:at])
+        return passed if self._takes else data
+
+    def end(self) -> bytes:
+        """Return what was held back when the stream ended."""
+        rest, self._rest = b"".join(self._rest), []
+        passed = self._events(rest) if rest else b""
+        return passed if self._takes else b""
+
+    @property
+    def tail(self) -> bytes:
+        """The stream's last events, each from its beginning unless they are huge."""
+        return b"".join((self._before, self._last, self._latest, *self._rest))
+
+    def _events(self, data: bytes) -> bytes:
+        """Look at whole events."""
+        self._before = self._last
+        self._last = self._latest
+        self._latest = data if len(data) <= TAIL_BYTES else data[-TAIL_BYTES:]
+        if _NAME not in data or data.count(_NAME) == sum(map(data.count, _NULLS)):
             return data
         kept: list[bytes] = []
         at = 0
         for gap in _GAP.finditer(data):
             kept.append(self._kept(data[at : gap.end()]))
             at = gap.end()
-        if len(data) - at > _LONGEST_EVENT:
-            kept.append(data[at:])
-        else:
-            self._rest = data[at:]
-        return b"".join(kept)
-
-    def end(self) -> bytes:
-        """Return what was held back when the stream ended."""
-        rest, self._rest = self._rest, b""
-        return self._kept(rest)
+        kept.append(self._kept(data[at:]))
+        return b"".join(kept) if self._takes else data
 
     def _kept(self, event: bytes) -> bytes:
-        if b'"usage"' not in event:
+        if _NAME not in event:
             return event
         for line in event.splitlines():
             if not line.startswith(b"data:"):
                 continue
             said = line.removeprefix(b"data:").strip()
-            shape = json.peek(_event, said)
             usage = usage_of(said)
-            if shape is not None and shape.choices == [] and usage != NO_USAGE:
+            if usage != NO_USAGE:
                 self.usage = usage
-                return b""
+                shape = json.peek(_event, said)
+                if shape is not None and shape.choices == []:
+                    return b""
         return event

@@ -1,6 +1,6 @@
 """What backends over HTTP share: one upstream, and the OpenAI wire spoken to it."""
 
-from inferd.backends._http.openai import CHAT, EMBEDDINGS, OpenAIWire, ask_openai
+from inferd.backends._http.openai import CHAT, COMPLETIONS, EMBEDDINGS, OpenAIWire, ask_openai
 from inferd.backends._http.prompting import as_chat, wants_prompt, with_prompt
 from inferd.backends._http.streams import typed_stream
 from inferd.backends._http.upstream import (
@@ -11,12 +11,14 @@ from inferd.backends._http.upstream import (
     Redirected,
     Upstream,
     check_content,
+    marks_of,
     open_upstream,
     reading,
 )
 
 __all__ = [
     "CHAT",
+    "COMPLETIONS",
     "EMBEDDINGS",
     "EVENTS",
     "JSON",
@@ -28,6 +30,7 @@ __all__ = [
     "as_chat",
     "ask_openai",
     "check_content",
+    "marks_of",
     "open_upstream",
     "reading",
     "typed_stream",

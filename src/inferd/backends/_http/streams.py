@@ -3,13 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from inferd.core.answer import Answer, Served
-from inferd.core.result import NO_USAGE, Chunk
+from inferd.core.answer import Answer, Served, Sink
+from inferd.core.result import Chunk
 from inferd.http1.client import Response
 from inferd.wire import openai_chat, sse
-from inferd.wire.openai_stream_usage import UsageTaker
+from inferd.wire.openai_stream_usage import StreamWatch
 
-_TAIL_BYTES = 16 << 10
 _GRACE = 0.2
 """How long the end of a body may lag behind the last event, in seconds."""
 
@@ -44,19 +43,19 @@ async def typed_stream(response: Response, decoder: Decoder) -> AsyncIterator[Ch
 class RawStream:
     """An OpenAI stream on its way through, of which only the end is remembered.
 
-    `taker` takes out the usage that the caller didn't ask for.
+    `takes_usage` takes out the usage that the caller didn't ask for.
     """
 
-    def __init__(
-        self, response: Response, *, wire: str, served: Served, taker: UsageTaker | None
-    ) -> None:
+    __slots__ = ("_response", "_watch", "answer")
+
+    def __init__(self, response: Response, *, wire: str, served: Served, takes_usage: bool) -> None:
         self._response = response
-        self._taker = taker
-        self._tail = b""
-        self.answer = Answer(self, free=self._free, served=served)
+        self._watch = StreamWatch(takes=takes_usage)
+        self.answer = Answer(self, free=self._free, pipe=self, served=served)
         self.answer.wire = wire
         self.answer.status = response.status
-        self.answer.content_type = response.header("content-type")
+        self.answer.content_type = response.content_type
+        self.answer.block = response.block
 
     def __aiter__(self) -> AsyncIterator[Chunk]:
         return self
@@ -66,26 +65,37 @@ class RawStream:
             try:
                 piece = await anext(self._response)
             except StopAsyncIteration:
-                self._check_end()
-                if self._taker is not None and (rest := self._taker.end()):
+                if rest := self._end():
                     return rest
                 raise
-            self._tail = (self._tail + piece)[-_TAIL_BYTES:]
-            passed = piece if self._taker is None else self._taker.feed(piece)
-            if passed:
+            if passed := self._watch.feed(piece):
                 return passed
 
-    def _check_end(self) -> None:
-        """Some servers end with a finish reason and no [DONE]; with neither, it broke off."""
-        if openai_chat.is_complete(self._tail):
-            return
-        decoder = openai_chat.StreamDecoder()
-        for line in self._tail.splitlines():
-            if line.startswith(b"data:"):
-                decoder.feed(line.removeprefix(b"data:"))
-        decoder.end()
+    async def pipe(self, sink: Sink, /) -> None:
+        """Pour the rest of it into `sink`.
+
+        Raises:
+            NodeError: It broke off.
+        """
+        await self._response.pipe(sink, self._watch.feed)
+        if rest := self._end():
+            sink.write(rest)
+
+    def _end(self) -> bytes:
+        """Return what was held back; some servers end with a finish reason and no [DONE].
+
+        Raises:
+            NodeError: It has neither: it broke off.
+        """
+        tail = self._watch.tail
+        if not openai_chat.is_complete(tail):
+            decoder = openai_chat.StreamDecoder()
+            for line in tail.splitlines():
+                if line.startswith(b"data:"):
+                    decoder.feed(line.removeprefix(b"data:"))
+            decoder.end()
+        return self._watch.end()
 
     def _free(self) -> None:
-        taken = NO_USAGE if self._taker is None else self._taker.usage
-        self.answer.usage = openai_chat.usage_of_tail(self._tail) if taken == NO_USAGE else taken
+        self.answer.usage = self._watch.usage
         self._response.close()

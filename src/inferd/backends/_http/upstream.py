@@ -1,13 +1,15 @@
 """One base URL with its credential: how it is asked, and what its refusals mean."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from functools import lru_cache, partial
 from typing import Protocol
 
 from inferd.backends import Settings
 from inferd.core.clock import Clock
 from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable, NodeError
+from inferd.core.request import InferenceRequest
 from inferd.http1.client import Body, Client, Response, Timeouts, Url, parse_url
 from inferd.wire.failures import failure
 
@@ -18,12 +20,11 @@ _LISTING_BYTES = 16 << 20
 _ERROR_BYTES = 1 << 20
 _CONNECT = 10.0
 _FIRST_PAUSE = 0.1
-_OK = range(200, 300)
 _REDIRECTS = range(300, 400)
 _NOBODYS_PAGE = frozenset({400, 404, 405, 406, 415, 422})
 """Where a page says that something else lives there; a proxy says the others in HTML too."""
 
-Headers = Iterable[tuple[str, str]]
+Headers = Sequence[tuple[str, str]]
 
 
 class Redirected(BackendFailed):
@@ -58,6 +59,7 @@ class Upstream:
         what: str,
         retries: int = 0,
         explain: Explain = failure,
+        headers: Headers = (),
     ) -> None:
         self.url = url
         self._explain = explain
@@ -82,6 +84,8 @@ class Upstream:
         self._own: list[tuple[str, str]] = [("user-agent", "inferd")]
         if settings.api_key:
             self._own.append(("authorization", f"Bearer {settings.api_key}"))
+        self._own += headers
+        self._heads: dict[tuple[str, str], bytes] = {}
 
     def __repr__(self) -> str:
         return f"<Upstream {self.url} {'closed' if self._is_closed else 'open'}>"
@@ -106,22 +110,58 @@ class Upstream:
         *,
         accept: str = JSON,
         headers: Headers = (),
+        more: bytes = b"",
         body: bytes | Body = b"",
         deadline: float | None = None,
     ) -> Response:
         """Return a response that isn't a failure; the caller closes it.
 
+        `more` are finished header lines.
+
         Raises:
             NodeError: There is none.
         """
-        sent = [*self._own, ("accept", accept), *headers]
+        once = partial(
+            self._client.send,
+            method,
+            path,
+            headers=[*self._own, ("accept", accept), *headers],
+            more=more,
+            body=body,
+            whole=None if accept == EVENTS else self._timeout,
+        )
+        return await self._asked(once, deadline)
+
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        accept: str = JSON,
+        more: bytes = b"",
+        deadline: float | None = None,
+    ) -> Response:
+        """As `ask`, for JSON that is posted again and again.
+
+        Raises:
+            NodeError: There is no response, or it is a failure.
+        """
+        head = self._heads.get((path, accept))
+        if head is None:
+            headers = [*self._own, ("accept", accept), ("content-type", JSON)]
+            head = self._heads[path, accept] = self._client.head("POST", path, headers)
         whole = None if accept == EVENTS else self._timeout
+        return await self._asked(
+            partial(self._client.post, head + more, body, whole=whole), deadline
+        )
+
+    async def _asked(
+        self, once: Callable[..., Awaitable[Response]], deadline: float | None
+    ) -> Response:
         tries = sent_bytes = 0
         while True:
             try:
-                response = await self._client.send(
-                    method, path, headers=sent, body=body, seconds=self.left(deadline), whole=whole
-                )
+                response = await once(seconds=None if deadline is None else self.left(deadline))
                 break
             except NodeError as error:
                 sent_bytes = error.sent_bytes = error.sent_bytes + sent_bytes
@@ -131,7 +171,7 @@ class Upstream:
             await self._clock.sleep(_FIRST_PAUSE * 2**tries)
             tries += 1
         response.sent_bytes += sent_bytes
-        if response.status in _OK:
+        if 200 <= response.status < 300:
             return response
         refusal = await self._refusal(response)
         refusal.sent_bytes = response.sent_bytes
@@ -145,7 +185,7 @@ class Upstream:
         """
         response = await self.ask(method, path)
         try:
-            return response.header("content-type"), await response.read(_LISTING_BYTES)
+            return response.content_type, await response.read(_LISTING_BYTES)
         finally:
             response.close()
 
@@ -177,7 +217,7 @@ class Upstream:
         error = self._explain(
             response.status,
             body,
-            content_type=response.header("content-type"),
+            content_type=response.content_type,
             retry_after=self._retry_after(response.header("retry-after")),
         )
         if response.status in (401, 403) and isinstance(error, BackendUnavailable):
@@ -203,10 +243,12 @@ def open_upstream(
     what: str,
     retries: int = 0,
     explain: Explain = failure,
+    headers: Headers = (),
 ) -> Generator[Upstream]:
     """Lend an upstream; `what` says what it isn't when it answers with a web page.
 
-    `explain` reads its refusals where it has words of its own for them.
+    `explain` reads its refusals where it has words of its own for them; `headers` go with every
+    request.
 
     Raises:
         ValueError: Its address or its key can't be used.
@@ -217,7 +259,12 @@ def open_upstream(
         raise ValueError(f"backend {settings.name}: base_url: {error}") from error
     if not settings.api_key.isascii() or not settings.api_key.isprintable():
         raise ValueError(f"backend {settings.name}: the api_key has signs that no header carries")
-    upstream = Upstream(settings, url, clock=clock, what=what, retries=retries, explain=explain)
+    try:
+        upstream = Upstream(
+            settings, url, clock=clock, what=what, retries=retries, explain=explain, headers=headers
+        )
+    except ValueError as error:
+        raise ValueError(f"backend {settings.name}: {error}") from error
     try:
         yield upstream
     finally:
@@ -242,7 +289,39 @@ def check_content(response: Response, what: str) -> None:
     Raises:
         BackendFailed: It is one.
     """
-    if "html" in response.header("content-type").lower():
+    if is_page(response.content_type):
         raise BackendFailed(
             f"{what}: it answered with a web page", hint="check its address, and what listens there"
         )
+
+
+@lru_cache(256)
+def is_page(content_type: str) -> bool:
+    """Whether it is meant for a browser."""
+    return "html" in content_type.lower()
+
+
+@lru_cache(256)
+def is_stream(content_type: str) -> bool:
+    """Whether it is a stream of events."""
+    return content_type.lower().startswith(EVENTS)
+
+
+def marks_of(request: InferenceRequest) -> bytes:
+    """Return the header lines by which an upstream's logs and traces know the request."""
+    lines = b""
+    if request.id.isascii() and request.id.isprintable():
+        lines = b"x-request-id: %b\r\n" % request.id.encode()
+    return lines + b"traceparent: %b\r\n" % request.trace if request.trace else lines
+
+
+def lines_of(headers: Headers) -> bytes:
+    """Write headers as finished lines.
+
+    Raises:
+        ValueError: One has a line break in it.
+    """
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if len(lines.splitlines()) != len(headers) or "\0" in lines:
+        raise ValueError("a header has a line break in it")
+    return lines.encode("latin-1")

@@ -64,7 +64,7 @@ class HuggingFaceBackend:
 
     kind = "huggingface"
     is_node = False
-    wires = frozenset[str]()
+    wires = frozenset({CHAT.name})
     assumed = _OPEN
 
     def __init__(
@@ -135,8 +135,14 @@ class HuggingFaceBackend:
         return self._models.get(name, name)
 
     async def _chat(self, request: InferenceRequest, name: str) -> Answer:
-        asked = msgspec.structs.replace(request, model=self._chooser.chat_model(name))
-        return await ask_openai(self._router, asked, CHAT, prefix="/v1", headers=self._headers)
+        return await ask_openai(
+            self._router,
+            request,
+            CHAT,
+            model=self._chooser.chat_model(name),
+            prefix="/v1",
+            headers=self._headers,
+        )
 
     async def _ask_own(self, request: InferenceRequest, chosen: Chosen) -> Answer:
         """Ask the Hub's own provider, which speaks the task API."""

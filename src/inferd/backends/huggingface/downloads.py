@@ -1,7 +1,5 @@
 """Results that a provider keeps elsewhere: fetched from its own hosts only, without our token."""
 
-import asyncio
-import ssl
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -20,7 +18,6 @@ class Downloads:
         self._router = router
         self._clients: set[Client] = set()
         self._is_closed = False
-        self._tls: ssl.SSLContext | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -37,18 +34,14 @@ class Downloads:
             NodeError: It lies where we don't go, or can't be had.
         """
         url, path = self._parted(link, provider)
-        if url.scheme == "https" and self._tls is None:
-            # To read the trusted certificates takes 30 ms.
-            self._tls = await asyncio.to_thread(ssl.create_default_context)
         if self._is_closed:
             raise BackendUnavailable(f"{self._settings.name} is closed")
         longest = self._settings.timeout
-        client = Client(
-            f"{provider}'s store of results",
-            url,
-            timeouts=Timeouts(connect=min(10.0, longest), head=longest, idle=longest),
-            tls=self._tls,
-        )
+        times = Timeouts(connect=min(10.0, longest), head=longest, idle=longest)
+        try:
+            client = Client(f"{provider}'s store of results", url, timeouts=times)
+        except ValueError as error:
+            raise BackendUnavailable(f"{self._settings.name}: {error}") from error
         self._clients.add(client)
         try:
             response = await client.send(
@@ -60,7 +53,7 @@ class Downloads:
             )
             if response.status != 200:
                 raise BackendFailed(f"the result that {provider} promised isn't there")
-            return response.header("content-type"), await response.read(MAX_BYTES)
+            return response.content_type, await response.read(MAX_BYTES)
         finally:
             self._clients.discard(client)
             client.close()

@@ -110,11 +110,14 @@ class Client:
         path: str,
         *,
         headers: Headers = (),
+        more: bytes = b"",
         body: bytes | Body = b"",
         seconds: float | None = None,
         whole: float | None = None,
     ) -> Response:
         """Send a request and return its response once the head is in.
+
+        `more` are header lines that are finished already.
 
         `seconds` bounds the whole exchange; `whole` bounds it too, but not the time in which a
         body that is still being made goes out. A kept connection that turns out to be stale is
@@ -125,7 +128,7 @@ class Client:
             BackendError: No connection, no answer, or nonsense.
             NodeError: Whatever reading the body raised.
         """
-        head = self.head(method, path, headers)
+        head = self.head(method, path, headers) + more
         if isinstance(body, Body):
             message = b"%b%b\r\n" % (head, body.framing)
             return await self._exchange(message, self._end(seconds), body=body, whole=whole)

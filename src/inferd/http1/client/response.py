@@ -46,6 +46,14 @@ class Response:
         return [value.decode("latin-1") for key, value in self.headers if key == wanted]
 
     @property
+    def content_type(self) -> str:
+        """What the body is, as the upstream says it; empty where it doesn't."""
+        for name, value in self.headers:
+            if name == b"content-type":
+                return value.decode("latin-1")
+        return ""
+
+    @property
     def block(self) -> bytes:
         """Its end-to-end headers as finished lines, for whoever passes it on as it is.
 
@@ -82,16 +90,21 @@ class Response:
         whole = connection.whole()
         if whole is not None and len(whole) <= limit:
             return whole
-        pieces = [whole] if whole else []
-        size, piece = len(whole or b""), b""
-        while size <= limit:
-            piece = await connection.read()
-            if not piece:
+        stated = self.header("content-length")
+        size = len(whole) if whole is not None else int(stated) if stated.isdecimal() else 0
+        pieces: list[bytes] = []
+        whole = None
+        if size <= limit:
+            size = 0
+            while piece := await connection.read():
+                size += len(piece)
+                if size > limit:
+                    break
+                pieces.append(piece)
+            else:
                 return b"".join(pieces)
-            size += len(piece)
-            pieces.append(piece)
         # Whoever keeps the error must not keep what was read.
-        pieces, whole, piece = [], None, b""
+        pieces, piece = [], b""
         raise BackendFailed(f"the answer is longer than {limit >> 20} MiB")
 
     async def pipe(self, sink: Sink, mend: Mend | None = None) -> None:
