@@ -1,13 +1,15 @@
-"""The node's HTTP side: every frontend, behind one guard."""
+"""The node's HTTP side: every frontend, behind one guard, and the shorter way to inference."""
 
+import msgspec
 from starlette.types import ASGIApp
 
 from inferd import __version__
 from inferd.config.schema import NodeConfig
 from inferd.core.clock import Clock
 from inferd.core.hosts import is_loopback
-from inferd.frontends._http.app import build_app
+from inferd.frontends._http.app import build_app, shapes_of
 from inferd.frontends._http.context import Context
+from inferd.frontends._http.native import NativeRouter
 from inferd.frontends._http.sessions import Sessions
 from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends.admin import routes as admin
@@ -19,9 +21,17 @@ from inferd.frontends.reference import routes as reference
 from inferd.frontends.web import routes as web
 from inferd.gateway.admission.credentials import Credentials
 from inferd.gateway.gateway import Gateway
+from inferd.http1.server.asgi import AsgiHandler
 from inferd.node.machine import hardware
 from inferd.node.records import Records
 from inferd.storage.ledger import GROUPS
+
+
+class Ways(msgspec.Struct, frozen=True, kw_only=True):
+    """The ways in: `app` for any ASGI server, `router` for ours. Both come to the same answers."""
+
+    app: ASGIApp
+    router: NativeRouter
 
 
 def build(
@@ -31,8 +41,8 @@ def build(
     sessions: Sessions,
     records: Records,
     clock: Clock,
-) -> ASGIApp:
-    """Return the application that serves every way in over HTTP."""
+) -> Ways:
+    """Return what serves every way in over HTTP."""
     server = config.server
     settings = HttpSettings(
         max_body_bytes=int(server.max_body),
@@ -57,4 +67,8 @@ def build(
     usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
     apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
     apis += [*hf_models.frontends(context), events.frontend(context), web.frontend(context, usage)]
-    return build_app([*apis, reference.frontend(context, apis)], settings)
+    frontends = [*apis, reference.frontend(context, apis)]
+    app = build_app(frontends, settings)
+    native = [*openai.native(), *hf.native()]
+    router = NativeRouter(context, settings, shapes_of(frontends), native, AsgiHandler(app))
+    return Ways(app=app, router=router)

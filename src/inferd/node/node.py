@@ -48,7 +48,9 @@ class Node:
         self.records = records
         self.owner_token = secrets.token_urlsafe(32)
         credentials = _credentials(config, self.owner_token, clock)
-        self.app: ASGIApp = build(config, gateway, credentials, sessions, records, clock)
+        ways = build(config, gateway, credentials, sessions, records, clock)
+        self.app: ASGIApp = ways.app
+        self.router = ways.router
 
 
 @asynccontextmanager

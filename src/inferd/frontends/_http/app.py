@@ -17,6 +17,13 @@ def build_app(frontends: Sequence[Frontend], settings: HttpSettings) -> ASGIApp:
     Errors outside every frontend's prefix are told in the shape of the one whose prefix is `/`:
     one must be.
     """
+    routes = [route for frontend in frontends for route in frontend.routes]
+    router = Router(routes, redirect_slashes=False, default=_default(frontends))
+    return Guard(router, settings, shapes_of(frontends))
+
+
+def shapes_of(frontends: Sequence[Frontend]) -> list[Shape]:
+    """Return how errors are told under each path, the longest prefix last."""
     told = [frontend for frontend in frontends if frontend.encode_error is not None]
     shapes = [
         Shape(frontend.prefix, frontend.encode_error)
@@ -25,9 +32,7 @@ def build_app(frontends: Sequence[Frontend], settings: HttpSettings) -> ASGIApp:
     ]
     if not shapes or shapes[0].prefix != "/":
         raise ValueError("no frontend tells of errors under /")
-    routes = [route for frontend in frontends for route in frontend.routes]
-    router = Router(routes, redirect_slashes=False, default=_default(frontends))
-    return Guard(router, settings, shapes)
+    return shapes
 
 
 def _default(frontends: Sequence[Frontend]) -> ASGIApp:

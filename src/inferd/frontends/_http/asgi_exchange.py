@@ -1,8 +1,7 @@
 """A request within an ASGI server."""
 
 import asyncio
-import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
@@ -13,6 +12,7 @@ from inferd.core.request import Principal
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.directions import directions
 from inferd.frontends._http.exchange import (
+    PIECES_A_TURN,
     VISIT,
     Exchange,
     Visit,
@@ -20,10 +20,9 @@ from inferd.frontends._http.exchange import (
     is_stopping,
     node_stopping,
     raw_chunk,
+    turn,
 )
 from inferd.wire.context import Context as Asked
-
-_PIECES_A_TURN = 32
 
 
 class AsgiExchange(Exchange):
@@ -83,6 +82,9 @@ class AsgiExchange(Exchange):
 
     def enters_gateway(self) -> None:
         self.visit.reached_gateway = True
+
+    def pass_form(self) -> None:
+        self.is_forgeable = False
 
     def set_cookie(self, line: str) -> None:
         self._cookies.append(line)
@@ -147,10 +149,10 @@ class AsgiExchange(Exchange):
     async def more(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self._pieces_sent += 1
-        if self._pieces_sent % _PIECES_A_TURN == 0:
+        if self._pieces_sent % PIECES_A_TURN == 0:
             # Where neither the backend nor the line ever makes us wait, nobody else would run,
             # and nobody would see that the caller has left.
-            await _turn()
+            await turn()
 
     async def pour(self, answer: Answer) -> None:
         async for chunk in answer:
@@ -180,9 +182,3 @@ class AsgiExchange(Exchange):
 def _pairs(block: bytes) -> list[tuple[bytes, bytes]]:
     found = [line.partition(b":") for line in block.split(b"\r\n") if line]
     return [(name.lower(), value.strip()) for name, _, value in found]
-
-
-@types.coroutine
-def _turn() -> Generator[None]:
-    """Let everything else that is ready run once."""
-    yield

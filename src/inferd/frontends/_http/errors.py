@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from inferd.core.errors import ErrorKind, InvalidRequest, NodeError
+from inferd.http1.server.refusal import Refusal
 
 STATUS: Mapping[ErrorKind, int] = {
     ErrorKind.INVALID_REQUEST: 400,
@@ -63,7 +64,7 @@ def nothing_at(path: str) -> HttpRefusal:
 
 def status_of(error: NodeError) -> int:
     """Return the status that `error` is."""
-    return error.status if isinstance(error, HttpRefusal) else STATUS[error.kind]
+    return error.status if isinstance(error, HttpRefusal | Refusal) else STATUS[error.kind]
 
 
 def headers_of(error: NodeError) -> list[tuple[str, str]]:

@@ -6,7 +6,16 @@ connection of our own.
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+import types
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 
 import msgspec
 from starlette.datastructures import Headers, QueryParams
@@ -26,6 +35,9 @@ STOPPING = "the node is stopping"
 
 _SHUTDOWNS = frozenset({STOPPING, "Task cancelled, timeout graceful shutdown exceeded"})
 """The second is uvicorn's own, for who starts the app without our server."""
+
+PIECES_A_TURN = 32
+"""After so many pieces sent without a wait, everybody else has a turn."""
 
 _LONGEST_HEADER = 8192
 
@@ -123,7 +135,11 @@ class Exchange:
             raise PermissionDenied(
                 "the form isn't this session's", hint="reload the page and send it again"
             )
-        self.is_forgeable = False
+        self.pass_form()
+
+    def pass_form(self) -> None:
+        """Take note that what was sent is no other site's doing."""
+        raise NotImplementedError
 
     def set_cookie(self, line: str) -> None:
         """Send that `Set-Cookie` with the response."""
@@ -231,3 +247,9 @@ def raw_chunk(chunk: object) -> bytes:
     if not isinstance(chunk, bytes):
         raise BackendFailed("a raw answer held a chunk that isn't bytes")
     return chunk
+
+
+@types.coroutine
+def turn() -> Generator[None]:
+    """Let everything else that is ready run once."""
+    yield

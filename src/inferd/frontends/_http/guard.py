@@ -55,6 +55,25 @@ class Shape(msgspec.Struct, frozen=True):
         return path == self.prefix or path.startswith(self.prefix.rstrip("/") + "/")
 
 
+def shape_of(shapes: Sequence[Shape], path: str) -> Shape:
+    """Return who tells of errors under `path`: the last that covers it; `*` is under none."""
+    own = (shape for shape in reversed(shapes) if shape.covers(path))
+    return next(own, shapes[0])
+
+
+def told(shape: Shape, error: NodeError, request_id: str) -> bytes:
+    """Return the body that tells of `error`."""
+    return msgspec.json.encode(shape.encode_error(error, request_id))
+
+
+def too_long(most: int) -> PayloadTooLarge:
+    """Return the refusal of a body of more than `most` bytes."""
+    return PayloadTooLarge(
+        f"the body is longer than {most} bytes, the most this node takes",
+        hint="send less, or raise server.max_body",
+    )
+
+
 class Guard:
     """ASGI middleware around the whole app.
 
@@ -109,7 +128,7 @@ class Guard:
             # Returning without a last piece makes the server cut the connection.
             logger.warning("%s: cut short: %s", line.request_id, error.message)
             return
-        body = msgspec.json.encode(self._shape(scope["path"]).encode_error(error, line.request_id))
+        body = told(shape_of(self._shapes, scope["path"]), error, line.request_id)
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -120,11 +139,6 @@ class Guard:
         if error.kind is ErrorKind.PAYLOAD_TOO_LARGE:
             await line.linger()
         await line.send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _shape(self, path: str) -> Shape:
-        """Return who tells of errors under `path`; `*` is under none."""
-        own = (shape for shape in reversed(self._shapes) if shape.covers(path))
-        return next(own, self._shapes[0])
 
 
 class _Line:
@@ -177,14 +191,14 @@ class _Line:
         """
         declared = self._header(b"content-length")
         if declared.isdigit() and int(declared) > self._most:
-            raise self._too_large()
+            raise too_long(self._most)
 
     async def receive(self) -> Message:
         """Receive for the app, up to the limit."""
         message = await self._receive()
         self._received += len(message.get("body", b""))
         if self._received > self._most:
-            raise self._too_large()
+            raise too_long(self._most)
         return message
 
     async def linger(self) -> None:
@@ -214,17 +228,27 @@ class _Line:
             ]
         await self._send(message)
 
-    def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(
-            f"the body is longer than {self._most} bytes, the most this node takes",
-            hint="send less, or raise server.max_body",
-        )
-
     def _header(self, wanted: bytes) -> bytes:
         return next((value for name, value in self._scope["headers"] if name == wanted), b"")
 
 
 def _request_id(scope: Scope) -> str:
-    """Return the caller's own id for the request where it is harmless, else a new one."""
     shown = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return shown.decode() if _REQUEST_ID.fullmatch(shown) else os.urandom(8).hex()
+    return given_id(shown) or os.urandom(8).hex()
+
+
+def given_id(shown: bytes) -> str:
+    """Return the caller's own id for the request where it is harmless; else nothing."""
+    return shown.decode() if _REQUEST_ID.fullmatch(shown) else ""
+
+
+_USUAL = b"".join(b"%b: %b\r\n" % pair for pair in (*_ALWAYS, *_UNLESS_SAID))
+_PLAIN = b"".join(b"%b: %b\r\n" % pair for pair in _ALWAYS)
+
+
+def usual_lines(block: bytes) -> bytes:
+    """Return the lines that every response has, where the lines in `block` don't say otherwise."""
+    if b"cache-control:" not in block and b"content-security-policy:" not in block:
+        return _USUAL
+    said = {line.partition(b":")[0] for line in block.split(b"\r\n")}
+    return _PLAIN + b"".join(b"%b: %b\r\n" % pair for pair in _UNLESS_SAID if pair[0] not in said)

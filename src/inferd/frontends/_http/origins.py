@@ -118,7 +118,7 @@ def is_navigation(scope: Scope) -> bool:
 def is_local(scope: Scope, authority: str, settings: HttpSettings) -> bool:
     """Whether this connection may be the local owner's own: nothing speaks for a detour."""
     client = scope.get("client")
-    if client is None or _is_proxy(client[0], settings.trusted_proxies):
+    if client is None or is_proxy(client[0], settings.trusted_proxies):
         return False
     for name, _ in scope["headers"]:
         if name in _FORWARDING or name.startswith(b"x-forwarded"):
@@ -132,7 +132,7 @@ def is_secure(scope: Scope, settings: HttpSettings) -> bool:
     if scope.get("scheme") == "https":
         return True
     client = scope.get("client")
-    if client is None or not _is_proxy(client[0], settings.trusted_proxies):
+    if client is None or not is_proxy(client[0], settings.trusted_proxies):
         return False
     shown = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"]
     return len(shown) == 1 and shown[0].strip().lower() == b"https"
@@ -145,10 +145,10 @@ def client_of(scope: Scope, settings: HttpSettings) -> str:
     """
     client = scope.get("client")
     address = client[0] if client else ""
-    if _is_proxy(address, settings.trusted_proxies):
+    if is_proxy(address, settings.trusted_proxies):
         lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         for hop in reversed(b",".join(lines).decode("latin-1").split(",")):
-            if hop.strip() and not _is_proxy(hop.strip(), settings.trusted_proxies):
+            if hop.strip() and not is_proxy(hop.strip(), settings.trusted_proxies):
                 address = hop.strip()
                 break
     return _network(address)
@@ -197,7 +197,8 @@ def _is_address(name: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _is_proxy(address: str, proxies: tuple[str, ...]) -> bool:
+def is_proxy(address: str, proxies: tuple[str, ...]) -> bool:
+    """Whether that address is a trusted proxy's: it stands for many callers."""
     try:
         peer = ipaddress.ip_address(address)
     except ValueError:

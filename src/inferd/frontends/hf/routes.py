@@ -10,6 +10,7 @@ from inferd.frontends._http.directions import directions, place_of
 from inferd.frontends._http.endpoint import resource
 from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
+from inferd.frontends._http.native import NativeRoute
 from inferd.frontends.hf.description import paths, schemas
 from inferd.frontends.hf.inference import infer
 from inferd.frontends.hf.listing import models
@@ -34,6 +35,13 @@ def routes(context: Context) -> list[Route]:
         resource(context, "/models", {"GET": models}),
         resource(context, "/run", {"GET": run}),
         resource(context, "/healthz", {"GET": healthz}, is_open=True),
+    ]
+
+
+def native() -> list[NativeRoute]:
+    """Return what is served on connections of our own."""
+    return [
+        NativeRoute(method="POST", path="/inference", answer=infer, types=("application/json",))
     ]
 
 

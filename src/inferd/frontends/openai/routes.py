@@ -11,10 +11,12 @@ from inferd.frontends._http.chat_voice import ChatVoice
 from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.endpoint import resource
 from inferd.frontends._http.exchange import Exchange
+from inferd.frontends._http.native import NativeRoute
 from inferd.frontends._http.relay import Whole, relay
 from inferd.frontends.openai.description import PATHS, SCHEMAS
 from inferd.wire import openai_chat, openai_embeddings
 
+_JSON = ("application/json", "+json")
 _PYTHON_CLIENT, _NO_MODEL = "hf_hub/", "dummy"
 """How huggingface_hub calls itself, and what it writes where nobody named a model."""
 
@@ -37,6 +39,18 @@ def routes(context: Context) -> list[Route]:
         resource(context, "/v1/embeddings", {"POST": embeddings}),
         resource(context, "/v1/models", {"GET": models}),
         resource(context, "/v1/models/{id:path}", {"GET": model}),
+    ]
+
+
+def native() -> list[NativeRoute]:
+    """Return what is served on connections of our own."""
+    return [
+        NativeRoute(
+            method="POST", path="/v1/chat/completions", answer=chat_completions, types=_JSON
+        ),
+        NativeRoute(method="POST", path="/v1/embeddings", answer=embeddings, types=_JSON),
+        NativeRoute(method="GET", path="/v1/models", answer=models),
+        NativeRoute(method="GET", path="/v1/models/", answer=model, parameter="id"),
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from inferd.core.clock import Clock
-from inferd.core.errors import Unauthenticated
+from inferd.core.errors import RateLimited, Unauthenticated
 from inferd.core.request import OWNER, Principal
 from inferd.gateway.admission.tries import Guesses
 
@@ -93,6 +93,34 @@ class Credentials:
             "the credential is not known here",
             hint="check the token against the node's INFERENCE_SHARED_SECRET",
         )
+
+    def recognise(self, authorization: bytes, *, ambient: bool) -> Principal | None:
+        """Return what `identify` says of a right credential; None where it has more to do.
+
+        No guess is counted: whoever keeps the answer asks `may_ask` before each use of it.
+        """
+        if not authorization:
+            return self._owner if ambient and self.is_open else None
+        scheme, _, token = authorization.partition(b" ")
+        if scheme.lower() != b"bearer" or not token.strip():
+            return None
+        found = self.holder(token.strip())
+        return found or (self._owner if ambient and self.is_open else None)
+
+    @property
+    def has_guessers(self) -> bool:
+        """Whether anybody has shown a wrong credential lately."""
+        return len(self._guesses) > 0
+
+    def may_ask(self, principal: Principal, *, ambient: bool, client: str) -> bool:
+        """Whether that client isn't kept out by its wrong guesses, as `identify` would have it."""
+        if principal is self._owner or (ambient and self.is_open):
+            return True
+        try:
+            self._guesses.check(client)
+        except RateLimited:
+            return False
+        return True
 
     def holder(self, key: bytes) -> Principal | None:
         """Return whose key that is, if anybody's."""
