@@ -26,8 +26,7 @@ from inferd.frontends.web import routes as web
 from inferd.gateway.admission.credentials import Credentials, Login
 from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.policy import Policy, Rule
-from inferd.gateway.call import Parts
-from inferd.gateway.gateway import Gateway
+from inferd.gateway.gateway import Gateway, Parts
 from inferd.gateway.routing.pool import Member, Pool
 from inferd.gateway.routing.router import Router, Rules
 from inferd.telemetry.clock import SystemClock

@@ -13,8 +13,8 @@ from inferd.core.result import Chunk, Finish, TextDelta, Usage
 from inferd.engine.fit import Machine
 from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.policy import Policy, Rule
-from inferd.gateway.call import Parts
-from inferd.gateway.gateway import Gateway
+from inferd.gateway.gateway import Gateway, Parts
+from inferd.gateway.plans import Plans
 from inferd.gateway.routing.pool import Member, Pool
 from inferd.gateway.routing.router import Router, Rules
 from tests.clocks import HandClock
@@ -116,10 +116,12 @@ class Bench:
         self.members = [Member(backend, priority=0) for backend in backends]
         self.pool = Pool(self.members, self.clock)
         self.router = Router(self.pool, routing or Rules(), self.clock)
+        policy, limiter = Policy(rules), Limiter(self.clock)
+        self.plans = Plans(self.router, policy, limiter, node=node)
         parts = Parts(
             node=node,
-            policy=Policy(rules),
-            limiter=Limiter(self.clock),
+            policy=policy,
+            limiter=limiter,
             router=self.router,
             recorder=self.records,
             clock=self.clock,

@@ -16,9 +16,15 @@ from inferd.core.errors import (
     PermissionDenied,
 )
 from inferd.core.request import InferenceRequest, Place, Tier
+from inferd.gateway.routing.plan import Match
 from inferd.gateway.routing.pool import Member
 from inferd.gateway.routing.router import Rules
-from inferd.gateway.routing.strategies import STRATEGIES, least_loaded, round_robin
+from inferd.gateway.routing.strategies import (
+    BEST_PERFORMANCE,
+    LEAST_LOADED,
+    ROUND_ROBIN,
+    STRATEGIES,
+)
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
 TASK = "text-generation"
@@ -46,8 +52,20 @@ class Says:
 YES = Says(lambda _model, _tier: "")
 
 
+def targets(bench: Bench, request: InferenceRequest, permit: Says = YES) -> list[Match]:
+    plan = bench.router.plan(bench.router.matches(request, permit))
+    return list(plan.order(bench.clock.now(), bench.pool.changes.health))
+
+
 def order(bench: Bench, request: InferenceRequest, permit: Says = YES) -> list[str]:
-    return [target.member.name for target in bench.router.targets(request, permit)]
+    return [match.member.name for match in targets(bench, request, permit)]
+
+
+def firsts(bench: Bench, count: int) -> list[str]:
+    """Whom the next requests would ask first."""
+    now, health = bench.clock.now(), bench.pool.changes.health
+    plan = bench.plans.of(ask(), bench.owner)
+    return [plan.first(now, health).name for _ in range(count)]
 
 
 async def test_this_machine_comes_before_another_node() -> None:
@@ -106,7 +124,7 @@ async def test_a_lower_priority_number_comes_first_within_reach() -> None:
 
 async def test_equals_take_turns() -> None:
     bench = Bench(FakeBackend("a"), FakeBackend("b"))
-    assert [order(bench, ask())[0] for _ in range(4)] == ["a", "b", "a", "b"]
+    assert firsts(bench, 4) == ["a", "b", "a", "b"]
 
 
 async def test_a_backend_that_failed_waits_at_the_end_until_its_time_is_up() -> None:
@@ -114,9 +132,9 @@ async def test_a_backend_that_failed_waits_at_the_end_until_its_time_is_up() -> 
     broken = bench.members[0]
     broken.took()
     broken.broke("down", bench.clock.now())
-    assert [order(bench, ask())[0] for _ in range(3)] == ["b", "b", "b"]
+    assert firsts(bench, 3) == ["b", "b", "b"]
     bench.clock.turn(31)
-    assert {order(bench, ask())[0] for _ in range(2)} == {"a", "b"}
+    assert set(firsts(bench, 2)) == {"a", "b"}
 
 
 async def test_each_failure_in_a_row_sets_aside_for_longer_up_to_a_bound() -> None:
@@ -162,8 +180,7 @@ async def test_a_backend_bound_to_tasks_is_asked_for_no_other() -> None:
 async def test_an_alias_reaches_the_backend_as_the_model_it_stands_for() -> None:
     model = Model(id="acme/one", tasks=ANY, aliases=("one",))
     bench = Bench(FakeBackend("here", models=(model,)))
-    targets = bench.router.targets(ask(model="one"), YES)
-    assert targets[0].model == "acme/one"
+    assert targets(bench, ask(model="one"))[0].model == "acme/one"
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -172,7 +189,7 @@ def test_a_strategy_keeps_every_member_and_invents_none(
     name: str, turn: int, loads: list[int]
 ) -> None:
     members = [_loaded(f"m{i}", load) for i, load in enumerate(loads)]
-    assert sorted(m.name for m in STRATEGIES[name](members, turn)) == sorted(
+    assert sorted(m.name for m in STRATEGIES[name].order(members, turn)) == sorted(
         m.name for m in members
     )
 
@@ -180,12 +197,12 @@ def test_a_strategy_keeps_every_member_and_invents_none(
 async def test_least_loaded_takes_the_idlest_whatever_the_turn() -> None:
     members = [_loaded("busy", 3), _loaded("idle", 0), _loaded("some", 1)]
     for turn in range(5):
-        assert [m.name for m in least_loaded(members, turn)] == ["idle", "some", "busy"]
+        assert [m.name for m in LEAST_LOADED.order(members, turn)] == ["idle", "some", "busy"]
 
 
 async def test_round_robin_starts_one_further_each_turn() -> None:
     members = [_loaded(name, 0) for name in "abc"]
-    starts = [round_robin(members, turn)[0].name for turn in range(4)]
+    starts = [ROUND_ROBIN.order(members, turn)[0].name for turn in range(4)]
     assert starts == ["a", "b", "c", "a"]
 
 
@@ -193,15 +210,15 @@ async def test_best_performance_explores_the_one_never_used() -> None:
     used, fresh = _loaded("used", 0), _loaded("fresh", 0)
     used.took()
     used.gave(0.01)
-    assert STRATEGIES["best_performance"]([used, fresh], 0)[0] is fresh
+    assert BEST_PERFORMANCE.order([used, fresh], 0)[0] is fresh
 
 
 async def test_a_request_that_names_no_model_gets_the_nearest_one_from_everybody() -> None:
     other = Model(id="acme/two", tasks=ANY)
     bench = Bench(FakeBackend("a"), FakeBackend("b", models=(other,)), node("far"))
     for _ in range(4):
-        targets = bench.router.targets(ask(model=""), YES)
-        assert [(t.member.name, t.model) for t in targets] == [
+        found = targets(bench, ask(model=""))
+        assert [(t.member.name, t.model) for t in found] == [
             ("a", MODEL),
             ("far", MODEL),
             ("b", "acme/two"),
@@ -212,14 +229,14 @@ async def test_vectors_of_another_model_are_no_fallback() -> None:
     embeds = frozenset({"feature-extraction"})
     one, two = (Model(id=f"acme/{name}", tasks=embeds) for name in ("one", "two"))
     bench = Bench(FakeBackend("a", models=(one,)), FakeBackend("b", models=(two,)))
-    targets = bench.router.targets(ask(task="feature-extraction", model=""), YES)
-    assert [t.member.name for t in targets] == ["a"]
+    found = targets(bench, ask(task="feature-extraction", model=""))
+    assert [t.member.name for t in found] == ["a"]
 
 
 async def test_a_node_asked_by_name_chooses_its_own_usual_model() -> None:
     bench = Bench(FakeBackend("here"), FakeBackend("far", is_node=True, open_tasks=ANY, models=()))
-    targets = bench.router.targets(ask(model="", place=Place.REMOTE), YES)
-    assert [(t.member.name, t.model) for t in targets] == [("far", ""), ("here", MODEL)]
+    found = targets(bench, ask(model="", place=Place.REMOTE))
+    assert [(t.member.name, t.model) for t in found] == [("far", ""), ("here", MODEL)]
 
 
 async def test_a_fault_in_one_backend_does_not_end_the_asking_of_others() -> None:
@@ -274,3 +291,23 @@ def test_errors_say_what_to_do() -> None:
     with pytest.raises(NodeError) as refused:
         order(bench, ask(model="nobody/has"))
     assert refused.value.hint
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@given(turn=st.integers(0, 10_000), loads=st.lists(st.integers(0, 3), min_size=1, max_size=6))
+def test_the_first_that_is_found_at_once_is_the_first_in_order(
+    name: str, turn: int, loads: list[int]
+) -> None:
+    members = [_loaded(f"m{i}", load) for i, load in enumerate(loads)]
+    for member in members[::2]:
+        member.latency = 0.5
+    strategy = STRATEGIES[name]
+    assert members[strategy.first(members, turn)] is strategy.order(members, turn)[0]
+
+
+async def test_who_fails_for_ever_is_set_aside_for_no_longer_than_the_bound() -> None:
+    member = Member(FakeBackend("a"), priority=0)
+    for _ in range(1100):
+        member.took()
+        member.broke("down", 0.0)
+    assert member.ejected_until == 30

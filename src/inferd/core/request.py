@@ -68,7 +68,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much: None is unlimited."""
 
     requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     concurrency: int | None = None
+    per_model: bool = False
+    """Whether each model has a count of its own."""
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

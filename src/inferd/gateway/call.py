@@ -1,44 +1,57 @@
 """One request on its way: admit, route, run, account."""
 
 import asyncio
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from types import TracebackType
 
 import msgspec
 
 from inferd.core.answer import Answer, Served
 from inferd.core.clock import Clock
-from inferd.core.errors import BackendError, BackendTimeout, LoopDetected, NodeError
-from inferd.core.progress import Tell
-from inferd.core.request import (
-    ALL_TIERS,
-    Action,
-    InferenceRequest,
-    Principal,
-    Tier,
-    opened,
-    tiers_up_to,
-)
+from inferd.core.errors import BackendError, BackendTimeout, ErrorKind, LoopDetected, NodeError
+from inferd.core.progress import Stage, Tell, unheard
+from inferd.core.records import Forward, Row
+from inferd.core.request import InferenceRequest, Principal, Tier, opened
+from inferd.core.result import NO_USAGE
 from inferd.core.tasks import unused_files
-from inferd.gateway.account import Account
-from inferd.gateway.admission.limits import Hold, Limiter
-from inferd.gateway.admission.permission import Permission
-from inferd.gateway.admission.policy import Policy, Rule
-from inferd.gateway.routing.router import Router, Target, source_of
-from inferd.gateway.routing.sight import check_asked_for
+from inferd.gateway.account import Teller, may_have_left, outcome_of, sent_bytes, tell_end
+from inferd.gateway.admission.limits import FREE, Hold, estimate
+from inferd.gateway.admission.policy import Rule
+from inferd.gateway.events import Events
+from inferd.gateway.plans import Plans, Target
+from inferd.gateway.routing.plan import Plan
+from inferd.gateway.routing.pool import Changes, Member
 from inferd.gateway.usage import Recorder
 
 _ON_THE_LOOP = 128 << 10
+_CLOSE = 0.01
+_LABELS = {tier: tier.label for tier in Tier}
+_UNTOLD = Served()
 
 
-class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call needs of the node."""
+class Desk:
+    """What every call needs of the node, within reach."""
 
-    node: str
-    policy: Policy
-    limiter: Limiter
-    router: Router
-    recorder: Recorder
-    clock: Clock
+    __slots__ = ("changes", "clock", "events", "node", "now", "plans", "recorder", "wall")
+
+    def __init__(
+        self,
+        plans: Plans,
+        recorder: Recorder,
+        clock: Clock,
+        *,
+        events: Events,
+        changes: Changes,
+        node: str,
+    ) -> None:
+        self.plans = plans
+        self.recorder = recorder
+        self.clock = clock
+        self.now = clock.now
+        self.wall = clock.wall
+        self.events = events
+        self.changes = changes
+        self.node = node
 
 
 def check_hops(node: str, request: InferenceRequest) -> None:
@@ -58,34 +71,59 @@ class Call:
     """Entered, it is the backend's answer; left, it is settled and recorded."""
 
     __slots__ = (
-        "_account",
         "_answer",
+        "_began",
+        "_desk",
+        "_failures",
+        "_farthest",
         "_hold",
-        "_parts",
+        "_others",
+        "_plan",
         "_principal",
         "_request",
         "_rule",
+        "_started",
         "_target",
+        "_teller",
     )
 
-    def __init__(self, parts: Parts, request: InferenceRequest, principal: Principal) -> None:
-        self._parts = parts
+    def __init__(self, desk: Desk, request: InferenceRequest, principal: Principal) -> None:
+        self._desk = desk
         self._request = request
         self._principal = principal
-        self._account = Account(
-            parts.recorder, parts.clock, request, principal, parts.router.pool.events
-        )
-        self._hold = Hold(None)
+        self._started = self._began = desk.now()
+        self._hold: Hold = FREE
         self._rule: Rule | None = None
         self._target: Target | None = None
         self._answer: Answer | None = None
+        self._farthest: Tier | None = None
+        self._teller: Teller | None = None
+        self._failures: Sequence[tuple[Target, NodeError]] = ()
+        self._plan: Plan[Target] | None = None
+        self._others: Iterator[Target] | None = None
 
     async def __aenter__(self) -> Answer:
         try:
-            self._answer = answer = await self._first_to_answer()
+            target = self._first()
+            while True:
+                try:
+                    answer = await self._ask(target)
+                    break
+                except BaseException as error:
+                    if not self._may_go_on(target, error):
+                        raise
+                target = self._next()
         except BaseException as error:
             self._settle(error)
             raise
+        self._answer = answer
+        if self._desk.events.is_heard:
+            self._heard_by(target)(Stage.RUNNING)
+        told = answer.served
+        if self._failures or self._request.files or told != _UNTOLD:
+            answer.served = self._served(target, told)
+        else:
+            answer.served = target.served
         return answer
 
     async def __aexit__(
@@ -94,115 +132,221 @@ class Call:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        answer, target = self._answer, self._target
         try:
-            if self._answer is not None:
-                self._answer.close()
+            if answer is not None:
+                answer.close()
         finally:
-            if self._target is not None:
-                self._account.returned(self._target, self._answer, error)
+            if target is not None:
+                self._returned(target, error)
             self._settle(error)
 
-    def _settle(self, error: BaseException | None) -> None:
-        self._hold.release()
-        self._account.settled(self._target, self._answer, error)
+    def _first(self) -> Target:
+        """Admit the request, and choose whom to ask first."""
+        desk, request = self._desk, self._request
+        if request.hops:
+            check_hops(desk.node, request)
+        self._plan = plan = desk.plans.of(request, self._principal)
+        target = plan.first(self._started, desk.changes.health)
+        self._admit(target)
+        return target
 
-    async def _first_to_answer(self) -> Answer:
-        parts, request = self._parts, self._request
-        check_hops(parts.node, request)
-        if request.backend:
-            check_asked_for(parts.router.pool, parts.policy, request, self._principal)
-        permit = Permission(parts.policy, request, self._principal)
-        failures: list[tuple[Target, NodeError]] = []
-        for target in parts.router.targets(request, permit):
-            self._admit(target)
-            tell = self._account.attempt(target)
-            try:
-                answer = await self._ask(target, tell)
-            except BaseException as error:
-                self._account.returned(target, None, error)
-                if not isinstance(error, NodeError):
-                    raise
-                if target.member.backend.is_node:
-                    # Its "here" isn't ours.
-                    error.message = _told_by(target, error)
-                if not error.retryable:
-                    raise
-                # Its frames would keep whatever the failed attempt had read.
-                failures.append((target, error.with_traceback(None)))
-                continue
-            self._account.answered(target)
-            answer.served = self._served(target, answer.served, failures)
-            return answer
-        raise _most_telling([error for _, error in failures])
+    def _next(self) -> Target:
+        """Choose whom to ask after a failure.
+
+        Raises:
+            NodeError: Nobody is left, or a limit of the next one's rule is reached.
+        """
+        desk = self._desk
+        if self._others is None and self._plan is not None:
+            self._others = self._plan.order(desk.now(), desk.changes.health)
+        asked = {failed.name for failed, _ in self._failures}
+        for target in self._others or ():
+            if target.name not in asked:
+                self._admit(target)
+                self._began = desk.now()
+                return target
+        raise _most_telling([error for _, error in self._failures])
 
     def _admit(self, target: Target) -> None:
-        """Authorise this very target, and take a place under the rule that allows it."""
+        """Take a place under the rule that allows this very target."""
         self._target = target
-        rule = self._parts.policy.authorize(
-            self._principal,
-            Action.INFER,
-            model=target.model or self._request.model,
-            task=self._request.task,
-            tier=target.member.backend.tier,
-        )
-        if rule != self._rule:
-            self._hold.release()
-            self._hold = self._parts.limiter.hold(self._principal, rule.limits, rule=rule)
-            self._rule = rule
+        if target.rule is self._rule:
+            return
+        self._hold.release(0)
+        self._hold, self._rule = FREE, target.rule
+        meter = target.meter
+        if meter is not None:
+            tokens = _tokens(self._request) if meter.counts_tokens else 0
+            self._hold = meter.hold(self._principal, tokens)
 
-    async def _ask(self, target: Target, tell: Tell) -> Answer:
+    def _ask(self, target: Target) -> Coroutine[None, None, Answer]:
+        target.member.took()
+        request, raw, tell = self._request, self._request.raw, unheard
+        if self._desk.events.is_heard:
+            self._teller = None
+            tell = self._heard_by(target)
+            tell(Stage.ROUTED)
+        if request.deadline is not None or (
+            raw is not None and raw.read is not None and raw.wire not in target.wires
+        ):
+            return self._ask_slowly(target, tell)
+        return target.infer(_addressed(request, target, tell))
+
+    async def _ask_slowly(self, target: Target, tell: Tell) -> Answer:
+        """Ask with a deadline, or after reading what has only been peeked at."""
         raw = self._request.raw
-        if raw is not None and raw.read and raw.wire not in target.member.backend.wires:
+        if raw is not None and raw.read is not None and raw.wire not in target.wires:
             self._request = await _opened(self._request, len(raw.body))
-        request = msgspec.structs.replace(
-            self._request,
-            model=target.model,
-            tiers=self._reach(target),
-            backend="",
-            tell=tell,
-        )
+        request = _addressed(self._request, target, tell)
         if request.deadline is None:
-            return await target.member.backend.infer(request)
-        left = request.deadline - self._parts.clock.now()
+            return await target.infer(request)
+        left = request.deadline - self._desk.now()
         if left <= 0:
-            raise BackendTimeout(f"no time is left to ask {target.member.name}")
+            raise BackendTimeout(f"no time is left to ask {target.name}")
         try:
             async with asyncio.timeout(left):
-                return await target.member.backend.infer(request)
+                return await target.infer(request)
         except TimeoutError as error:
-            raise BackendTimeout(f"{target.member.name} gave no answer in time") from error
+            raise BackendTimeout(f"{target.name} gave no answer in time") from error
 
-    def _reach(self, target: Target) -> frozenset[Tier] | None:
-        """Return how far the words may go on from another node: no farther than from here."""
-        request = self._request
-        if not target.member.backend.is_node or self._rule is None:
-            return request.tiers
-        asked = self._principal.tiers if request.tiers is None else request.tiers
-        reach = asked & tiers_up_to(self._rule.tier)
-        return None if reach == ALL_TIERS else reach
+    def _heard_by(self, target: Target) -> Teller:
+        if self._teller is None:
+            desk = self._desk
+            self._teller = Teller(
+                desk.events, desk.clock, self._request, self._principal, target, self._started
+            )
+        return self._teller
 
-    def _served(
-        self, target: Target, told: Served, failures: list[tuple[Target, NodeError]]
-    ) -> Served:
+    def _may_go_on(self, target: Target, error: BaseException) -> bool:
+        """Book a failed attempt; say whether another backend may be asked."""
+        self._returned(target, error)
+        if not isinstance(error, NodeError):
+            return False
+        if target.is_node:
+            # Its "here" isn't ours.
+            error.message = _told_by(target, error)
+        if not error.retryable:
+            return False
+        # Its frames would keep whatever the failed attempt had read.
+        self._failures = [*self._failures, (target, error.with_traceback(None))]
+        return True
+
+    def _returned(self, target: Target, error: BaseException | None) -> None:
+        """Tell the member how its request ended, and the audit log if words left for a node."""
+        now, member, answer = self._desk.now(), target.member, self._answer
+        farthest, tier = self._farthest, target.tier
+        if (farthest is None or tier > farthest) and (
+            error is None or tier is Tier.LOCAL or may_have_left(answer, error)
+        ):
+            self._farthest = tier
+        if error is None:
+            member.gave(now - self._began)
+        else:
+            self._blame(member, error, now)
+        if target.is_node:
+            line = Forward(
+                at=self._desk.wall(),
+                id=self._request.id,
+                principal=self._principal.id,
+                task=self._request.task,
+                model=target.model or self._request.model,
+                backend=target.name,
+                node=answer.served.node if answer else "",
+                sent_bytes=sent_bytes(answer, error),
+                seconds=now - self._began,
+                outcome="ok" if error is None else outcome_of(error),
+            )
+            self._desk.recorder.forwarded(line)
+
+    def _blame(self, member: Member, error: BaseException, now: float) -> None:
+        if isinstance(error, NodeError) and error.is_fault and not self._is_late(now):
+            member.broke(error.message, now, retry_after=error.retry_after)
+        elif outcome_of(error) == ErrorKind.INTERNAL:
+            member.broke("it failed in a way it shouldn't; the log has it", now)
+        else:
+            member.left()
+
+    def _is_late(self, now: float) -> bool:
+        """Whether the caller's own deadline has passed: what ends then is nobody's fault."""
+        deadline = self._request.deadline
+        return deadline is not None and now >= deadline - _CLOSE
+
+    def _settle(self, error: BaseException | None) -> None:
+        """Give back what was held, and write the request's row."""
+        desk, request, target, answer = self._desk, self._request, self._target, self._answer
+        usage, model, node = NO_USAGE, "", ""
+        if answer is not None:
+            usage, node = answer.usage, answer.served.node
+            model = (answer.finish.model if answer.finish else "") or answer.served.model
+        elif target is not None:
+            model = target.model
+        hold = self._hold
+        if hold is not FREE:
+            used = usage.input_tokens + usage.output_tokens
+            hold.release(None if answer is not None and not used else used)
+        farthest = self._farthest
+        row = Row(
+            at=desk.wall(),
+            id=request.id,
+            principal=self._principal.id,
+            task=request.task,
+            model=model or request.model,
+            backend="" if target is None else target.name,
+            node=node,
+            source="" if target is None else target.source,
+            tier="" if farthest is None else _LABELS[farthest],
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            units=usage.units,
+            seconds=desk.now() - self._started,
+            outcome="ok" if error is None else outcome_of(error),
+        )
+        desk.recorder.settled(row)
+        if self._teller is not None:
+            self._teller.stop()
+        if desk.events.is_heard:
+            tell_end(desk.events, target, row, error)
+
+    def _served(self, target: Target, told: Served) -> Served:
         """Say who gives the answer, and what went wrong on the way."""
-        is_node = target.member.backend.is_node
-        warnings = [_told_by(failed, error) for failed, error in failures]
-        if not is_node:
+        warnings = [_told_by(failed, error) for failed, error in self._failures]
+        if not target.is_node:
             present = {file.field for file in self._request.files}
             task = self._request.task
             warnings += [
                 f"the {field} was not used: {task} takes none"
                 for field in unused_files(task, present)
             ]
+        served = target.served
+        lost = [
+            failed.name
+            for failed, error in self._failures
+            if error.sent_bytes > 0 and failed.source == "remote"
+        ]
         return Served(
-            source=source_of(target.member),
-            node=told.node or ("" if is_node else self._parts.node),
-            nodes=(self._parts.node, *told.nodes),
-            backend=target.member.name,
-            model=told.model or target.model,
-            seen=(*_reached(target, failures), *told.seen),
+            source=served.source,
+            node=told.node or served.node,
+            nodes=(*served.nodes, *told.nodes),
+            backend=served.backend,
+            model=told.model or served.model,
+            seen=(*lost, *served.seen, *told.seen),
             warnings=(*warnings, *told.warnings),
         )
+
+
+def _addressed(request: InferenceRequest, target: Target, tell: Tell) -> InferenceRequest:
+    """Return the request as this backend is to see it; usually that is as it came."""
+    if (
+        request.model == target.model
+        and request.tiers is target.tiers
+        and not request.backend
+        and request.tell is tell
+    ):
+        return request
+    return msgspec.structs.replace(
+        request, model=target.model, tiers=target.tiers, backend="", tell=tell
+    )
 
 
 async def _opened(request: InferenceRequest, size: int) -> InferenceRequest:
@@ -210,18 +354,33 @@ async def _opened(request: InferenceRequest, size: int) -> InferenceRequest:
     return opened(request) if size <= _ON_THE_LOOP else await asyncio.to_thread(opened, request)
 
 
-def _reached(target: Target, failures: list[tuple[Target, NodeError]]) -> list[str]:
-    """Name the places off this machine that have read the words, or may have."""
-    asked = [failed for failed, error in failures if error.sent_bytes > 0]
-    return [each.member.name for each in (*asked, target) if source_of(each.member) == "remote"]
+def _tokens(request: InferenceRequest) -> int:
+    """Return the tokens to reserve: as many as the answer may have, and what the question has."""
+    size = len(request.raw.body) if request.raw is not None else _length(request.inputs)
+    most = request.parameters.get("max_tokens") or request.parameters.get("max_new_tokens")
+    return estimate(size, most)
+
+
+def _length(value: object) -> int:
+    """Return how many characters a request's inputs have."""
+    match value:
+        case str():
+            return len(value)
+        case Mapping():
+            return sum(map(_length, value.values()))
+        case list() | tuple():
+            return sum(map(_length, value))
+        case msgspec.Struct():
+            return sum(_length(getattr(value, name)) for name in value.__struct_fields__)
+        case _:
+            return 0
 
 
 def _told_by(target: Target, error: NodeError) -> str:
-    name = target.member.name
-    return error.message if name in error.message else f"{name}: {error.message}"
+    return error.message if target.name in error.message else f"{target.name}: {error.message}"
 
 
-def _most_telling(errors: list[NodeError]) -> NodeError:
+def _most_telling(errors: Sequence[NodeError]) -> NodeError:
     """Return the failure a caller can act on: one that tried and broke, before one that lacked."""
     broke = [error for error in errors if isinstance(error, BackendError | LoopDetected)]
     return (broke or errors)[0]

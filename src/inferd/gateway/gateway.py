@@ -5,19 +5,24 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
+from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
 from inferd.core.hub import HubListing, HubQuery, Listing
 from inferd.core.request import Action, InferenceRequest, Principal, Tier
 from inferd.core.tasks import TASKS
 from inferd.engine.fit import Machine
+from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.permission import Permission
+from inferd.gateway.admission.policy import Policy
 from inferd.gateway.browse import Page, Query, TaskCount, count, page
-from inferd.gateway.call import Call, Parts, check_hops
+from inferd.gateway.call import Call, Desk, check_hops
 from inferd.gateway.catalogue import Catalogue, Row
 from inferd.gateway.events import BackendEvent, Subscription, Topic
+from inferd.gateway.plans import Plans
 from inferd.gateway.routing.pool import Pool
-from inferd.gateway.routing.router import Candidate
+from inferd.gateway.routing.router import Candidate, Router
 from inferd.gateway.routing.sight import Doable, Ear, check_asked_for, doable, sees
+from inferd.gateway.usage import Recorder
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +40,17 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         return self.candidates[0].source if self.candidates and not self.error else "local"
 
 
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gateway is made of."""
+
+    node: str
+    policy: Policy
+    limiter: Limiter
+    router: Router
+    recorder: Recorder
+    clock: Clock
+
+
 class Gateway:
     """The one path every request takes."""
 
@@ -50,6 +66,15 @@ class Gateway:
         self.pool = pool
         self._hub = hub
         self._machine = machine or Machine()
+        self._plans = Plans(parts.router, parts.policy, parts.limiter, node=parts.node)
+        self._desk = Desk(
+            self._plans,
+            parts.recorder,
+            parts.clock,
+            events=pool.events,
+            changes=pool.changes,
+            node=parts.node,
+        )
 
     @property
     def node(self) -> str:
@@ -64,7 +89,7 @@ class Gateway:
         Raises:
             NodeError: Whatever stopped it, on entering or while the answer is read.
         """
-        return Call(self._parts, request, principal)
+        return Call(self._desk, request, principal)
 
     def listen(
         self, principal: Principal, topics: Collection[Topic], *, requests: Collection[str] = ()
@@ -95,7 +120,8 @@ class Gateway:
     def explain(self, request: InferenceRequest, principal: Principal) -> Explanation:
         """Say who would be asked, in order, and why the others wouldn't. Nothing is run."""
         permit = Permission(self._parts.policy, request, principal)
-        candidates, nobody = self._parts.router.explain(request, permit)
+        turn = self._plans.turn(request, principal)
+        candidates, nobody = self._parts.router.explain(request, permit, turn=turn)
         try:
             check_hops(self._parts.node, request)
             if request.backend:

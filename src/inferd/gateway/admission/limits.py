@@ -1,4 +1,8 @@
-"""How much is left: requests a minute and places, per principal and rule, in memory."""
+"""How much is left: requests and tokens a minute, and places; per principal and rule, in memory.
+
+What a request may take is reserved before it runs and settled after it: tokens by an estimate at
+first, by what was used at last.
+"""
 
 from collections.abc import Hashable
 
@@ -6,75 +10,184 @@ from inferd.core.clock import Clock
 from inferd.core.errors import RateLimited
 from inferd.core.request import Limits, Principal
 
+_MOST_ACCOUNTS = 20_000
+_USUAL_OUTPUT = 256
+"""Tokens that an answer is expected to have where the request sets no bound."""
+
 
 class _Account:
-    """One principal under one rule: a bucket of requests, and the places taken."""
+    """One principal under one meter: buckets of requests and tokens, and the places taken."""
 
-    __slots__ = ("at", "left", "taken")
+    __slots__ = ("at", "requests", "taken", "tokens")
 
-    def __init__(self, left: float, at: float) -> None:
-        self.left = left
+    def __init__(self, requests: float, tokens: float, at: float) -> None:
+        self.requests = requests
+        self.tokens = tokens
         self.at = at
         self.taken = 0
 
 
 class Hold:
-    """A place while a request runs; given back once."""
+    """A place while a request runs, and the tokens reserved for it; given back once."""
 
-    __slots__ = ("_account",)
+    __slots__ = ("_account", "_meter", "_reserved")
 
-    def __init__(self, account: _Account | None) -> None:
+    def __init__(self, account: _Account | None, meter: "Meter | None", reserved: int) -> None:
         self._account = account
+        self._meter = meter
+        self._reserved = reserved
 
-    def release(self) -> None:
-        """Give the place back. Idempotent."""
+    def release(self, used: int | None = None) -> None:
+        """Give the place back, and what wasn't `used` of the tokens. Idempotent.
+
+        `used` None lets the estimate stand, for an answer that doesn't say.
+        """
         account, self._account = self._account, None
-        if account is not None:
-            account.taken -= 1
+        if account is None or self._meter is None:
+            return
+        account.taken -= 1
+        if used is not None and self._reserved:
+            # What was used beyond the estimate is a debt: it is waited for later.
+            account.tokens += self._reserved - used
+            account.tokens = min(account.tokens, self._meter.tokens_per_minute)
 
 
-_FREE = Hold(None)
+FREE = Hold(None, None, 0)
+"""Held by who has no limits."""
+
+
+class Meter:
+    """What one rule allows each principal (with one model, where it counts for each)."""
+
+    __slots__ = (
+        "_accounts",
+        "_clock",
+        "_limits",
+        "_places",
+        "counts_tokens",
+        "requests_per_minute",
+        "tokens_per_minute",
+    )  # fmt: skip
+
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._accounts: dict[str, _Account] = {}
+        never = float("inf")
+        requests, tokens = limits.requests_per_minute, limits.tokens_per_minute
+        self.requests_per_minute = never if requests is None else requests
+        self.tokens_per_minute = never if tokens is None else tokens
+        self.counts_tokens = tokens is not None
+        self._places = never if limits.concurrency is None else limits.concurrency
+
+    def hold(self, principal: Principal, tokens: int = 0) -> Hold:
+        """Take a place, and `tokens` of the minute's.
+
+        Raises:
+            RateLimited: One of the limits is reached; `retry_after` says when to come back.
+        """
+        now = self._clock.now()
+        account = self._accounts.get(principal.id)
+        if account is None:
+            account = self._opened(principal.id, now)
+        elif now > account.at:
+            self._refill(account, now)
+        # More than a minute's tokens at once waits for a full minute's, not for ever.
+        needed = max(1, min(tokens, self.tokens_per_minute))
+        if account.taken >= self._places or account.requests < 1 or account.tokens < needed:
+            raise self._over(principal.id, account, needed)
+        account.requests -= 1
+        account.taken += 1
+        if tokens:
+            account.tokens -= tokens
+        return Hold(account, self, tokens)
+
+    def _refill(self, account: _Account, now: float) -> None:
+        minutes = (now - account.at) / 60
+        account.at = now
+        rate = self.requests_per_minute
+        account.requests = min(rate, account.requests + minutes * rate)
+        rate = self.tokens_per_minute
+        account.tokens = min(rate, account.tokens + minutes * rate)
+
+    def _opened(self, principal_id: str, now: float) -> _Account:
+        if len(self._accounts) >= _MOST_ACCOUNTS:
+            self._forget_the_idle(now)
+        account = _Account(self.requests_per_minute, self.tokens_per_minute, now)
+        self._accounts[principal_id] = account
+        return account
+
+    def _forget_the_idle(self, now: float) -> None:
+        """Drop accounts that stand as new ones would: nobody gains by it."""
+        for principal_id, account in list(self._accounts.items()):
+            if now > account.at:
+                self._refill(account, now)
+            if (
+                not account.taken
+                and account.requests >= self.requests_per_minute
+                and account.tokens >= self.tokens_per_minute
+            ):
+                del self._accounts[principal_id]
+
+    def _over(self, principal_id: str, account: _Account, needed: float) -> RateLimited:
+        """Say which limit is reached, and when there is room again."""
+        if account.taken >= self._places:
+            return RateLimited(
+                f"{principal_id} has {account.taken} requests running, its limit",
+                hint="wait for one to finish",
+                retry_after=1.0,
+            )
+        hint = "slow down, or ask the node's owner for a higher limit"
+        rate = self.requests_per_minute
+        if account.requests < 1:
+            return RateLimited(
+                f"{principal_id} is over its {rate:g} requests a minute",
+                hint=hint,
+                retry_after=(1 - account.requests) * 60 / rate if rate else 60.0,
+            )
+        rate = self.tokens_per_minute
+        return RateLimited(
+            f"{principal_id} is over its {rate:g} tokens a minute",
+            hint=hint,
+            retry_after=(needed - account.tokens) * 60 / rate if rate else 60.0,
+        )
 
 
 class Limiter:
-    """Every account of this node."""
+    """Every meter of this node."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._accounts: dict[tuple[str, Limits, Hashable], _Account] = {}
+        self._meters: dict[tuple[Limits, Hashable, str], Meter] = {}
+
+    def meter(self, limits: Limits, *, rule: Hashable = None, model: str = "") -> Meter | None:
+        """Return what counts for a rule with these limits; each rule counts for itself.
+
+        `model` is counted for itself too where the limits say so. None: there are no limits.
+        """
+        if (
+            limits.requests_per_minute is None
+            and limits.tokens_per_minute is None
+            and limits.concurrency is None
+        ):
+            return None
+        key = (limits, rule, model if limits.per_model else "")
+        meter = self._meters.get(key)
+        if meter is None:
+            meter = self._meters[key] = Meter(limits, self._clock)
+        return meter
 
     def hold(self, principal: Principal, limits: Limits, *, rule: Hashable = None) -> Hold:
-        """Take a place under the `limits` of a `rule`; each rule counts for itself.
+        """Take a place under the `limits` of a `rule`, for who asks but once.
 
         Raises:
             RateLimited: None is free; `retry_after` says when to come back.
         """
-        rate = limits.requests_per_minute
-        if rate is None and limits.concurrency is None:
-            return _FREE
-        now = self._clock.now()
-        account = self._account((principal.id, limits, rule), now)
-        if limits.concurrency is not None and account.taken >= limits.concurrency:
-            raise RateLimited(
-                f"{principal.id} has {account.taken} requests running, its limit",
-                hint="wait for one to finish",
-                retry_after=1.0,
-            )
-        if rate is not None:
-            account.left = min(rate, account.left + (now - account.at) * rate / 60)
-            account.at = now
-            if account.left < 1:
-                raise RateLimited(
-                    f"{principal.id} is over its {rate:g} requests a minute",
-                    hint="slow down, or ask the node's owner for a higher limit",
-                    retry_after=(1 - account.left) * 60 / rate if rate else 60.0,
-                )
-            account.left -= 1
-        account.taken += 1
-        return Hold(account)
+        meter = self.meter(limits, rule=rule)
+        return FREE if meter is None else meter.hold(principal)
 
-    def _account(self, key: tuple[str, Limits, Hashable], now: float) -> _Account:
-        account = self._accounts.get(key)
-        if account is None:
-            account = self._accounts[key] = _Account(key[1].requests_per_minute or 0.0, now)
-        return account
+
+def estimate(input_bytes: int, most_output: object) -> int:
+    """Return the tokens that a request will take, as well as its length tells: 4 bytes a token."""
+    output = most_output if isinstance(most_output, int) and most_output > 0 else _USUAL_OUTPUT
+    return input_bytes // 4 + output

@@ -84,6 +84,19 @@ class Policy:
         ]
         self._rules = (*named, _OWNER_RULE, *granted)
         self._of: dict[str, tuple[Rule, ...]] = {}
+        self._groups: dict[tuple[int, ...], int] = {}
+        self._group_of: dict[str, int] = {}
+
+    def group(self, principal: Principal) -> int:
+        """Return a number that principals share of whom the same rules speak."""
+        number = self._group_of.get(principal.id)
+        if number is None:
+            if len(self._group_of) >= _MOST_REMEMBERED:
+                self._group_of.clear()
+            rules = tuple(id(rule) for rule in self._rules_of(principal))
+            number = self._groups.setdefault(rules, len(self._groups))
+            self._group_of[principal.id] = number
+        return number
 
     def find(
         self, principal: Principal, action: Action, *, model: str = "*", task: str = "*", tier: Tier

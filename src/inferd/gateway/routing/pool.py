@@ -15,8 +15,21 @@ logger = logging.getLogger(__name__)
 _SMOOTHING = 0.2
 _FIRST_EJECTION = 1.0
 _LONGEST_EJECTION = 30.0
+_MOST_DOUBLINGS = 5
 _PROBE_TIMEOUT = 5.0
 _UNHEARD = Events()
+
+
+class Changes:
+    """How often what routing goes by has changed: what was decided under other numbers is void."""
+
+    __slots__ = ("health", "offers")
+
+    def __init__(self) -> None:
+        self.offers = 0
+        """Changes of what somebody offers."""
+        self.health = 0
+        """Backends set aside after a failure, or well again before their time was up."""
 
 
 class Member:
@@ -38,6 +51,7 @@ class Member:
         self.latency = 0.0
         self.ejected_until = 0.0
         self.events = _UNHEARD
+        self.changes = Changes()
         self._failures_in_a_row = 0
 
     @property
@@ -72,8 +86,10 @@ class Member:
         """Note a request that ended well after `seconds`."""
         self.in_flight -= 1
         self.served += 1
-        self._failures_in_a_row = 0
-        self.ejected_until = 0.0
+        if self._failures_in_a_row:
+            self._failures_in_a_row = 0
+            self.ejected_until = 0.0
+            self.changes.health += 1
         before, self.error = self.error, ""
         more = seconds - self.latency
         self.latency = seconds if more > 0 else self.latency + more * _SMOOTHING
@@ -91,11 +107,20 @@ class Member:
         self.in_flight -= 1
         self.failed += 1
         self.error = reason
-        pause = min(_LONGEST_EJECTION, _FIRST_EJECTION * 2**self._failures_in_a_row)
+        doublings = min(_MOST_DOUBLINGS, self._failures_in_a_row)
+        pause = min(_LONGEST_EJECTION, _FIRST_EJECTION * 2**doublings)
         self._failures_in_a_row += 1
+        if self.ejected_until <= now:
+            self.changes.health += 1
         self.ejected_until = now + max(pause, retry_after or 0.0)
         if self.events.is_heard:
             self._tell(changed=True)
+
+    def offers(self, capabilities: Capabilities) -> None:
+        """Note what it says that it offers now."""
+        if capabilities != self.capabilities:
+            self.changes.offers += 1
+        self.capabilities = capabilities
 
     def found(self, error: str, before: str) -> None:
         """Note what a look at it found: an error, or none. `before` it had that one."""
@@ -136,8 +161,10 @@ class Pool:
         self._clock = clock
         self._interval = interval
         self.events = Events()
+        self.changes = Changes()
         for member in self._members:
             member.events = self.events
+            member.changes = self.changes
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._members)
@@ -158,7 +185,7 @@ class Pool:
         before, error = member.error, ""
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
-                member.capabilities = await member.backend.capabilities()
+                member.offers(await member.backend.capabilities())
         except TimeoutError:
             error = f"said nothing within {_PROBE_TIMEOUT:g} s"
         except NodeError as failure:

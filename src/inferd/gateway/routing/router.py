@@ -1,15 +1,19 @@
 """Which backend next: filter, group, order; and the reason for each."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
 from inferd.core.request import InferenceRequest, Place, Tier
+from inferd.gateway.routing.plan import Match, Plan, Rank
 from inferd.gateway.routing.pool import Member, Pool
 from inferd.gateway.routing.refusals import Refusal, Why, no_nodes, nobody, reason_of
-from inferd.gateway.routing.strategies import STRATEGIES, Strategy
+from inferd.gateway.routing.strategies import ROUND_ROBIN, Strategy
+
+M = TypeVar("M", bound=Match)
 
 # Vectors of different models can't be compared: better no answer than another model's.
 _INCOMPARABLE = frozenset({"feature-extraction", "image-feature-extraction"})
@@ -39,18 +43,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Target(msgspec.Struct, frozen=True):
-    """A backend, and the id it knows the model by."""
-
-    member: Member
-    model: str
-
-
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How this node routes."""
 
-    strategy: Strategy = STRATEGIES["round_robin"]
-    node_strategy: Strategy = STRATEGIES["round_robin"]
+    strategy: Strategy = ROUND_ROBIN
+    node_strategy: Strategy = ROUND_ROBIN
     """The same, among other nodes."""
     prefer_remote: frozenset[str] = frozenset()
     """Tasks that go to another node first, unasked."""
@@ -69,37 +66,50 @@ class Router:
 
     def __init__(self, pool: Pool, rules: Rules, clock: Clock) -> None:
         self.pool = pool
-        self._rules = rules
+        self.rules = rules
         self._clock = clock
-        self._turn = 0
 
-    def targets(self, request: InferenceRequest, permit: Permit) -> list[Target]:
-        """Return whom to ask, best first.
+    def plan(self, matches: Sequence[M], *, turn: int = 0) -> Plan[M]:
+        """Return who of `matches` is asked first, and who next."""
+        return Plan(
+            matches,
+            self.rules.strategy,
+            self.rules.node_strategy,
+            offers=self.pool.changes.offers,
+            turn=turn,
+        )
+
+    def matches(self, request: InferenceRequest, permit: Permit) -> list[Match]:
+        """Return whom to ask, in the pool's order.
 
         Raises:
             NodeError: Nobody may or can answer; the error says which of the two, and what to do.
         """
-        targets, refusals = self._consider(request, permit)
-        self._turn += 1
-        if not targets:
+        matches, refusals = self._consider(request, permit)
+        if not matches:
             raise self._error(request, refusals)
-        return targets
+        return matches
 
     def explain(
-        self, request: InferenceRequest, permit: Permit
+        self, request: InferenceRequest, permit: Permit, *, turn: int = 0
     ) -> tuple[list[Candidate], NodeError | None]:
         """Return every backend's part, those that would be asked first, and why nobody would be."""
-        targets, refusals = self._consider(request, permit)
+        matches, refusals = self._consider(request, permit)
+        ordered = self.plan(matches, turn=turn).order(self._clock.now(), self.pool.changes.health)
         found = [
-            _candidate(target.member, target.model, _promise(target, request), order=order)
-            for order, target in enumerate(targets, start=1)
+            _candidate(match.member, match.model, _promise(match, request), order=order)
+            for order, match in enumerate(ordered, start=1)
         ]
         for refusal in refusals:
             reason = reason_of(refusal, request)
             if refusal.why is Why.POLICY:
                 reason = permit.reason(refusal.model, refusal.member.backend.tier)
             found.append(_candidate(refusal.member, refusal.model or request.model, reason))
-        return found, None if targets else self._error(request, refusals)
+        return found, None if matches else self._error(request, refusals)
+
+    def is_at_its_last_hop(self, request: InferenceRequest) -> bool:
+        """Whether it has passed so many nodes that this one sends it to no other."""
+        return len(request.hops) >= self.rules.max_hops
 
     def _error(self, request: InferenceRequest, refusals: list[Refusal]) -> NodeError:
         if request.place is Place.REMOTE and not any(m.backend.is_node for m in self.pool):
@@ -108,9 +118,9 @@ class Router:
 
     def _consider(
         self, request: InferenceRequest, permit: Permit
-    ) -> tuple[list[Target], list[Refusal]]:
-        """Sort every backend into those to ask, in order, and those refused, with the reason."""
-        targets: list[Target] = []
+    ) -> tuple[list[Match], list[Refusal]]:
+        """Sort every backend into those to ask and those refused, with the reason."""
+        matches: list[Match] = []
         refusals: list[Refusal] = []
         members = tuple(self.pool)
         has_nodes = any(member.backend.is_node for member in members)
@@ -129,10 +139,10 @@ class Router:
             if request.place is Place.REMOTE and not has_nodes:
                 why = why or Why.NODES_ONLY
             if why is None and model is not None:
-                targets.append(Target(member, model))
+                matches.append(Match(member, model, self._rank(member, model, request, name)))
             else:
                 refusals.append(Refusal(member, why or Why.LACKS, model or name))
-        return self._ordered(targets, request, name), refusals
+        return matches, refusals
 
     def _usual_model(self, request: InferenceRequest, members: tuple[Member, ...]) -> str:
         """Return the model of a request that names none: the nearest one's, for all that have it.
@@ -148,11 +158,11 @@ class Router:
         return next((name for name in names if name), "")
 
     def _prefers_nodes(self, request: InferenceRequest) -> bool:
-        return request.place is Place.ANY and request.task in self._rules.prefer_remote
+        return request.place is Place.ANY and request.task in self.rules.prefer_remote
 
     def _may_end_here(self, request: InferenceRequest) -> bool:
         """Whether a request for another node may fall back: not where none is to be asked."""
-        return self._rules.fallback_local and not request.backend
+        return self.rules.fallback_local and not request.backend
 
     def _obstacle(self, member: Member, model: str | None, request: InferenceRequest) -> Why | None:
         backend, tiers = member.backend, request.tiers
@@ -164,7 +174,7 @@ class Router:
             and not self._may_end_here(request)
         ):
             return Why.NODES_ONLY
-        if backend.is_node and len(request.hops) >= self._rules.max_hops:
+        if backend.is_node and self.is_at_its_last_hop(request):
             return Why.HOPS
         if model is None:
             return Why.LACKS
@@ -172,38 +182,22 @@ class Router:
             return Why.TIER
         return None
 
-    def _ordered(self, targets: list[Target], request: InferenceRequest, name: str) -> list[Target]:
-        """Group by place, health, model, priority and tier; order a group by strategy."""
-        now = self._clock.now()
-        prefer_nodes = self._prefers_nodes(request)
-        groups: dict[tuple[bool, bool, bool, bool, int, int, bool], list[Target]] = {}
-        for target in targets:
-            member = target.member
-            is_node = member.backend.is_node
-            key = (
-                # Asked for by name, a node that just failed is still tried before this machine.
-                request.place is Place.REMOTE and not is_node,
-                member.ejected_until > now,
-                prefer_nodes and not is_node,
-                # Another model than the usual one is a last resort for who named none.
-                target.model != (member.model_for(request.task, name) or name),
-                member.priority,
-                member.backend.tier,
-                is_node,
-            )
-            groups.setdefault(key, []).append(target)
-        ordered: list[Target] = []
-        for key in sorted(groups):
-            by_name = {target.member.name: target for target in groups[key]}
-            strategy = self._rules.node_strategy if key[-1] else self._rules.strategy
-            members = [target.member for target in groups[key]]
-            ordered += [by_name[member.name] for member in strategy(members, self._turn)]
-        return ordered
+    def _rank(self, member: Member, model: str, request: InferenceRequest, name: str) -> Rank:
+        is_node = member.backend.is_node
+        return (
+            request.place is Place.REMOTE and not is_node,
+            self._prefers_nodes(request) and not is_node,
+            # Another model than the usual one is a last resort for who named none.
+            model != (member.model_for(request.task, name) or name),
+            member.priority,
+            member.backend.tier,
+            is_node,
+        )
 
 
-def _promise(target: Target, request: InferenceRequest) -> str:
-    listed = (model.id for model in target.member.capabilities.models)
-    if target.model and target.model not in listed:
+def _promise(match: Match, request: InferenceRequest) -> str:
+    listed = (model.id for model in match.member.capabilities.models)
+    if match.model and match.model not in listed:
         return "may have it: it takes models that it doesn't list"
     return "can and may run it"
 

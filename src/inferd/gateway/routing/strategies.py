@@ -1,35 +1,78 @@
-"""In which order to try equals. A strategy is one function: members in, the same members out."""
+"""In which order to try equals. A strategy says whom to ask first, and how to go on from there."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from inferd.gateway.routing.pool import Member
 
-Strategy = Callable[[Sequence["Member"], int], list["Member"]]
-"""`(equals, turn) -> order`; `turn` counts requests."""
+Members = Sequence["Member"]
 
 
-def round_robin(members: Sequence["Member"], turn: int) -> list["Member"]:
-    """Each in its turn."""
+class Strategy(msgspec.Struct, frozen=True):
+    """How equals share the work; `turn` counts requests. The two ways of asking agree.
+
+    Nearly every request needs only the first, so that is found without sorting the others.
+    """
+
+    first: Callable[[Members, int], int]
+    """`(equals, turn) -> index` of the one to ask; there is at least one."""
+    order: Callable[[Members, int], list["Member"]]
+    """`(equals, turn) -> the same members`, first to last."""
+
+
+def only(_members: Members, _turn: int, /) -> int:
+    """Return the first of one."""
+    return 0
+
+
+def _in_turn(members: Members, turn: int) -> int:
+    return turn % len(members)
+
+
+def _from_turn(members: Members, turn: int) -> list["Member"]:
     start = turn % len(members) if members else 0
     return [*members[start:], *members[:start]]
 
 
-def least_loaded(members: Sequence["Member"], turn: int) -> list["Member"]:
-    """Fewest requests in flight first; among those, each in its turn."""
-    return sorted(round_robin(members, turn), key=lambda member: member.in_flight)
+def _idlest(members: Members, turn: int) -> int:
+    return _least([member.in_flight for member in members], turn)
 
 
-def best_performance(members: Sequence["Member"], turn: int) -> list["Member"]:
-    """Lowest expected wait first. One never used has no latency yet and so is explored."""
+def _by_load(members: Members, turn: int) -> list["Member"]:
+    return sorted(_from_turn(members, turn), key=lambda member: member.in_flight)
+
+
+def _quickest(members: Members, turn: int) -> int:
+    return _least([member.latency * (member.in_flight + 1) for member in members], turn)
+
+
+def _by_wait(members: Members, turn: int) -> list["Member"]:
     return sorted(
-        round_robin(members, turn), key=lambda member: member.latency * (member.in_flight + 1)
+        _from_turn(members, turn), key=lambda member: member.latency * (member.in_flight + 1)
     )
 
 
+def _least(values: Sequence[float], turn: int) -> int:
+    """Return the index of the least; among several, of the first from the turn's start on."""
+    least = min(values)
+    for index in range(turn % len(values), len(values)):
+        if values[index] == least:
+            return index
+    return values.index(least)
+
+
+ROUND_ROBIN = Strategy(_in_turn, _from_turn)
+"""Each in its turn."""
+LEAST_LOADED = Strategy(_idlest, _by_load)
+"""Fewest requests in flight first; among those, each in its turn."""
+BEST_PERFORMANCE = Strategy(_quickest, _by_wait)
+"""Lowest expected wait first. One never used has no latency yet and so is explored."""
+
 STRATEGIES: Mapping[str, Strategy] = {
-    "round_robin": round_robin,
-    "least_loaded": least_loaded,
-    "best_performance": best_performance,
+    "round_robin": ROUND_ROBIN,
+    "least_loaded": LEAST_LOADED,
+    "best_performance": BEST_PERFORMANCE,
 }

@@ -1,0 +1,147 @@
+"""Plans made once for each shape of request, with the terms on which each target is asked."""
+
+from inferd.core.answer import Served
+from inferd.core.request import (
+    ALL_TIERS,
+    Action,
+    InferenceRequest,
+    Place,
+    Principal,
+    Tier,
+    tiers_up_to,
+)
+from inferd.gateway.admission.limits import Limiter, Meter
+from inferd.gateway.admission.permission import Permission
+from inferd.gateway.admission.policy import Policy, Rule
+from inferd.gateway.routing.plan import Match, Plan
+from inferd.gateway.routing.router import Router, source_of
+from inferd.gateway.routing.sight import check_asked_for
+
+_MOST_TARGETS = 65_536
+
+_Shape = tuple[
+    int, frozenset[Tier], str, str, Place, frozenset[Tier] | None, str, bool
+]  # fmt: skip
+"""All that a plan goes by: the group of principals and its tiers, task, model, place, tiers, the
+backend asked for by name, and whether the request may be sent on."""
+
+
+class Target(Match):
+    """A match with its terms: what it would have to be asked at each request, asked once."""
+
+    __slots__ = ("infer", "is_node", "meter", "name", "rule", "served", "source", "tier", "tiers",
+                 "wires", "words_tier")  # fmt: skip
+
+    def __init__(
+        self,
+        match: Match,
+        *,
+        rule: Rule,
+        meter: Meter | None,
+        tiers: frozenset[Tier] | None,
+        node: str,
+    ) -> None:
+        """`tiers` is what the backend is told of how far words may go; `node` is this one."""
+        super().__init__(match.member, match.model, match.rank)
+        member, backend = match.member, match.member.backend
+        self.name = backend.name
+        self.infer = backend.infer
+        self.is_node = backend.is_node
+        self.wires = backend.wires
+        self.tier = backend.tier
+        self.words_tier = backend.tier.label
+        self.source = source_of(member)
+        self.rule = rule
+        self.meter = meter
+        self.tiers = tiers
+        self.served = Served(
+            source=self.source,
+            node="" if self.is_node else node,
+            nodes=(node,),
+            backend=self.name,
+            model=match.model,
+            seen=(self.name,) if self.source == "remote" else (),
+        )
+
+
+class Plans:
+    """The plans in force. They hold while no backend offers anything else."""
+
+    def __init__(self, router: Router, policy: Policy, limiter: Limiter, *, node: str) -> None:
+        self._router = router
+        self._policy = policy
+        self._limiter = limiter
+        self._node = node
+        self._changes = router.pool.changes
+        self._kept: dict[_Shape, Plan[Target]] = {}
+        self.size = 0
+        """How many targets are kept, in all plans."""
+
+    def of(self, request: InferenceRequest, principal: Principal) -> Plan[Target]:
+        """Return who may be asked; there is somebody.
+
+        Raises:
+            NodeError: Nobody may or can answer; the error says which of the two, and what to do.
+        """
+        shape = self._shape(request, principal)
+        plan = self._kept.get(shape)
+        if plan is None or plan.offers != self._changes.offers:
+            plan = self._made(shape, request, principal)
+        return plan
+
+    def turn(self, request: InferenceRequest, principal: Principal) -> int:
+        """Return whose turn is next among equals."""
+        plan = self._kept.get(self._shape(request, principal))
+        return 0 if plan is None else plan.turn
+
+    def _shape(self, request: InferenceRequest, principal: Principal) -> _Shape:
+        return (
+            self._policy.group(principal),
+            principal.tiers,
+            request.task,
+            request.model,
+            request.place,
+            request.tiers,
+            request.backend,
+            bool(request.hops) and self._router.is_at_its_last_hop(request),
+        )
+
+    def _made(self, shape: _Shape, request: InferenceRequest, principal: Principal) -> Plan[Target]:
+        old = self._kept.pop(shape, None)
+        if old is not None:
+            self.size -= len(old)
+        if request.backend:
+            check_asked_for(self._router.pool, self._policy, request, principal)
+        permit = Permission(self._policy, request, principal)
+        matches = self._router.matches(request, permit)
+        targets = [self._target(match, request, principal) for match in matches]
+        plan = self._router.plan(targets, turn=0 if old is None else old.turn)
+        self._kept[shape] = plan
+        self.size += len(plan)
+        while self.size > _MOST_TARGETS and len(self._kept) > 1:
+            self.size -= len(self._kept.pop(next(iter(self._kept))))
+        return plan
+
+    def _target(self, match: Match, request: InferenceRequest, principal: Principal) -> Target:
+        """Authorise this very target, under the rule that allows it."""
+        rule = self._policy.authorize(
+            principal,
+            Action.INFER,
+            model=match.model or request.model,
+            task=request.task,
+            tier=match.member.backend.tier,
+        )
+        # A name that nobody lists may be anything: all of those share a count.
+        listed = any(model.id == match.model for model in match.member.capabilities.models)
+        meter = self._limiter.meter(rule.limits, rule=rule, model=match.model if listed else "")
+        tiers = request.tiers
+        if match.member.backend.is_node:
+            tiers = _reach(request, principal, rule)
+        return Target(match, rule=rule, meter=meter, tiers=tiers, node=self._node)
+
+
+def _reach(request: InferenceRequest, principal: Principal, rule: Rule) -> frozenset[Tier] | None:
+    """Return how far the words may go on from another node: no farther than from here."""
+    asked = principal.tiers if request.tiers is None else request.tiers
+    reach = asked & tiers_up_to(rule.tier)
+    return None if reach == ALL_TIERS else reach

@@ -1,0 +1,113 @@
+"""Whom to ask for one shape of request: sorted once, grouped anew when somebody falls ill."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.strategies import Members, Strategy, only
+
+_NEVER = float("inf")
+
+Rank = tuple[bool, bool, bool, int, int, bool]
+"""Where a match stands while all are well, lowest first: asked for elsewhere and not there,
+preferred elsewhere and not there, another model than the usual one, priority, tier, a node."""
+
+
+class Match:
+    """A backend that can and may answer, the id it knows the model by, and where it stands."""
+
+    __slots__ = ("member", "model", "rank")
+
+    def __init__(self, member: Member, model: str, rank: Rank) -> None:
+        self.member = member
+        self.model = model
+        self.rank = rank
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.member.name} as {self.model}>"
+
+
+M = TypeVar("M", bound=Match)
+
+
+class _Group(Generic[M]):
+    """Equals, and how they share the work."""
+
+    __slots__ = ("first", "matches", "members", "strategy")
+
+    def __init__(self, matches: Sequence[M], strategy: Strategy) -> None:
+        self.matches = tuple(matches)
+        self.members: Members = tuple(match.member for match in matches)
+        self.strategy = strategy
+        self.first: Callable[[Members, int], int] = strategy.first if len(matches) > 1 else only
+
+    def ordered(self, turn: int) -> Iterator[M]:
+        by_name = {match.member.name: match for match in self.matches}
+        return (by_name[member.name] for member in self.strategy.order(self.members, turn))
+
+
+class Plan(Generic[M]):
+    """Who may answer, best first. Whoever keeps one makes another when `offers` has changed.
+
+    A backend that failed is asked last until its time is up: `health` is the pool's count of such
+    changes, and the groups follow it. The first to ask costs the same whatever their number
+    (where the strategy does), and the others are only put in order when it fails.
+    """
+
+    __slots__ = ("_groups", "_health", "_matches", "_nodes", "_others", "_until", "offers", "turn")
+
+    def __init__(
+        self,
+        matches: Sequence[M],
+        strategy: Strategy,
+        node_strategy: Strategy,
+        *,
+        offers: int = 0,
+        turn: int = 0,
+    ) -> None:
+        self._matches = tuple(matches)
+        self._others = strategy
+        self._nodes = node_strategy
+        self._groups: tuple[_Group[M], ...] = ()
+        self._health = -1
+        self._until = _NEVER
+        self.offers = offers
+        self.turn = turn
+
+    def __len__(self) -> int:
+        return len(self._matches)
+
+    def __repr__(self) -> str:
+        return f"<Plan of {len(self._matches)}>"
+
+    def first(self, now: float, health: int) -> M:
+        """Return whom to ask; the next call is another turn. There must be somebody."""
+        if health != self._health or now >= self._until:
+            self._regroup(now, health)
+        turn = self.turn
+        self.turn = turn + 1
+        group = self._groups[0]
+        return group.matches[group.first(group.members, turn)]
+
+    def order(self, now: float, health: int) -> Iterator[M]:
+        """Yield everybody as this turn would ask them; whose turn it is doesn't change."""
+        if health != self._health or now >= self._until:
+            self._regroup(now, health)
+        turn = self.turn
+        for group in self._groups:
+            yield from group.ordered(turn)
+
+    def _regroup(self, now: float, health: int) -> None:
+        groups: dict[tuple[bool | int, ...], list[M]] = {}
+        until = _NEVER
+        for match in self._matches:
+            aside = match.member.ejected_until > now
+            if aside:
+                until = min(until, match.member.ejected_until)
+            # Asked for elsewhere, a node that just failed is still tried before this machine.
+            elsewhere, *rest = match.rank
+            groups.setdefault((elsewhere, aside, *rest), []).append(match)
+        self._groups = tuple(
+            _Group(groups[key], self._nodes if key[-1] else self._others) for key in sorted(groups)
+        )
+        self._health, self._until = health, until
