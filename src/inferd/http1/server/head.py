@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _TARGET = bytes(range(0x21, 0x7F)).replace(b"#", b"")
 _HOST = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=%:[]"
-_MOST_DIGITS = 15
+MOST_DIGITS = 12
+"""Of a Content-Length. No body has a terabyte; a number that is longer is an attempt."""
 _LONGEST_METHOD = 32
 # A head that comes in many pieces is looked at from its beginning each time, so only while short.
 _LOOKED_AT = 1024
@@ -233,7 +234,7 @@ def _length(reader: _Reader, *, is_old: bool) -> int | None:
         return 0
     if len(lengths) > 1 or not lengths[0].isdigit():
         raise Refusal(400, "the request's Content-Length is no number", "send one number of bytes")
-    if len(lengths[0]) > _MOST_DIGITS:
+    if len(lengths[0]) > MOST_DIGITS:
         raise Refusal(413, "the request's body is too long", "send less")
     return int(lengths[0])
 

@@ -1,10 +1,9 @@
 """Heads that came before, so that what was decided from one is decided once."""
 
-from inferd.http1.server.head import Head
+from inferd.http1.server.head import MOST_DIGITS, Head
 
 _MOST_HEADS = 256
 _LONGEST = 4 << 10
-_MOST_DIGITS = 15
 # The end of `Content-Length: `, in whichever letters a client begins it.
 _MARK = b"ength: "
 # No head begins like that.
@@ -47,7 +46,7 @@ class Memo:
             at = last.at
             if not last.suffix:
                 return last, 0, at
-            after = data.find(b"\r", at, at + _MOST_DIGITS + 1)
+            after = data.find(b"\r", at, at + MOST_DIGITS + 1)
             if data.startswith(last.suffix, after):
                 digits = data[at:after]
                 if digits.isdigit():
@@ -97,7 +96,7 @@ def _cut(data: bytes, end: int) -> tuple[int, int] | None:
     at = data.find(_MARK, 0, end) + len(_MARK)
     if at < len(_MARK):
         return None
-    after = data.find(b"\r", at, at + _MOST_DIGITS + 1)
+    after = data.find(b"\r", at, at + MOST_DIGITS + 1)
     return (at, after) if data[at:after].isdigit() and after > 0 else None
 
 
