@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inferd.node.edge import HEAD_BYTES
+from inferd.http1.server.limits import Limits
 from tests.node.nodes import RunningNode, run_node
 
 
@@ -44,7 +44,7 @@ def pour(line: socket.socket, piece: bytes, most: int) -> int:
 def test_a_header_without_end_is_refused_early(node: RunningNode) -> None:
     with line_to(node) as line:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: ")
-        line.sendall(b"a" * (HEAD_BYTES + 1))
+        line.sendall(b"a" * (Limits().head_bytes + 1))
         status, error = told(line)
     assert (status, error["kind"]) == (431, "invalid_request")
     assert error["request_id"]

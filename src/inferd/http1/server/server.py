@@ -49,7 +49,10 @@ class Server:
         self._room = Room(self.limits.connections, self._most_from)
         self._doors: list[Door] = []
         self._arriving: set[asyncio.Task[None]] = set()
-        self._connections: dict[Connection, str] = {}
+        self._shaking_hands: set[asyncio.Task[None]] = set()
+        self._guests: dict[Connection, str] = {}
+        """Whoever was let in, and from where: those that still shake hands too."""
+        self._connections: set[Connection] = set()
         self._wake = asyncio.Event()
         self._is_stopping = False
         self._is_hurried = False
@@ -77,14 +80,16 @@ class Server:
         line.setblocking(False)
         if line.family != socket.AF_UNIX:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        task = self.loop.create_task(self._welcome(line, host, certificate))
-        self._arriving.add(task)
-        task.add_done_callback(self._arriving.discard)
+        connection = Connection(self)
+        self._guests[connection] = host
+        task = self.loop.create_task(self._welcome(connection, line, certificate))
+        arriving = self._arriving if certificate is None else self._shaking_hands
+        arriving.add(task)
+        task.add_done_callback(arriving.discard)
 
     async def _welcome(
-        self, line: socket.socket, host: str, certificate: Certificate | None
+        self, connection: Connection, line: socket.socket, certificate: Certificate | None
     ) -> None:
-        connection = Connection(self)
         try:
             if certificate is None:
                 await self.loop.connect_accepted_socket(lambda: connection, line)
@@ -98,9 +103,15 @@ class Server:
                 )
         except (OSError, asyncio.CancelledError):
             # No TLS, or not ours: nobody was let in, and there is nobody to tell.
-            line.close()
             if connection not in self._connections:
-                self._room.give(host)
+                self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        host = self._guests.pop(connection, None)
+        if host is not None:
+            self._room.give(host)
+        if not self._guests:
+            self._wake.set()
 
     def _most_from(self, address: str) -> int:
         if not address or self._is_proxy(address):
@@ -109,15 +120,14 @@ class Server:
 
     def opened(self, connection: Connection) -> None:
         """Take a connection in."""
-        self._connections[connection] = connection.peer.host
+        self._connections.add(connection)
         if self._is_stopping:
             connection.retire()
 
     def closed(self, connection: Connection) -> None:
         """Forget it."""
-        self._room.give(self._connections.pop(connection))
-        if not self._connections:
-            self._wake.set()
+        self._connections.discard(connection)
+        self._forget(connection)
 
     def route(self, head: Head, peer: Peer) -> Handler:
         """Say who serves requests with this head."""
@@ -155,18 +165,18 @@ class Server:
         self._is_stopping = True
         for door in self._doors:
             door.close()
-        for task in self._arriving:
+        for task in self._shaking_hands:
             task.cancel()
         for connection in [*self._connections]:
             connection.retire()
         seconds = self.limits.drain_seconds if drain_seconds is None else drain_seconds
         await self._until_empty(0.0 if self._is_hurried else seconds)
-        if self._connections:
-            logger.warning("%d requests are cut short: %s", len(self._connections), message)
+        if self._guests:
+            logger.warning("%d requests are cut short: %s", len(self._guests), message)
             for connection in [*self._connections]:
                 connection.stop(message)
             await self._until_empty(self.limits.last_words_seconds)
-        if self._connections:
+        if self._guests:
             logger.warning("some callers didn't take the news that the node stops")
             for connection in [*self._connections]:
                 connection.abort()
@@ -175,7 +185,7 @@ class Server:
     async def _until_empty(self, seconds: float) -> None:
         """Wait until nobody is left, for so long, or until told to hurry."""
         self._wake.clear()
-        if self._connections:
+        if self._guests:
             late = self.loop.call_later(seconds, self._wake.set)
             await self._wake.wait()
             late.cancel()

@@ -1,0 +1,321 @@
+"""Who may come in, and how a server ends."""
+
+import asyncio
+import resource
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from inferd.http1.server.door import Room, place_of
+from inferd.http1.server.limits import Limits
+from inferd.http1.server.server import Server
+from tests.http1.serving import BOUND, HELLO, LAST, Line, Served, serving
+
+STOPPING = "the house is closing"
+
+
+async def hello(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+class Slow:
+    """An application that answers when told to, and takes note of how it was stopped."""
+
+    def __init__(self, first: bytes = b"") -> None:
+        self.began = asyncio.Event()
+        self.go = asyncio.Event()
+        self.stopped: list[str] = []
+        self.first = first
+        self.last_words = b""
+        self.is_stubborn = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if self.first:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": self.first, "more_body": True})
+        self.began.set()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError as error:
+            self.stopped.append(str(error))
+            task = asyncio.current_task()
+            assert task is not None
+            if self.is_stubborn:
+                await asyncio.Event().wait()
+            if not self.last_words:
+                raise
+            task.uncancel()
+            if not self.first:
+                await send({"type": "http.response.start", "status": 503, "headers": []})
+            more = bool(self.first)
+            await send({"type": "http.response.body", "body": self.last_words, "more_body": more})
+            return
+        if self.first:
+            await send({"type": "http.response.body", "body": b"done", "more_body": False})
+        else:
+            await hello(scope, receive, send)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(BOUND):
+        while not is_so():
+            await asyncio.get_running_loop().run_in_executor(None, list)
+
+
+async def stop(served: Served, *, drain: float) -> None:
+    async with asyncio.timeout(BOUND):
+        await served.server.stop(STOPPING, drain)
+
+
+def pushed_away(answer: bytes) -> bool:
+    return not answer or (answer.startswith(b"HTTP/1.1 503 ") and b"too many connections" in answer)
+
+
+# --- caps ---
+
+
+async def test_one_connection_too_many_is_told_so_and_the_next_finds_room() -> None:
+    async with serving(hello, Limits(connections=2)) as served:
+        async with served.line() as one, served.line() as two:
+            for line in (one, two):
+                line.say(HELLO)
+                await line.answer()
+            async with served.line() as three:
+                answer = await three.until_closed()
+                assert answer.startswith(b"HTTP/1.1 503 ")
+                assert b"retry-after: 1" in answer
+            one.say(HELLO)
+            assert (await one.answer())[0] == 200
+        await until(lambda: served.server.connections == 0)
+        async with served.line() as line:
+            line.say(HELLO)
+            assert (await line.answer())[0] == 200
+
+
+async def test_over_loopback_an_address_has_no_cap_unless_one_is_set() -> None:
+    async with (
+        serving(hello, Limits(connections_per_address=1)) as served,
+        served.line() as one,
+        served.line() as two,
+    ):
+        one.say(HELLO)
+        assert (await one.answer())[0] == 200
+        assert pushed_away(await two.until_closed())
+    async with serving(hello, Limits(connections=0)) as served, AsyncExitStack() as stack:
+        lines = [await stack.enter_async_context(served.line()) for _ in range(300)]
+        for line in lines:
+            line.say(HELLO)
+        assert all([(await line.answer())[0] == 200 for line in lines])
+
+
+async def test_a_trusted_proxy_stands_for_many() -> None:
+    limits = Limits(connections_per_address=1)
+    async with (
+        serving(hello, limits, is_proxy=lambda address: address == "127.0.0.1") as served,
+        served.line() as one,
+        served.line() as two,
+    ):
+        for line in (one, two):
+            line.say(HELLO)
+            assert (await line.answer())[0] == 200
+
+
+def test_others_have_a_cap_by_default() -> None:
+    assert Limits().most_from(is_local=False) == 256
+    assert Limits().most_from(is_local=True) == 0
+    assert Limits(connections_per_address=0).most_from(is_local=False) == 0
+
+
+def test_room_is_counted_by_address_and_never_below_nothing() -> None:
+    room = Room(3, lambda _address: 2)
+    assert [room.take(each) for each in ("192.0.2.1", "192.0.2.1", "192.0.2.1")] == [1, 1, 0]
+    assert room.take("192.0.2.2")
+    assert not room.take("192.0.2.3")
+    room.give("192.0.2.1")
+    assert room.taken == 2
+    assert room.take("192.0.2.1")
+    for each in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
+        room.give(each)
+    assert room.taken == 0
+    with pytest.raises(KeyError):
+        room.give("192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_an_ipv6_caller_is_its_network(address: str, place: str) -> None:
+    assert place_of(address) == place
+
+
+async def test_out_of_files_it_turns_callers_away_does_not_spin_and_recovers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with serving(hello) as served, served.line() as before:
+        before.say(HELLO)
+        await before.answer()
+        waiting = [socket.socket() for _ in range(8)]
+        # Every number below the limit is taken, so that nothing can be accepted.
+        with socket.socket() as probe:
+            top = max(probe.fileno(), *(each.fileno() for each in waiting)) + 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (top, hard))
+        held = []
+        try:
+            with suppress(OSError):
+                while True:
+                    held.append(socket.socket())
+            for each in waiting:
+                each.setblocking(False)
+                with suppress(BlockingIOError):
+                    each.connect(("127.0.0.1", served.port))
+            before.say(HELLO)
+            assert (await before.answer())[0] == 200
+            await until(lambda: "can't be accepted" in caplog.text)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for each in (*held, *waiting):
+                each.close()
+        assert caplog.text.count("can't be accepted") < 100
+        async with served.line() as after:
+            after.say(LAST)
+            assert (await after.answer())[0] == 200
+
+
+# --- the end ---
+
+
+async def test_idle_connections_close_at_once_and_nobody_comes_in() -> None:
+    async with serving(hello) as served, served.line() as used, served.line() as fresh:
+        used.say(HELLO)
+        await used.answer()
+        await until(lambda: served.server.connections == 2)
+        await stop(served, drain=60)
+        assert await used.until_closed() == b""
+        assert await fresh.until_closed() == b""
+        assert served.server.connections == 0
+
+
+async def test_a_request_may_end_in_time_and_its_connection_with_it() -> None:
+    app = Slow()
+    async with serving(app) as served, served.line() as line:
+        line.say(HELLO + HELLO)
+        await app.began.wait()
+        stopping = asyncio.get_running_loop().create_task(stop(served, drain=60))
+        app.go.set()
+        await stopping
+        answer = await line.until_closed()
+        assert answer.count(b"HTTP/1.1 200") == 1
+        assert b"hello" in answer
+    assert app.stopped == []
+
+
+@pytest.mark.parametrize("first", [b"", b"half"])
+async def test_who_takes_too_long_has_a_last_word(first: bytes) -> None:
+    app = Slow(first)
+    app.last_words = b"sorry"
+    async with serving(app) as served, served.line() as line:
+        line.say(HELLO)
+        await app.began.wait()
+        await stop(served, drain=0.05)
+        answer = await line.until_closed()
+    assert app.stopped == [STOPPING]
+    assert b"sorry" in answer
+    assert answer.startswith(b"HTTP/1.1 200" if first else b"HTTP/1.1 503")
+    if first:
+        assert not answer.endswith(b"0\r\n\r\n")
+
+
+async def test_who_does_not_let_go_is_cut_off() -> None:
+    app = Slow(b"half")
+    app.is_stubborn = True
+    async with serving(app, Limits(last_words_seconds=0.1)) as served, served.line() as line:
+        line.say(HELLO)
+        await app.began.wait()
+        await stop(served, drain=0.05)
+        assert not (await line.until_closed()).endswith(b"0\r\n\r\n")
+        assert served.server.connections == 0
+    assert app.stopped
+
+
+async def test_told_to_hurry_it_waits_no_longer() -> None:
+    app = Slow()
+    app.last_words = b"sorry"
+    async with serving(app) as served, served.line() as line:
+        line.say(HELLO)
+        await app.began.wait()
+        stopping = asyncio.get_running_loop().create_task(stop(served, drain=3600))
+        await asyncio.get_running_loop().run_in_executor(None, list)
+        assert not stopping.done()
+        served.server.hurry()
+        await stopping
+        assert b"sorry" in await line.until_closed()
+
+
+POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
+STATES = {
+    "nothing sent": b"",
+    "half a head": b"GET / HTTP/1.1\r\nHost: lo",
+    "half a body": POST + b"Content-Length: 10\r\n\r\nabc",
+    "half a chunk": POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+    "between requests": HELLO,
+    "two requests": HELLO + HELLO,
+    "refused": b"GET / HTTP/9.9\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_it_ends_whatever_state_a_connection_is_in(state: str) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await hello(scope, receive, send)
+
+    async with serving(app) as served, served.line() as line:
+        line.say(STATES[state])
+        await until(lambda: served.server.connections == 1)
+        await stop(served, drain=0.05)
+        assert served.server.connections == 0
+        await line.until_closed()
+
+
+async def test_a_reader_that_does_not_read_delays_the_end_no_longer_than_its_last_words() -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
+
+    limits = Limits(last_words_seconds=0.1)
+    async with serving(app, limits) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+        writer.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
+        line = Line(reader, writer)
+        line.say(HELLO)
+        await until(lambda: served.server.connections == 1)
+        await stop(served, drain=0.05)
+        assert served.server.connections == 0
+        writer.transport.abort()
+
+
+async def test_a_server_without_connections_stops_at_once() -> None:
+    async with serving(hello) as served:
+        await stop(served, drain=3600)
+        await stop(served, drain=3600)
+
+
+def test_a_server_belongs_to_a_running_loop() -> None:
+    with pytest.raises(RuntimeError):
+        Server(lambda _head, _peer: pytest.fail("never asked"))
