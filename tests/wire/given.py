@@ -18,11 +18,16 @@ plain = st.recursive(
 parameters = st.dictionaries(some_words.map(lambda name: "x_" + name), plain.filter(bool))
 usages = st.builds(Usage, input_tokens=counts, output_tokens=counts)
 finishes = st.builds(Finish, reason=st.sampled_from(FinishReason), usage=usages)
-deltas = st.lists(
-    st.builds(TextDelta, some_words)
-    | st.builds(ToolCallDelta, index=st.integers(0, 9), id=words, name=words, arguments=some_words),
-    max_size=6,
+_calls = st.integers(0, 9).flatmap(
+    lambda index: st.builds(
+        ToolCallDelta,
+        index=st.just(index),
+        id=st.sampled_from(["", f"call-{index}"]),
+        name=words,
+        arguments=some_words,
+    )
 )
+deltas = st.lists(st.builds(TextDelta, some_words) | _calls, max_size=6)
 junk = st.one_of(
     st.binary(max_size=60),
     plain.map(msgspec.json.encode),

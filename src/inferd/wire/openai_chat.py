@@ -12,7 +12,7 @@ from inferd.wire import json, openai_peek
 from inferd.wire.context import Context
 from inferd.wire.openai_chat_stream import ChunkEncoder, StreamDecoder
 from inferd.wire.openai_errors import encode_error
-from inferd.wire.openai_message import text_content, tool_calls
+from inferd.wire.openai_message import Places, text_content, tool_calls
 from inferd.wire.openai_usage import (
     encode_usage,
     finish_reason_of,
@@ -209,7 +209,7 @@ def decode_result(body: bytes) -> list[Chunk]:
     chunks: list[Chunk] = []
     if text := text_content(message.get("content")):
         chunks.append(TextDelta(text))
-    chunks.extend(tool_calls(message.get("tool_calls")))
+    chunks.extend(map(Places().put, tool_calls(message.get("tool_calls"))))
     chunks.append(
         Finish(
             reason=finish_reason_of(choice.get("finish_reason")) or FinishReason.STOP,

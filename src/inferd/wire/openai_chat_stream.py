@@ -18,7 +18,7 @@ from inferd.core.result import (
 from inferd.wire import json, sse
 from inferd.wire.failures import failure
 from inferd.wire.openai_errors import encode_error
-from inferd.wire.openai_message import text_content, tool_calls
+from inferd.wire.openai_message import Places, text_content, tool_calls
 from inferd.wire.openai_usage import encode_usage, finish_reason_of, read_usage
 
 DONE = "[DONE]"
@@ -94,6 +94,7 @@ class StreamDecoder:
         self._reason: FinishReason | None = None
         self._usage: Usage = NO_USAGE
         self._model = ""
+        self._places = Places()
 
     def feed(self, data: str | bytes) -> list[Chunk]:
         """Return the chunks of one event.
@@ -140,7 +141,8 @@ class StreamDecoder:
         if not isinstance(delta, dict):
             return []
         text = text_content(delta.get("content"))
-        return [*([TextDelta(text)] if text else []), *tool_calls(delta.get("tool_calls"))]
+        calls = map(self._places.put, tool_calls(delta.get("tool_calls")))
+        return [*([TextDelta(text)] if text else []), *calls]
 
     def _finish(self, reason: FinishReason) -> list[Chunk]:
         self.finished = True

@@ -1,5 +1,7 @@
 """The pieces of an upstream's message, read with patience."""
 
+import msgspec
+
 from inferd.core.result import ToolCallDelta
 from inferd.wire import json
 
@@ -31,3 +33,25 @@ def tool_calls(value: object) -> list[ToolCallDelta]:
             )
         )
     return found
+
+
+class Places:
+    """Where each tool call of a stream belongs: some servers number them all 0, or not at all.
+
+    A piece that names a function, under another id than its place has, begins another call. The
+    id alone tells nothing: there are servers that make up one for each piece.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[int, int] = {}
+        self._ids: dict[int, str] = {}
+
+    def put(self, call: ToolCallDelta) -> ToolCallDelta:
+        """Return the piece with the place of its call."""
+        place = self._places.get(call.index, call.index)
+        known = self._ids.get(place, "")
+        if place in self._ids and call.name and call.id and known and known != call.id:
+            place = self._places[call.index] = max(self._ids) + 1
+            known = ""
+        self._ids[place] = known or call.id
+        return call if place == call.index else msgspec.structs.replace(call, index=place)
