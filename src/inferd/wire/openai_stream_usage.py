@@ -130,14 +130,12 @@ class StreamWatch:
     def _kept(self, event: bytes) -> bytes:
         if _NAME not in event:
             return event
-        for line in event.splitlines():
-            if not line.startswith(b"data:"):
-                continue
-            said = line.removeprefix(b"data:").strip()
-            usage = usage_of(said)
-            if usage != NO_USAGE:
-                self.usage = usage
-                shape = json.peek(_event, said)
-                if shape is not None and shape.choices == []:
-                    return b""
+        lines = [line for line in event.splitlines() if line.startswith(b"data:")]
+        said = b"\n".join(line.removeprefix(b"data:").strip() for line in lines)
+        usage = usage_of(said)
+        if usage != NO_USAGE:
+            self.usage = usage
+            shape = json.peek(_event, said)
+            if shape is not None and shape.choices == []:
+                return b""
         return event
