@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from inferd.core.errors import BackendFailed, NodeError
 from inferd.http1.client import Client, Response, parse_url
 from inferd.http1.client.connection import Connection
+from inferd.http1.client.heads import Heads
 from tests.http1.upstream import BOUND, Received, Wire, serve
 
 
@@ -137,6 +138,9 @@ class _Owner:
     name = "acme"
     kept_seconds = BOUND
 
+    def __init__(self) -> None:
+        self.heads = Heads()
+
     def give_back(self, connection: Connection) -> None: ...
     def gone(self, connection: Connection) -> None: ...
 
@@ -150,8 +154,10 @@ class _Pipe(asyncio.Transport):
         return False
 
 
-async def _fed(pieces: list[bytes]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    connection = Connection(_Owner())
+async def _fed(
+    pieces: list[bytes], owner: _Owner | None = None
+) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
+    connection = Connection(owner or _Owner())
     connection.connection_made(_Pipe())
     connection.begin(BOUND, BOUND)
     try:
@@ -159,11 +165,8 @@ async def _fed(pieces: list[bytes]) -> tuple[int, list[tuple[bytes, bytes]], byt
             connection.data_received(piece)
         connection.connection_lost(None)
         await connection.head()
-        return (
-            connection.status,
-            connection.headers,
-            b"".join([piece async for piece in Response(connection)]),
-        )
+        response = Response(connection)
+        return response.status, response.headers, await response.read(1 << 20)
     finally:
         connection.close()
 

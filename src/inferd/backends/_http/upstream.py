@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from inferd.backends import Settings
 from inferd.core.clock import Clock
@@ -151,9 +151,12 @@ class Upstream:
             headers = [*self._own, ("accept", accept), ("content-type", JSON)]
             head = self._heads[path, accept] = self._client.head("POST", path, headers)
         whole = None if accept == EVENTS else self._timeout
-        return await self._asked(
-            partial(self._client.post, head + more, body, whole=whole), deadline
-        )
+        if self._retries:
+            once = partial(self._client.post, head + more, body, whole=whole)
+            return await self._asked(once, deadline)
+        seconds = None if deadline is None else self.left(deadline)
+        response = await self._client.post(head + more, body, seconds=seconds, whole=whole)
+        return response if 200 <= response.status < 300 else await self._refused(response)
 
     async def _asked(
         self, once: Callable[..., Awaitable[Response]], deadline: float | None
@@ -161,7 +164,7 @@ class Upstream:
         tries = sent_bytes = 0
         while True:
             try:
-                response = await once(seconds=None if deadline is None else self.left(deadline))
+                response = await once(seconds=self.left(deadline))
                 break
             except NodeError as error:
                 sent_bytes = error.sent_bytes = error.sent_bytes + sent_bytes
@@ -171,11 +174,7 @@ class Upstream:
             await self._clock.sleep(_FIRST_PAUSE * 2**tries)
             tries += 1
         response.sent_bytes += sent_bytes
-        if 200 <= response.status < 300:
-            return response
-        refusal = await self._refusal(response)
-        refusal.sent_bytes = response.sent_bytes
-        raise refusal
+        return response if 200 <= response.status < 300 else await self._refused(response)
 
     async def read(self, method: str, path: str) -> tuple[str, bytes]:
         """Return a listing: its content type and its body.
@@ -197,6 +196,11 @@ class Upstream:
     def hide(self, body: bytes) -> bytes:
         """Take our own key out of what an upstream tells of us: callers may read it."""
         return body.replace(self._key.encode(), b"[hidden]") if self._key else body
+
+    async def _refused(self, response: Response) -> NoReturn:
+        refusal = await self._refusal(response)
+        refusal.sent_bytes = response.sent_bytes
+        raise refusal
 
     async def _refusal(self, response: Response) -> NodeError:
         """Return what a failed response means."""

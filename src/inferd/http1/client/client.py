@@ -4,7 +4,7 @@ import asyncio
 import os
 import ssl
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 
 import msgspec
 
@@ -17,6 +17,7 @@ from inferd.core.errors import (
 )
 from inferd.http1.client.connection import Connection
 from inferd.http1.client.dialing import dial
+from inferd.http1.client.heads import Heads
 from inferd.http1.client.proxies import proxy_for
 from inferd.http1.client.response import Response
 from inferd.http1.client.upload import Body, upload
@@ -60,6 +61,7 @@ class Client:
         "_tls",
         "_url",
         "_waiting",
+        "heads",
         "kept_seconds",
         "name",
     )
@@ -78,6 +80,7 @@ class Client:
         self._url = url
         self._timeouts = timeouts or Timeouts()
         self.kept_seconds = self._timeouts.kept
+        self.heads = Heads()
         self._tls = tls
         self._most = most
         self._proxy = proxy_for(url, environ)
@@ -137,12 +140,12 @@ class Client:
         end = self._end(seconds, whole)
         return await self._exchange(head + b"\r\n", end, expects_body=method != "HEAD")
 
-    async def post(
+    def post(
         self, head: bytes, body: bytes, *, seconds: float | None = None, whole: float | None = None
-    ) -> Response:
+    ) -> Awaitable[Response]:
         """As `send`, with a head that is made already."""
         message = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
-        return await self._exchange(message, self._end(seconds, whole))
+        return self._exchange(message, self._end(seconds, whole))
 
     def close(self) -> None:
         """Abort every connection."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from inferd.core.answer import Sink
 from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable
+from inferd.http1.client.heads import Heads
 from inferd.http1.client.incoming import Incoming
 from inferd.http1.sweep import FOREVER, sweep
 
@@ -20,6 +21,7 @@ class Owner(Protocol):
 
     name: str
     kept_seconds: float
+    heads: Heads
 
     def give_back(self, connection: "Connection", /) -> None: ...
     def gone(self, connection: "Connection", /) -> None: ...
@@ -39,6 +41,7 @@ class Connection(Incoming):
         "_heard",
         "_idle",
         "_is_held",
+        "_is_spoilt",
         "_loop",
         "_mend",
         "_owner",
@@ -65,7 +68,7 @@ class Connection(Incoming):
         self._sink: Sink | None = None
         self._mend: Mend | None = None
         self._error: BaseException | None = None
-        self._is_held = False
+        self._is_held = self._is_spoilt = False
         self.is_lent = False
         self.transport: asyncio.Transport | None = None
         self.deadline = FOREVER
@@ -81,11 +84,11 @@ class Connection(Incoming):
         sweep().forget(self)
         self._owner.gone(self)
         self._forget_parser()
-        self._is_reusable = False
+        self._is_spoilt = True
         self.resume_writing()
         if not self.is_lent or self._is_complete:
             return
-        if self._has_head and not self._is_framed and exc is None:
+        if self.answer is not None and not self.answer.is_framed and exc is None:
             # A body that ends with the connection: its clean end is all we are told.
             self._is_complete = True
             self._wake()
@@ -114,7 +117,7 @@ class Connection(Incoming):
         """
         self._expect(is_body=expects_body)
         self.is_lent = True
-        self.answered = False
+        self.answered = self._is_spoilt = False
         self.sent_bytes = sent_bytes
         self._error = None
         self._idle = idle
@@ -127,7 +130,7 @@ class Connection(Incoming):
         """Free the connection: back to the pool if it is clean, gone if it isn't."""
         if not self.is_lent:
             return
-        if self._is_complete and self._is_reusable and self._error is None and self.is_open:
+        if self._is_clean():
             self.is_lent = False
             self._let_read()
             if not self._expects_body:
@@ -141,6 +144,11 @@ class Connection(Incoming):
             self.is_lent = False
             self.abort()
 
+    def _is_clean(self) -> bool:
+        if not self._is_complete or self._is_spoilt or self._error is not None:
+            return False
+        return self.answer is not None and self.answer.is_reusable and self.is_open
+
     def abort(self) -> None:
         """Cut the connection."""
         self.deadline = FOREVER
@@ -149,7 +157,7 @@ class Connection(Incoming):
 
     def stop_reuse(self) -> None:
         """Drop the connection after this response: the request wasn't sent to its end."""
-        self._is_reusable = False
+        self._is_spoilt = True
 
     # Deadlines
 
@@ -165,11 +173,11 @@ class Connection(Incoming):
             self.abort()
             return
         now = self._time()
-        if self._has_head and now < self._end:
+        if self.answer is not None and now < self._end:
             self._watch(self._heard, self._idle)
             if self.deadline > now:
                 return
-        if not self._has_head:
+        if self.answer is None:
             what = "gave no answer in time"
         elif now >= self._end:
             what = "gave no whole answer in time"
@@ -191,18 +199,17 @@ class Connection(Incoming):
         if not self.is_lent:
             self.abort()
             return
-        self.answered = True
+        is_first, self.answered = not self.answered, True
         self._heard = self._time()
-        if wrong := self._parse(data):
-            self._fail(BackendFailed(f"{self._owner.name} {wrong}"))
-            self.abort()
+        if not is_first or not self._recognized(data):
+            self._read_on(data, is_first=is_first)
         sink = self._sink
         if sink is not None:
             if self._pieces:
                 self._pour(sink)
             if not self._is_complete and self._error is None:
                 return
-        elif not self._has_head:
+        elif self.answer is None:
             return
         self._wake()
         if self._is_complete:
@@ -211,6 +218,23 @@ class Connection(Incoming):
             self._watch(self._heard, self._idle)
             if self._waiting_bytes > _BUFFER_BYTES:
                 self.pause_reading()
+
+    def _recognized(self, data: bytes) -> bool:
+        """Whether it is a whole answer, with a head that came before."""
+        found = self._owner.heads.find(data) if self._expects_body else None
+        if found is None:
+            return False
+        self.answer, body = found
+        self._pieces.append(body)
+        self._is_complete = True
+        return True
+
+    def _read_on(self, data: bytes, *, is_first: bool) -> None:
+        if wrong := self._parse(data):
+            self._fail(BackendFailed(f"{self._owner.name} {wrong}"))
+            self.abort()
+        elif is_first and self._is_complete and self._expects_body and self.answer is not None:
+            self._owner.heads.keep(data, self.answer)
 
     # What leaves
 
@@ -257,7 +281,7 @@ class Connection(Incoming):
     @property
     def is_over(self) -> bool:
         """Whether sending more is pointless: an answer or a failure is in."""
-        return self._has_head or self._error is not None or not self.is_open
+        return self.answer is not None or self._error is not None or not self.is_open
 
     # What the caller reads
 
@@ -268,7 +292,7 @@ class Connection(Incoming):
     def _fail(self, error: BaseException) -> None:
         if self._error is None and not self._is_complete:
             self._error = error
-            self._is_reusable = False
+            self._is_spoilt = True
             self._wake()
 
     def _wake(self) -> None:
@@ -286,7 +310,7 @@ class Connection(Incoming):
         Raises:
             BackendError: They never came.
         """
-        while not self._has_head:
+        while self.answer is None:
             if self._error is not None:
                 raise self._error
             if not self.is_open:

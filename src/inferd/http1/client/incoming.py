@@ -4,40 +4,39 @@ import asyncio
 
 import httptools
 
+from inferd.http1.client.heads import Head
+
 _HEADER_BYTES = 64 << 10
 _HEADER_COUNT = 256
 
 
 class Incoming(asyncio.Protocol):
-    """What the parser has found of the answer that is expected now."""
+    """What has been found of the answer that is expected now; `answer` is its head, once whole."""
 
     __slots__ = (
         "_expects_body",
         "_fed_bytes",
-        "_has_head",
         "_header_bytes",
+        "_headers",
         "_is_complete",
-        "_is_framed",
-        "_is_reusable",
         "_parser",
         "_pieces",
         "_waiting_bytes",
-        "headers",
-        "status",
+        "answer",
     )
 
     def __init__(self) -> None:
         self._parser: httptools.HttpResponseParser | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._header_bytes = 0
         self._expect(is_body=True)
 
     def _expect(self, *, is_body: bool) -> None:
         """Forget the last answer; the next has a body, or is one to HEAD."""
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.answer: Head | None = None
         self._expects_body = is_body
-        self._has_head = self._is_complete = self._is_framed = False
-        self._is_reusable = True
-        self._header_bytes = self._fed_bytes = self._waiting_bytes = 0
+        self._is_complete = False
+        self._fed_bytes = self._waiting_bytes = 0
         self._pieces: list[bytes] = []
 
     def _parse(self, data: bytes) -> str:
@@ -50,7 +49,7 @@ class Incoming(asyncio.Protocol):
             return f"sends {error.__context__}"
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             return "doesn't speak HTTP"
-        if not self._has_head:
+        if self.answer is None:
             # The parser keeps a header to itself until it ends, which may be never.
             self._fed_bytes += len(data)
             if self._fed_bytes > _HEADER_BYTES:
@@ -62,33 +61,30 @@ class Incoming(asyncio.Protocol):
         self._parser = None
 
     def on_message_begin(self) -> None:
-        if self._has_head:
+        if self.answer is not None:
             raise ValueError("a second answer to one request")
+        self._headers = []
+        self._header_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
-        if self._header_bytes > _HEADER_BYTES or len(self.headers) >= _HEADER_COUNT:
+        if self._header_bytes > _HEADER_BYTES or len(self._headers) >= _HEADER_COUNT:
             raise ValueError("too many headers")
         name = name.lower()
         if name == b"transfer-encoding" and value.strip(b" \t").lower() != b"chunked":
             # The parser takes any other for a body that ends with the connection.
             raise ValueError("a transfer encoding that nobody asked for")
-        if name in (b"content-length", b"transfer-encoding"):
-            self._is_framed = True
-        self.headers.append((name, value))
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None
         status = parser.get_status_code()
-        if status < 200:
-            self.headers.clear()
-            self._is_framed = False
-            return
-        self.status = status
-        self._is_reusable = self._is_reusable and parser.should_keep_alive()
-        self._has_head = True
-        self._is_complete = not self._expects_body
+        if status >= 200:
+            headers = tuple(self._headers)
+            self.answer = Head(status, headers, is_reusable=parser.should_keep_alive())
+            self._is_complete = not self._expects_body
+        self._headers = []
 
     def on_body(self, body: bytes) -> None:
         if self._is_complete:
@@ -97,7 +93,7 @@ class Incoming(asyncio.Protocol):
         self._waiting_bytes += len(body)
 
     def on_message_complete(self) -> None:
-        self._is_complete = self._has_head
+        self._is_complete = self.answer is not None
 
     def _taken(self) -> bytes:
         """Return what has come of the body since the last look."""

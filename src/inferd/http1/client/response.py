@@ -7,16 +7,6 @@ from inferd.core.answer import Sink
 from inferd.core.errors import BackendFailed, BackendUnavailable, NodeError
 from inferd.http1.client.connection import Connection, Mend
 
-_LEFT_OUT = frozenset(
-    b"""connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer
-    transfer-encoding upgrade content-length date server set-cookie set-cookie2 alt-svc via
-    x-request-id strict-transport-security content-security-policy clear-site-data nel report-to
-    reporting-endpoints www-authenticate""".split()
-)
-"""What is said hop by hop, to this node alone, or in the name of the origin, which is us."""
-
-_OURS = (b"x-inference-", b"access-control-")
-
 
 class Response:
     """A response, lent: read it or not, then close it. Header names are lower case.
@@ -24,53 +14,37 @@ class Response:
     `sent_bytes` is what was written for it, head and body, on every connection it took.
     """
 
-    __slots__ = ("_connection", "headers", "sent_bytes", "status")
+    __slots__ = ("_connection", "head", "sent_bytes", "status")
 
     def __init__(self, connection: Connection) -> None:
+        assert connection.answer is not None
         self._connection: Connection | None = connection
-        self.status = connection.status
+        self.head = connection.answer
+        self.status = self.head.status
         self.sent_bytes = connection.sent_bytes
-        self.headers = connection.headers
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        return self.head.headers
+
+    @property
+    def content_type(self) -> str:
+        """What the body is, as the upstream says it; empty where it doesn't."""
+        return self.head.content_type
+
+    @property
+    def block(self) -> bytes:
+        """The headers that whoever passes the answer on as it is says too, as finished lines."""
+        return self.head.block
 
     def header(self, name: str) -> str:
         """Return a header's value, empty when it is absent."""
-        wanted = name.lower().encode()
-        for key, value in self.headers:
-            if key == wanted:
-                return value.decode("latin-1")
-        return ""
+        return self.head.first(name.lower().encode())
 
     def values(self, name: str) -> list[str]:
         """Return every value of a header that may come several times."""
         wanted = name.lower().encode()
         return [value.decode("latin-1") for key, value in self.headers if key == wanted]
-
-    @property
-    def content_type(self) -> str:
-        """What the body is, as the upstream says it; empty where it doesn't."""
-        for name, value in self.headers:
-            if name == b"content-type":
-                return value.decode("latin-1")
-        return ""
-
-    @property
-    def block(self) -> bytes:
-        """Its end-to-end headers as finished lines, for whoever passes it on as it is.
-
-        What is for this hop, for this node or in the origin's own name is left out, and so are
-        the request id and `X-Inference-…`, which the node says itself.
-        """
-        named: frozenset[bytes] = frozenset()
-        for name, value in self.headers:
-            if name == b"connection":
-                named |= frozenset(each.strip() for each in value.lower().split(b","))
-        return b"".join(
-            [
-                b"%b: %b\r\n" % (name, value)
-                for name, value in self.headers
-                if name not in _LEFT_OUT and name not in named and not name.startswith(_OURS)
-            ]
-        )
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
