@@ -57,28 +57,26 @@ class Memo:
         end = data.find(b"\r\n\r\n") + 4
         if not 4 <= end <= _LONGEST:
             return None
-        cut = _cut(data, end)
-        if cut is None:
-            known = self._known.get(data[:end])
-            return None if known is None else (known, 0, end)
-        at, after = cut
+        at, after = _digits(data, end)
         known = self._known.get(data[:at] + data[after:end])
-        return None if known is None else (known, int(data[at:after]), end)
+        if known is None:
+            return None
+        if at == end:
+            return known, 0, end
+        digits = data[at:after]
+        return (known, int(digits), end) if digits.isdigit() else None
 
     def keep(self, data: bytes, head: Head) -> Known | None:
         """Remember `head`, whose bytes are `data`; None if more than its length decides."""
         if len(data) > _LONGEST or not _is_plain(head):
             return None
-        cut = _cut(data, len(data))
-        if cut is None:
-            if head.get(b"content-length"):
+        at, after = _digits(data, len(data))
+        if at < len(data):
+            if data[:at][-len(_LINE) :].lower() != _LINE or not data[at:after].isdigit():
                 return None
-            known = Known(head, data, b"")
-        else:
-            at, after = cut
-            if data[:at][-len(_LINE) :].lower() != _LINE:
-                return None
-            known = Known(head, data[:at], data[after:])
+        elif head.get(b"content-length"):
+            return None
+        known = Known(head, data[:at], data[after:])
         if len(self._known) >= _MOST_HEADS:
             self.clear()
         self._known[known.prefix + known.suffix] = known
@@ -91,17 +89,17 @@ class Memo:
         self._known.clear()
 
 
-def _cut(data: bytes, end: int) -> tuple[int, int] | None:
-    """Return where the digits of a length begin and end; None if there are none."""
+def _digits(data: bytes, end: int) -> tuple[int, int]:
+    """Return from where to where a length may stand in a head; its end twice, if nowhere."""
     at = data.find(_MARK, 0, end) + len(_MARK)
     if at < len(_MARK):
-        return None
+        return end, end
     after = data.find(b"\r", at, at + MOST_DIGITS + 1)
-    return (at, after) if data[at:after].isdigit() and after > 0 else None
+    return at, max(at, after)
 
 
 def _is_plain(head: Head) -> bool:
     """Whether a request with this head is of the usual kind."""
     if head.length is None or head.expects_continue or head.upgrade:
         return False
-    return not head.length or head.method in ("POST", "PUT", "PATCH")
+    return head.method in ("POST", "PUT", "PATCH") or not head.get(b"content-length")
