@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from enum import Enum
 from typing import TypeVar
 
 import httpx2
@@ -12,8 +13,10 @@ from starlette.types import ASGIApp
 
 from inferd.core.clock import Clock
 from inferd.core.hub import HubListing
-from inferd.frontends._http.app import build_app
+from inferd.frontends._http.app import build_app, shapes_of
 from inferd.frontends._http.context import Context
+from inferd.frontends._http.exchange import STOPPING
+from inferd.frontends._http.native import NativeRouter
 from inferd.frontends._http.sessions import Sessions
 from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends.admin import routes as admin
@@ -29,6 +32,8 @@ from inferd.gateway.admission.policy import Policy, Rule
 from inferd.gateway.gateway import Gateway, Parts
 from inferd.gateway.routing.pool import Member, Pool
 from inferd.gateway.routing.router import Router, Rules
+from inferd.http1.server.asgi import AsgiHandler
+from inferd.http1.server.server import Server
 from inferd.telemetry.clock import SystemClock
 from tests.frontends.fakes import FakeBackend, Ledger
 
@@ -36,6 +41,15 @@ PATIENCE = 10
 T = TypeVar("T")
 OWNER_TOKEN = "the-owner's-own-token"
 SESSION_KEY = b"a key for tests only"
+
+
+class Way(Enum):
+    """Through whom a request comes to its answerer."""
+
+    UVICORN = "uvicorn"
+    BRIDGE = "bridge"
+    """Our server, and the ASGI application on it."""
+    NATIVE = "native"
 
 
 class Wire:
@@ -102,6 +116,7 @@ async def open_node(
     routing: Rules | None = None,
     hub: HubListing | None = None,
     books: admin.Usage | None = None,
+    way: Way = Way.UVICORN,
 ) -> AsyncGenerator[Node]:
     """Run a node over `backends`; pages that show the ledger read `books`."""
     clock, ledger = clock or SystemClock(), Ledger()
@@ -133,21 +148,44 @@ async def open_node(
         events.frontend(context),
         web.frontend(context, books),
     ]
-    app = build_app([*shown, reference.frontend(context, shown)], settings or HttpSettings())
+    frontends = [*shown, reference.frontend(context, shown)]
+    settings = settings or HttpSettings()
+    app = build_app(frontends, settings)
+    native = [*openai.native(), *hf.native()]
+    router = NativeRouter(context, settings, shapes_of(frontends), native, AsgiHandler(app))
     # Named as TCP, or asyncio leaves Nagle's algorithm on, and every other answer waits 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port: int = listener.getsockname()[1]
         async with (
-            _serve(app, listener),
+            _serve(app, router, way, listener),
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
         ):
             yield Node(gateway, ledger, client, port)
 
 
 @asynccontextmanager
-async def _serve(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[None]:
+async def _serve(
+    app: ASGIApp, router: NativeRouter, way: Way, listener: socket.socket
+) -> AsyncGenerator[None]:
+    if way is Way.UVICORN:
+        async with _on_uvicorn(app, listener):
+            yield
+        return
+    bridge = AsgiHandler(app)
+    server = Server(
+        router if way is Way.NATIVE else lambda head, peer: bridge, kind_of=router.kind_of
+    )
+    server.listen(listener)
+    try:
+        yield
+    finally:
+        await server.stop(STOPPING, 0.0)
+
+
+@asynccontextmanager
+async def _on_uvicorn(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[None]:
     config = uvicorn.Config(
         app,
         http="httptools",
