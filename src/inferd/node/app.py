@@ -6,7 +6,6 @@ from starlette.types import ASGIApp
 from inferd import __version__
 from inferd.config.schema import NodeConfig
 from inferd.core.clock import Clock
-from inferd.core.hosts import is_loopback
 from inferd.frontends._http.app import build_app, shapes_of
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.native import NativeRouter
@@ -50,7 +49,7 @@ def build(
         cors_origins=server.cors_origins,
         trusted_proxies=tuple(str(network) for network in server.trusted_proxies),
         access_log=config.log.access,
-        loopback_only=is_loopback(server.host),
+        loopback_only=server.is_private,
     )
     context = Context(
         gateway=gateway,
@@ -61,7 +60,7 @@ def build(
         version=__version__,
         name=server.name,
         hardware=hardware(),
-        loopback_only=is_loopback(server.host),
+        loopback_only=server.is_private,
         max_body_bytes=int(server.max_body),
     )
     usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None

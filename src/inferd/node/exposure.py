@@ -1,8 +1,5 @@
 """Who can reach this node, and whether that is safe."""
 
-import ipaddress
-from collections.abc import Callable
-
 from inferd.config.schema import NodeConfig
 from inferd.node.home import CannotStart
 
@@ -34,18 +31,3 @@ def check_exposure(config: NodeConfig) -> None:
         "set INFERENCE_SHARED_SECRET (for instance to the output of `openssl rand -hex 32`), "
         "or INFERENCE_LOGIN_USER and INFERENCE_LOGIN_PASSWORD, or listen on 127.0.0.1",
     )
-
-
-def is_proxy(config: NodeConfig) -> Callable[[str], bool]:
-    """Return what tells whether an address is one of `server.trusted_proxies`."""
-    networks = [ipaddress.ip_network(each, strict=False) for each in config.server.trusted_proxies]
-
-    def listed(address: str) -> bool:
-        try:
-            peer = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        mapped = peer.ipv4_mapped if isinstance(peer, ipaddress.IPv6Address) else None
-        return any((mapped or peer) in network for network in networks)
-
-    return listed

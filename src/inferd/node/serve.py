@@ -10,11 +10,10 @@ from contextlib import ExitStack, contextmanager
 from inferd import __version__
 from inferd.config.schema import NodeConfig
 from inferd.frontends._http.exchange import STOPPING
-from inferd.http1.server.asgi import AsgiHandler
 from inferd.http1.server.server import Server
 from inferd.http1.server.tls import Certificate
 from inferd.node.compose import secrets_of
-from inferd.node.exposure import check_exposure, is_proxy
+from inferd.node.exposure import check_exposure
 from inferd.node.home import Home, Running
 from inferd.node.listening import certificate_of, limits_of, listening, raise_file_limit, url_of
 from inferd.node.node import Node, open_node
@@ -40,11 +39,11 @@ async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
     with home.claimed(), listening(config.server) as listener, ExitStack() as afterwards:
         url = url_of(listener, is_tls=certificate is not None)
         async with open_node(config) as node:
-            handler = AsgiHandler(node.app)
             server = Server(
-                lambda _head, _peer: handler,
+                node.router,
                 limits_of(config.server, carried),
-                is_proxy=is_proxy(config),
+                kind_of=node.router.kind_of,
+                is_proxy=node.router.is_proxy,
             )
             # Until all is closed: a signal that comes late must not end us before the books are.
             told = afterwards.enter_context(_signals(server, certificate))
