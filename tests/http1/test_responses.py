@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inferd.core.errors import BackendFailed, NodeError
 from inferd.http1.client import Client, Response, parse_url
 from inferd.http1.client.connection import Connection
-from inferd.http1.client.heads import Heads
+from inferd.http1.client.heads import LastHead
 from tests.http1.upstream import BOUND, Received, Wire, serve
 
 
@@ -139,7 +139,7 @@ class _Owner:
     kept_seconds = BOUND
 
     def __init__(self) -> None:
-        self.heads = Heads()
+        self.last_head = LastHead()
 
     def give_back(self, connection: Connection) -> None: ...
     def gone(self, connection: Connection) -> None: ...

@@ -1,7 +1,6 @@
 """OpenAI's wire, the asking end: a caller's own bytes where it speaks it too, else typed chunks."""
 
 from collections.abc import Callable
-from functools import partial
 
 import msgspec
 
@@ -12,9 +11,10 @@ from inferd.backends._http.upstream import (
     JSON,
     MAX_BYTES,
     Headers,
+    Kind,
     Upstream,
     check_content,
-    is_stream,
+    kind_of,
     lines_of,
     marks_of,
 )
@@ -100,36 +100,36 @@ async def ask_openai(
     if model is None:
         model = request.model
     raw = request.raw
-    is_raw = raw is not None and raw.wire == wire.name
+    if raw is not None and raw.wire != wire.name:
+        raw = None
     streams = request.stream and wire.streams
-    asks_usage = streams and upstream.asks_usage
-    if raw is not None and is_raw:
-        body, spare = _raw_bodies(raw, model, asks_usage=asks_usage)
+    spare = None
+    if raw is None or streams:
+        body, spare = _bodies(upstream, request, raw, wire, model)
     else:
-        body, spare = _typed_bodies(request, wire, model, asks_usage=asks_usage)
-    ask = partial(
-        upstream.post,
-        prefix + wire.path,
-        accept=EVENTS if streams else JSON,
-        more=marks_of(request) + lines_of(headers) if headers else marks_of(request),
-        deadline=request.deadline,
-    )
+        body = raw.body if model and raw.model == model else with_model(raw.body, model)
+    path = prefix + wire.path if prefix else wire.path
+    more = marks_of(request)
+    if headers:
+        more += lines_of(headers)
     try:
-        response = await ask(body)
+        response = await upstream.post(
+            path, EVENTS if streams else JSON, body, more, request.deadline
+        )
     except BackendRefused:
         if spare is None:
             raise
-        response = await ask(spare)
+        response = await upstream.post(path, EVENTS, spare, more, request.deadline)
         # What it had refused was our own wish, then.
         upstream.asks_usage = False
     try:
-        check_content(response, "the upstream doesn't speak OpenAI's API")
         told = _SERVED if served is None else served(response)
-        if is_stream(response.content_type):
-            answer = _stream(response, wire, told, is_raw=is_raw, takes_usage=spare is not None)
+        kind = kind_of(response.content_type)
+        if kind is Kind.STREAM:
+            answer = _stream(response, wire, told, raw, takes_usage=spare is not None)
         else:
-            whole = await response.read(MAX_BYTES)
-            answer = _whole(response, whole, wire, told, is_raw=is_raw)
+            check_content(response, "the upstream doesn't speak OpenAI's API")
+            answer = _whole(response, await response.read(MAX_BYTES), wire, told, raw)
             response.close()
     except BaseException as error:
         response.close()
@@ -140,32 +140,29 @@ async def ask_openai(
     return answer
 
 
-def _raw_bodies(raw: Raw, model: str, *, asks_usage: bool) -> tuple[bytes, bytes | None]:
-    """Return what to send, and what to send if it is refused for the usage that only we want."""
-    plain = raw.body if model and raw.model == model else with_model(raw.body, model)
-    if not asks_usage or raw.wants_usage:
-        return plain, None
-    asking = with_usage(plain)
-    return (plain, None) if asking is plain else (asking, plain)
-
-
-def _typed_bodies(
-    request: InferenceRequest, wire: OpenAIWire, model: str, *, asks_usage: bool
+def _bodies(
+    upstream: Upstream, request: InferenceRequest, raw: Raw | None, wire: OpenAIWire, model: str
 ) -> tuple[bytes, bytes | None]:
-    """The same, for a request that came in on another wire."""
+    """Return what to send, and what to send if it is refused for the usage that only we want."""
+    streams = request.stream and wire.streams
+    if raw is not None:
+        plain = raw.body if model and raw.model == model else with_model(raw.body, model)
+        asks = upstream.asks_usage and not raw.wants_usage
+        body = with_usage(plain) if asks else plain
+        return body, None if body is plain else plain
     if wire.encode is None:
         raise UnsupportedTask(f"{request.task} isn't asked for on {wire.name} by other wires")
     body = wire.encode(msgspec.structs.replace(request, model=model))
-    if not request.stream or not wire.streams:
+    if not streams:
         return body, None
     plain = without_usage(body)
-    return (body, plain) if asks_usage else (plain, None)
+    return (body, plain) if upstream.asks_usage else (plain, None)
 
 
 def _stream(
-    response: Response, wire: OpenAIWire, served: Served, *, is_raw: bool, takes_usage: bool
+    response: Response, wire: OpenAIWire, served: Served, raw: Raw | None, *, takes_usage: bool
 ) -> Answer:
-    if is_raw:
+    if raw is not None:
         stream = RawStream(response, wire=wire.name, served=served, takes_usage=takes_usage)
         return stream.answer
     chunks = typed_stream(response, openai_chat.StreamDecoder())
@@ -173,10 +170,10 @@ def _stream(
 
 
 def _whole(
-    response: Response, body: bytes, wire: OpenAIWire, served: Served, *, is_raw: bool
+    response: Response, body: bytes, wire: OpenAIWire, served: Served, raw: Raw | None
 ) -> Answer:
     usage = _usage_of(body)
-    if not is_raw and wire.decode is not None:
+    if raw is None and wire.decode is not None:
         return Answer(each(wire.decode(body)), served=served)
     answer = Answer(served=served)
     answer.wire = wire.name

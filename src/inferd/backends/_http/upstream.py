@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from enum import Enum, auto
 from functools import lru_cache, partial
 from typing import NoReturn, Protocol
 
@@ -133,13 +134,7 @@ class Upstream:
         return await self._asked(once, deadline)
 
     async def post(
-        self,
-        path: str,
-        body: bytes,
-        *,
-        accept: str = JSON,
-        more: bytes = b"",
-        deadline: float | None = None,
+        self, path: str, accept: str, body: bytes, more: bytes, deadline: float | None
     ) -> Response:
         """As `ask`, for JSON that is posted again and again.
 
@@ -152,10 +147,10 @@ class Upstream:
             head = self._heads[path, accept] = self._client.head("POST", path, headers)
         whole = None if accept == EVENTS else self._timeout
         if self._retries:
-            once = partial(self._client.post, head + more, body, whole=whole)
+            once = partial(self._client.post, head + more, body, whole)
             return await self._asked(once, deadline)
         seconds = None if deadline is None else self.left(deadline)
-        response = await self._client.post(head + more, body, seconds=seconds, whole=whole)
+        response = await self._client.post(head + more, body, whole, seconds)
         return response if 200 <= response.status < 300 else await self._refused(response)
 
     async def _asked(
@@ -287,28 +282,33 @@ def reading(response: Response) -> Generator[None]:
         raise
 
 
+class Kind(Enum):
+    """What an answer is, by its content type."""
+
+    STREAM = auto()
+    PAGE = auto()
+    OTHER = auto()
+
+
+@lru_cache(256)
+def kind_of(content_type: str) -> Kind:
+    """Return what an answer of that type is."""
+    plain = content_type.lower()
+    if plain.startswith(EVENTS):
+        return Kind.STREAM
+    return Kind.PAGE if "html" in plain else Kind.OTHER
+
+
 def check_content(response: Response, what: str) -> None:
     """Refuse a page.
 
     Raises:
         BackendFailed: It is one.
     """
-    if is_page(response.content_type):
+    if kind_of(response.content_type) is Kind.PAGE:
         raise BackendFailed(
             f"{what}: it answered with a web page", hint="check its address, and what listens there"
         )
-
-
-@lru_cache(256)
-def is_page(content_type: str) -> bool:
-    """Whether it is meant for a browser."""
-    return "html" in content_type.lower()
-
-
-@lru_cache(256)
-def is_stream(content_type: str) -> bool:
-    """Whether it is a stream of events."""
-    return content_type.lower().startswith(EVENTS)
 
 
 def marks_of(request: InferenceRequest) -> bytes:

@@ -17,7 +17,7 @@ from inferd.core.errors import (
 )
 from inferd.http1.client.connection import Connection
 from inferd.http1.client.dialing import dial
-from inferd.http1.client.heads import Heads
+from inferd.http1.client.heads import LastHead
 from inferd.http1.client.proxies import proxy_for
 from inferd.http1.client.response import Response
 from inferd.http1.client.upload import Body, upload
@@ -42,7 +42,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Client:
-    """Everything this node says to one upstream. It never follows a redirect.
+    """Everything this node says to one upstream, in one loop. It never follows a redirect.
 
     At most `most` connections are open; who finds none free waits for one as long as for a new
     one. `environ` is where proxies are named.
@@ -57,12 +57,13 @@ class Client:
         "_most",
         "_open",
         "_proxy",
+        "_time",
         "_timeouts",
         "_tls",
         "_url",
         "_waiting",
-        "heads",
         "kept_seconds",
+        "last_head",
         "name",
     )
 
@@ -80,7 +81,8 @@ class Client:
         self._url = url
         self._timeouts = timeouts or Timeouts()
         self.kept_seconds = self._timeouts.kept
-        self.heads = Heads()
+        self.last_head = LastHead()
+        self._time = asyncio.get_running_loop().time
         self._tls = tls
         self._most = most
         self._proxy = proxy_for(url, environ)
@@ -136,15 +138,21 @@ class Client:
             message = b"%b%b\r\n" % (head, body.framing)
             return await self._exchange(message, self._end(seconds), body=body, whole=whole)
         if body or method == "POST":
-            return await self.post(head, body, seconds=seconds, whole=whole)
+            return await self.post(head, body, whole, seconds)
         end = self._end(seconds, whole)
         return await self._exchange(head + b"\r\n", end, expects_body=method != "HEAD")
 
     def post(
-        self, head: bytes, body: bytes, *, seconds: float | None = None, whole: float | None = None
+        self,
+        head: bytes,
+        body: bytes,
+        whole: float | None = None,
+        seconds: float | None = None,
     ) -> Awaitable[Response]:
         """As `send`, with a head that is made already."""
         message = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        if seconds is None and whole is not None:
+            return self._exchange(message, self._time() + whole)
         return self._exchange(message, self._end(seconds, whole))
 
     def close(self) -> None:
@@ -168,7 +176,7 @@ class Client:
             raise BackendTimeout(f"no time was left to ask {self.name}")
         elif whole is not None and whole < seconds:
             seconds = whole
-        return asyncio.get_running_loop().time() + seconds
+        return self._time() + seconds
 
     async def _exchange(
         self,
@@ -261,10 +269,9 @@ class Client:
         Raises:
             BackendOverloaded: None is for as long as it may take to connect.
         """
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Connection | None] = loop.create_future()
+        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
-        left = end - loop.time()
+        left = end - self._time()
         try:
             async with asyncio.timeout(min(self._timeouts.connect, left)):
                 return await waiter
@@ -299,7 +306,7 @@ class Client:
                 proxy=self._proxy,
                 tls=self._tls,
                 seconds=self._timeouts.connect,
-                left=end - asyncio.get_running_loop().time(),
+                left=end - self._time(),
             )
             if self._is_closed:
                 raise BackendUnavailable(f"{self.name} is closed")

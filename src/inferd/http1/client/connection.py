@@ -6,7 +6,7 @@ from typing import Protocol
 
 from inferd.core.answer import Sink
 from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable
-from inferd.http1.client.heads import Heads
+from inferd.http1.client.heads import LastHead
 from inferd.http1.client.incoming import Incoming
 from inferd.http1.sweep import FOREVER, sweep
 
@@ -21,7 +21,7 @@ class Owner(Protocol):
 
     name: str
     kept_seconds: float
-    heads: Heads
+    last_head: LastHead
 
     def give_back(self, connection: "Connection", /) -> None: ...
     def gone(self, connection: "Connection", /) -> None: ...
@@ -221,7 +221,7 @@ class Connection(Incoming):
 
     def _recognized(self, data: bytes) -> bool:
         """Whether it is a whole answer, with a head that came before."""
-        found = self._owner.heads.find(data) if self._expects_body else None
+        found = self._owner.last_head.find(data) if self._expects_body else None
         if found is None:
             return False
         self.answer, body = found
@@ -234,7 +234,7 @@ class Connection(Incoming):
             self._fail(BackendFailed(f"{self._owner.name} {wrong}"))
             self.abort()
         elif is_first and self._is_complete and self._expects_body and self.answer is not None:
-            self._owner.heads.keep(data, self.answer)
+            self._owner.last_head.keep(data, self.answer)
 
     # What leaves
 

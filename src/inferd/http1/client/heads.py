@@ -11,7 +11,7 @@ _LEFT_OUT = frozenset(
 """What is said hop by hop, to this node alone, or in the name of the origin, which is us."""
 
 _OURS = (b"x-inference-", b"access-control-")
-_MOST = 64
+_MOST_MISSES = 64
 _LONGEST = 4 << 10
 _NAME = b"\r\ncontent-length: "
 
@@ -64,56 +64,41 @@ class Head:
         )
 
 
-class Heads:
-    """Heads that came before, by their bytes but for the digits of the length.
+class LastHead:
+    """The head that an upstream said last, cut in two where the digits of its length stand.
 
-    A short answer that arrives in one piece with such a head needn't be parsed again. An upstream
-    whose heads are all different, with an id or the time to the millisecond, is soon left alone.
+    An answer that arrives in one piece with the same head, as nearly every short one does,
+    needn't be parsed again. An upstream whose heads all differ is soon left alone.
     """
 
-    __slots__ = ("_found", "_is_useful", "_known")
+    __slots__ = ("_after", "_before", "_head", "_misses")
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Head] = {}
-        self._found = 0
-        self._is_useful = True
+        self._head: Head | None = None
+        self._before = self._after = b""
+        self._misses = 0
 
     def find(self, data: bytes) -> tuple[Head, bytes] | None:
         """Return the head and the body of an answer, if `data` is one and all of it."""
-        if not self._known:
+        before, after = self._before, self._after
+        if self._head is None or not data.startswith(before):
             return None
-        end, at, stop = _places(data)
-        head = self._known.get(data[:at] + data[stop:end]) if at < stop else None
-        if head is None:
+        stop = data.find(b"\r", len(before))
+        if not data.startswith(after, stop):
             return None
-        body = data[end:]
-        if len(body) != int(data[at:stop]):
+        body = data[stop + len(after) :]
+        if data[len(before) : stop] != b"%d" % len(body):
             return None
-        self._found += 1
-        return head, body
+        self._misses = 0
+        return self._head, body
 
     def keep(self, data: bytes, head: Head) -> None:
-        """Remember the head with which `data` begins, of a whole answer of a stated length."""
-        if not self._is_useful or not head.is_reusable or head.status != 200:
+        """Remember the head with which `data`, a whole answer, begins."""
+        self._misses += 1
+        if self._misses > _MOST_MISSES or not head.is_reusable or head.status != 200:
             return
-        end, at, stop = _places(data)
-        is_its_place = data[at - len(_NAME) : at].lower() == _NAME
-        if not is_its_place or end > _LONGEST:
-            return
-        if len(self._known) >= _MOST:
-            self._is_useful = self._found >= _MOST
-            self._known.clear()
-            self._found = 0
-        if self._is_useful:
-            self._known[data[:at] + data[stop:end]] = head
-
-
-def _places(data: bytes) -> tuple[int, int, int]:
-    """Return where the head ends, and where the digits of its length begin and end; or zeros."""
-    end = data.find(b"\r\n\r\n") + 4
-    at = data.find(b"ength: ", 0, end) + 7
-    stop = data.find(b"\r", at, end)
-    # `int` takes more than digits, and any number of them.
-    if end < 4 or at < 7 or not 0 < stop - at < 16 or not data[at:stop].isdigit():
-        return 0, 0, 0
-    return end, at, stop
+        end = data.find(b"\r\n\r\n") + 4
+        begin = data[:end].lower().find(_NAME) + len(_NAME)
+        stop = data.find(b"\r", begin, end)
+        if begin > len(_NAME) and end <= _LONGEST:
+            self._head, self._before, self._after = head, data[:begin], data[stop:end]
