@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request as the ledger keeps it: who, what, where, how much. Never its words.
 
     `at` is seconds since the epoch; `outcome` is `ok`, an error kind, or `aborted` when the

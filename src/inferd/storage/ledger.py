@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,8 +19,10 @@ logger = logging.getLogger(__name__)
 
 GROUPS = ("principal", "model", "task", "backend", "node", "source", "tier", "outcome", "day")
 
-
-MOST = 1 << 40
+_AT_ONCE = 32
+"""Rows in one statement."""
+_MOST_BITS = 40
+MOST = 1 << _MOST_BITS
 """More tokens than a request can have: what claims more counts as this many."""
 
 
@@ -57,10 +60,18 @@ class Ledger:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append rows, in one transaction."""
-        from inferd.storage.tables import requests
-
+        # Many rows a statement, as plain tuples: whatever is made for each would cost more than
+        # SQLite takes to keep it.
         with self._told("written"), self._open().begin() as connection:
-            connection.execute(requests.insert(), [_sane(row) for row in rows])
+            whole = len(rows) - len(rows) % _AT_ONCE
+            if whole:
+                several = [
+                    tuple(chain.from_iterable(map(_values, rows[at : at + _AT_ONCE])))
+                    for at in range(0, whole, _AT_ONCE)
+                ]
+                connection.exec_driver_sql(_insert(_AT_ONCE), several)
+            if whole < len(rows):
+                connection.exec_driver_sql(_insert(1), [_values(row) for row in rows[whole:]])
 
     def prune(self, before: float) -> int:
         """Delete rows older than `before` (seconds since the epoch); return how many."""
@@ -135,9 +146,19 @@ class Ledger:
         return self._engine
 
 
-def _sane(row: Row) -> dict[str, object]:
+def _insert(rows: int) -> str:
+    columns = Row.__struct_fields__
+    values = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO requests ({', '.join(columns)}) VALUES {', '.join([values] * rows)}"
+
+
+def _values(row: Row) -> tuple[object, ...]:
     """Return a row as it is kept: a count that no request can have would spoil every sum."""
-    kept = msgspec.structs.asdict(row)
-    for name in ("input_tokens", "output_tokens", "units"):
-        kept[name] = max(0, min(kept[name], MOST))
-    return kept
+    if (row.input_tokens | row.output_tokens | row.units) >> _MOST_BITS:
+        row = msgspec.structs.replace(
+            row,
+            input_tokens=max(0, min(row.input_tokens, MOST)),
+            output_tokens=max(0, min(row.output_tokens, MOST)),
+            units=max(0, min(row.units, MOST)),
+        )
+    return msgspec.structs.astuple(row)
