@@ -13,7 +13,8 @@ from inferd.wire import openai_chat, sse
 from inferd.wire.openai_stream_usage import StreamWatch
 from tests.streams.stories import STORIES, Story, rechunked
 
-BRIEFLY = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
+BRIEFLY = settings(max_examples=8, deadline=None, suppress_health_check=SLOW)
 each_story = pytest.mark.parametrize("name", STORIES)
 
 

@@ -9,6 +9,7 @@ from inferd.http1.client import Response
 from inferd.wire import openai_chat, sse
 from inferd.wire.openai_stream_usage import StreamWatch
 
+_ERROR = b'"error"'
 _GRACE = 0.2
 """How long the end of a body may lag behind the last event, in seconds."""
 
@@ -85,10 +86,10 @@ class RawStream:
         """Return what was held back; some servers end with a finish reason and no [DONE].
 
         Raises:
-            NodeError: It has neither: it broke off.
+            NodeError: It has neither: it broke off. Or it failed, [DONE] or not.
         """
         tail = self._watch.tail
-        if not openai_chat.is_complete(tail):
+        if _ERROR in tail or not openai_chat.is_complete(tail):
             decoder = openai_chat.StreamDecoder()
             for line in tail.splitlines():
                 if line.startswith(b"data:"):
