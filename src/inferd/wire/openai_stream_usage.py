@@ -83,7 +83,27 @@ class StreamWatch:
     def feed(self, data: bytes) -> bytes:
         """Return what may be passed on."""
         if not self._rest and data.endswith(_GAPS):
-            return self._events(data)
+            # Whole events, as nearly always.
+            self._before = self._last
+            self._last = self._latest
+            self._latest = data if len(data) <= TAIL_BYTES else data[-TAIL_BYTES:]
+            return self._looked(data) if _NAME in data else data
+        passed = self._joined(data)
+        return passed if self._takes else data
+
+    def end(self) -> bytes:
+        """Return what was held back when the stream ended."""
+        rest, self._rest = b"".join(self._rest), []
+        passed = self._feed_whole(rest) if rest else b""
+        return passed if self._takes else b""
+
+    @property
+    def tail(self) -> bytes:
+        """The stream's last events, each from its beginning unless they are huge."""
+        return b"".join((self._before, self._last, self._latest, *self._rest))
+
+    def _joined(self, data: bytes) -> bytes:
+        """Return the events that are whole now, and keep the beginning of the next."""
         seam = self._seam + data
         cut = max(seam.rfind(gap) + len(gap) if gap in seam else 0 for gap in _GAPS)
         self._seam = seam[-3:]
@@ -98,26 +118,17 @@ class StreamWatch:
             self._rest = [rest] if rest else []
             self._rest_size = len(rest)
             self._seam = rest[-3:]
-            passed = self._events(whole[:at])
-        return passed if self._takes else data
+            passed = self._feed_whole(whole[:at])
+        return passed
 
-    def end(self) -> bytes:
-        """Return what was held back when the stream ended."""
-        rest, self._rest = b"".join(self._rest), []
-        passed = self._events(rest) if rest else b""
-        return passed if self._takes else b""
+    def _feed_whole(self, events: bytes) -> bytes:
+        self._before, self._last, self._latest = self._last, self._latest, events[-TAIL_BYTES:]
+        return self._looked(events) if _NAME in events else events
 
-    @property
-    def tail(self) -> bytes:
-        """The stream's last events, each from its beginning unless they are huge."""
-        return b"".join((self._before, self._last, self._latest, *self._rest))
-
-    def _events(self, data: bytes) -> bytes:
-        """Look at whole events."""
-        self._before = self._last
-        self._last = self._latest
-        self._latest = data if len(data) <= TAIL_BYTES else data[-TAIL_BYTES:]
-        if _NAME not in data or data.count(_NAME) == sum(map(data.count, _NULLS)):
+    def _looked(self, data: bytes) -> bytes:
+        """Return whole events without the one to take; usage is named in them."""
+        count = data.count(_NAME)
+        if count == data.count(_NULLS[0]) or count == data.count(_NULLS[1]):
             return data
         kept: list[bytes] = []
         at = 0

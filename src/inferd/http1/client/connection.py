@@ -199,17 +199,21 @@ class Connection(Incoming):
         if not self.is_lent:
             self.abort()
             return
-        is_first, self.answered = not self.answered, True
         self._heard = self._time()
-        if not is_first or not self._recognized(data):
-            self._read_on(data, is_first=is_first)
+        if not self.answered:
+            self.answered = True
+            self._begin_with(data)
+        elif wrong := self._parse(data):
+            self._refuse(wrong)
         sink = self._sink
-        if sink is not None:
-            if self._pieces:
-                self._pour(sink)
-            if not self._is_complete and self._error is None:
-                return
-        elif self.answer is None:
+        if sink is not None and self._pieces:
+            self._pour(sink)
+        if sink is None or self._is_complete or self._error is not None:
+            self._tell_reader()
+
+    def _tell_reader(self) -> None:
+        """Wake whoever waits for a head, for a piece, or for the end of what is poured."""
+        if self.answer is None:
             return
         self._wake()
         if self._is_complete:
@@ -219,22 +223,22 @@ class Connection(Incoming):
             if self._waiting_bytes > _BUFFER_BYTES:
                 self.pause_reading()
 
-    def _recognized(self, data: bytes) -> bool:
-        """Whether it is a whole answer, with a head that came before."""
-        found = self._owner.last_head.find(data) if self._expects_body else None
-        if found is None:
-            return False
-        self.answer, body = found
-        self._pieces.append(body)
-        self._is_complete = True
-        return True
+    def _begin_with(self, data: bytes) -> None:
+        """Take the first bytes, which nearly always are a head that came before, and its body."""
+        last = self._owner.last_head
+        found = last.find(data) if self._expects_body else None
+        if found is not None:
+            self.answer, body = found
+            self._pieces.append(body)
+            self._is_complete = True
+        elif wrong := self._parse(data):
+            self._refuse(wrong)
+        elif self._is_complete and self._expects_body and self.answer is not None:
+            last.keep(data, self.answer)
 
-    def _read_on(self, data: bytes, *, is_first: bool) -> None:
-        if wrong := self._parse(data):
-            self._fail(BackendFailed(f"{self._owner.name} {wrong}"))
-            self.abort()
-        elif is_first and self._is_complete and self._expects_body and self.answer is not None:
-            self._owner.last_head.keep(data, self.answer)
+    def _refuse(self, wrong: str) -> None:
+        self._fail(BackendFailed(f"{self._owner.name} {wrong}"))
+        self.abort()
 
     # What leaves
 
