@@ -75,7 +75,7 @@ class Bench:
             self.samples.add(name, "healthy_s", 0, gateway.healthy_s)
             probes.latency(gateway, "--count", _WARM_UP)
             _settle(gateway)
-            seen = probes.streams(gateway, HELD, 0.5)
+            seen = probes.streams(gateway, HELD, 0.5, interval_ms=500)
             self.samples.add(name, "stream_kb", 0, seen.stream_kb)
             if seen.live < HELD:
                 self.not_run.append(f"{name}: {seen.live} of {HELD} streams stayed open")
@@ -96,14 +96,16 @@ class Bench:
         return found[first:] + found[:first]
 
     def ask_all(self, turn: int) -> None:
-        """Measure whole requests: as many as each answers, then one after the other."""
+        """Measure whole requests, as many as each answers."""
         for gateway in self.rotated(turn, list(self.running)):
             self.attempt(gateway.name, lambda gateway=gateway: self._requests(turn, gateway))
+
+    def ask_in_turn(self, turn: int) -> None:
+        """Measure requests one after the other, beside the same without a gateway between."""
         direct = Gateway("direct", 0, self.site.upstreams[0], 0.0)
-        seconds = self.scale.window / 2
         names = [name for name in self.running if name != OURS_TLS]
         for metric, option in (("ms1", ()), ("ttft", ("--stream",))):
-            options = ("--seconds", seconds, *option)
+            options = ("--seconds", self.scale.window / 2, *option)
             base = probes.latency(direct, *options)
             for gateway in self.rotated(turn, names):
                 seen = probes.latency(gateway, *options)
@@ -172,8 +174,10 @@ def run(bench: Bench, names: Sequence[str], stack: ExitStack) -> None:
     for name in names:
         bench.attempt(name, lambda name=name: bench.start(name, stack))
     for turn in range(bench.scale.rounds):
-        bench.attempt("requests", lambda turn=turn: bench.ask_all(turn))
+        bench.ask_all(turn)
         bench.stream_all(turn)
+        if turn % 2 == 0:
+            bench.attempt("one at a time", lambda turn=turn: bench.ask_in_turn(turn))
     for gateway in bench.running.values():
         bench.attempt(gateway.name, lambda gateway=gateway: bench.finish(gateway))
     if OURS in names:

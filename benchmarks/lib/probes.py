@@ -68,14 +68,16 @@ def upstreams(folder: Path) -> Generator[list[int]]:
         yield ports
 
 
-def streams(gateway: Gateway, count: int, seconds: float) -> Streams:
-    """Hold streams open through a gateway, a chunk each 20 ms in each.
+def streams(
+    gateway: Gateway, count: int, seconds: float, *, interval_ms: int = INTERVAL_MS
+) -> Streams:
+    """Hold streams open through a gateway, a chunk each `interval_ms` in each.
 
     Raises:
         CannotRun: No chunk came.
     """
     options = ["--pid", gateway.pid, "--streams", count, "--seconds", seconds]
-    told = _ask("streams.py", gateway, [*options, "--interval", INTERVAL_MS])
+    told = _ask("streams.py", gateway, [*options, "--interval", interval_ms])
     seen = Streams(**{name: told[name] for name in Streams._fields})
     if not seen.chunks:
         raise CannotRun(f"{gateway.name}: no chunk came: {seen.first_error}")
