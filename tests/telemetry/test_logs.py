@@ -1,11 +1,15 @@
 """What the operator reads, and what nobody must."""
 
+import json
 import logging
+import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
-from inferd.telemetry.logs import Redactor, configure_logging, log_all
+from inferd.core.records import Row
+from inferd.telemetry.logs import Redactor, configure_logging, log_requests
 
 
 @pytest.fixture(autouse=True)
@@ -51,26 +55,64 @@ def test_logs_hide_secrets_even_in_a_traceback(
     assert "[hidden]" in shown
 
 
-@pytest.mark.parametrize(
-    ("style", "shown"), [("text", "INFO    inferd.test: "), ("json", '"at":7.5')]
-)
-def test_many_lines_are_written_at_once_each_at_its_time_and_redacted(
-    style: str, shown: str, capsys: pytest.CaptureFixture[str]
+def row(**fields: object) -> Row:
+    usual = {
+        "at": 7.5, "id": "0123456789abcdef", "principal": "owner", "task": "chat",
+        "model": "acme/m", "backend": "here", "node": "n", "source": "local",
+        "input_tokens": 1, "output_tokens": 2,
+        "units": 0, "seconds": 0.0123, "outcome": "ok",
+    }  # fmt: skip
+    return msgspec.convert({**usual, **fields}, Row)
+
+
+def test_requests_are_lines_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(level="info", style="text", secrets=[])
+    log_requests([row(), row(backend="", source="", model="", outcome="model_not_found")])
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith(
+        "INFO    inferd.access: 0123456789abcdef owner chat acme/m on local here: ok in 12 ms"
+    )
+    assert first.startswith(time.strftime("%H:%M:%S ", time.localtime(7.5)))
+    assert second.endswith("owner chat - on nowhere: model_not_found in 12 ms")
+
+
+def test_requests_are_objects_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(level="info", style="json", secrets=[])
+    odd = row(model='a\n{"b":1}\u2028')
+    log_requests([row(), odd])
+    lines = [json.loads(line) for line in capsys.readouterr().err.split("\n") if line]
+    assert lines[0] == {"level": "info", "logger": "inferd.access"} | msgspec.to_builtins(row())
+    assert lines[1]["model"] == odd.model
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+@pytest.mark.parametrize("field", ["id", "model", "backend"])
+@pytest.mark.parametrize("value", ["s3cret-word", "x-s3cret-word-x", "hf_abcdefghijkl"])
+def test_what_a_caller_slips_into_a_request_is_redacted(
+    style: str, field: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure_logging(level="info", style=style, secrets=["s3cret-word"])
-    log_all(logging.getLogger("inferd.test"), [(7.5, "one s3cret-word"), (7.5, "two")])
-    lines = capsys.readouterr().err.splitlines()
-    assert ["one [hidden]" in lines[0], "two" in lines[1]] == [True, True]
-    assert all(shown in line for line in lines)
-    configure_logging(level="warning", style=style, secrets=[])
-    log_all(logging.getLogger("inferd.test"), [(7.5, "three")])
+    log_requests([row(), row(**{field: value}), row(**{field: value})])
+    shown = capsys.readouterr().err
+    assert "s3cret" not in shown
+    assert "abcdefghijkl" not in shown
+    assert shown.count("[hidden]") == 2
+
+
+def test_a_secret_that_looks_like_an_id_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(level="info", style="text", secrets=["fedcba9876543210"])
+    log_requests([row(id="fedcba9876543210")])
+    assert "fedcba9876543210" not in capsys.readouterr().err
+
+
+def test_a_level_above_says_nothing_of_requests(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(level="warning", style="text", secrets=[])
+    log_requests([row()])
     assert not capsys.readouterr().err
 
 
 def test_another_s_handler_is_given_each_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    log_all(logging.getLogger("inferd.test"), [(7.5, "one"), (8.5, "two")])
-    assert [(each.getMessage(), each.created) for each in caplog.records] == [
-        ("one", 7.5),
-        ("two", 8.5),
-    ]
+    log_requests([row(), row(at=8.5)])
+    assert [each.created for each in caplog.records] == [7.5, 8.5]
+    assert caplog.records[0].getMessage().endswith("on local here: ok in 12 ms")

@@ -1,7 +1,6 @@
 """Where every request's outcome goes: the ledger, the audit log, the access log."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,9 +11,7 @@ from inferd.node.home import Home
 from inferd.storage.audit import Audit
 from inferd.storage.batch import Batch
 from inferd.storage.ledger import Ledger, Total
-from inferd.telemetry.logs import log_all
-
-logger = logging.getLogger("inferd.access")
+from inferd.telemetry.logs import log_requests
 
 _DAY = 86_400.0
 
@@ -33,7 +30,7 @@ class Records:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
         audit = Audit(home.audit)
         self._rows = Batch[Row]("ledger", self._write_rows, clock, self._thread)
-        self._lines = Batch[Row]("access log", _log, clock, self._thread)
+        self._lines = Batch[Row]("access log", log_requests, clock, self._thread)
         self._forwards = Batch[Forward]("audit log", audit.write, clock, self._thread)
 
     def settled(self, row: Row) -> None:
@@ -79,14 +76,3 @@ class Records:
         if self._keep_days is not None and now - self._pruned_at > _DAY:
             self._ledger.prune(now - self._keep_days * _DAY)
             self._pruned_at = now
-
-
-def _log(rows: list[Row]) -> None:
-    """Write an access log's lines."""
-    log_all(logger, [(row.at, _line(row)) for row in rows])
-
-
-def _line(row: Row) -> str:
-    where = f"{row.source} {row.backend}".strip() or "nowhere"
-    what = f"{row.id} {row.principal} {row.task} {row.model or '-'}"
-    return f"{what} on {where}: {row.outcome} in {row.seconds * 1000:.0f} ms"

@@ -33,12 +33,17 @@ class Batch(Generic[T]):
         self._clock = clock
         self._thread = thread
         self._waiting: deque[T] = deque(maxlen=_MOST_WAITING)
+        self.dropped = 0
+        """How many records were lost because too many waited."""
         self._writing: asyncio.Future[None] | None = None
         self._is_failing = False
 
     def add(self, record: T) -> None:
         """Take a record. Never waits."""
-        self._waiting.append(record)
+        waiting = self._waiting
+        if len(waiting) == _MOST_WAITING:
+            self.dropped += 1
+        waiting.append(record)
 
     async def run(self) -> None:
         """Write for ever; when cancelled, write what is left."""
@@ -74,9 +79,10 @@ class Batch(Generic[T]):
                 what = "the %s can't be written; its records wait in memory: %s"
                 trace = None if isinstance(error, NodeError) else error
                 logger.error(what, self._what, error, exc_info=trace)
-            newer = list(self._waiting)
+            waiting = [*records, *self._waiting]
+            self.dropped += max(0, len(waiting) - _MOST_WAITING)
             self._waiting.clear()
-            self._waiting.extend(records + newer)
+            self._waiting.extend(waiting)
         elif self._is_failing:
             logger.warning("the %s is written again", self._what)
         self._is_failing = error is not None

@@ -3,11 +3,14 @@
 import logging
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import TextIO
 
 import msgspec
+
+from inferd.core.records import Row
+from inferd.telemetry.access import LOGGER, Shown, json_lines, said, text_lines
 
 HIDDEN = "[hidden]"
 _LOOKS_SECRET = re.compile(r"(?i)\b(bearer\s+)\S+|\b((?:hf|sk|sk-ant|ghp)[-_])[A-Za-z0-9_-]{6,}")
@@ -54,36 +57,43 @@ class _Json(logging.Formatter):
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    def emit_all(self, records: Iterable[logging.LogRecord]) -> None:
-        """Write the records at once."""
-        text = "".join([self.format(record) + self.terminator for record in records])
+    """The process's own log."""
+
+    def __init__(self, lines: Callable[[Sequence[Row], Shown], str], shown: Shown) -> None:
+        super().__init__(sys.stderr)
+        self._lines = lines
+        self._shown = shown
+
+    def write_requests(self, rows: Sequence[Row]) -> None:
+        """Write a line for each request, at once."""
+        text = self._lines(rows, self._shown)
         with self.lock or nullcontext():
             self.stream.write(text)
             self.flush()
 
 
-def log_all(logger: logging.Logger, lines: Iterable[tuple[float, str]]) -> None:
-    """Log what happened, line by line, at those times: a logging call a line would cost more."""
+def log_requests(rows: Sequence[Row]) -> None:
+    """Log each request on a line, at its own time: a logging call a line would cost far more."""
+    logger = logging.getLogger(LOGGER)
     if not logger.isEnabledFor(logging.INFO):
         return
-    records: list[logging.LogRecord] = []
-    for at, line in lines:
-        record = logger.makeRecord(logger.name, logging.INFO, "", 0, line, (), None)
-        record.created = at
-        records.append(record)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, _Stderr):
-            handler.emit_all(records)
+            handler.write_requests(rows)
             continue
-        for record in records:
+        for row in rows:
+            record = logger.makeRecord(LOGGER, logging.INFO, "", 0, said(row), (), None)
+            record.created = row.at
             handler.handle(record)
 
 
 def configure_logging(*, level: str, style: str, secrets: Iterable[str]) -> None:
     """Send every log of the process to standard error, redacted. `style` is `text` or `json`."""
+    secrets = tuple(secrets)
     redact = Redactor(secrets)
-    handler = _Stderr(sys.stderr)
-    handler.setFormatter(_Json(redact) if style == "json" else _Text(redact))
+    is_json = style == "json"
+    handler = _Stderr(json_lines if is_json else text_lines, Shown(redact, secrets))
+    handler.setFormatter(_Json(redact) if is_json else _Text(redact))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
