@@ -1,5 +1,6 @@
 """A house that tells what happens inside its connections, for tests that wait for it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from inferd.http1.server.connection import Connection
 from inferd.http1.server.limits import Limits
 from tests.http1.house import House
+from tests.http1.raw import BOUND
 
 Act = Callable[[Connection], Coroutine[Any, Any, None]]
 
@@ -61,6 +63,11 @@ class Line(Connection):
         self._house.read_bytes += len(data)
         self._house.changed()
 
+    def eof_received(self) -> bool:
+        stays = super().eof_received()
+        self._house.changed()
+        return stays
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._house.changed()
@@ -72,10 +79,13 @@ class Line(Connection):
 
 @asynccontextmanager
 async def watching(
-    acts: Mapping[str, Act] | None = None, limits: Limits | None = None
+    acts: Mapping[str, Act] | None = None,
+    limits: Limits | None = None,
+    *,
+    house: type[Watched] = Watched,
 ) -> AsyncGenerator[Watched]:
     """Serve on a free port; leaving breaks off who is still there."""
-    one = Watched(limits or Limits(), acts or {})
+    one = house(limits or Limits(), acts or {})
     server = await one.loop.create_server(lambda: Line(one), "127.0.0.1", 0)
     one.port = server.sockets[0].getsockname()[1]
     try:
@@ -86,3 +96,38 @@ async def watching(
             connection.abort()
         await one.until(lambda: not one.open)
         await server.wait_closed()
+
+
+def request(path: bytes = b"/act", body: bytes = b"", headers: bytes = b"") -> bytes:
+    head = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%b\r\n"
+    return head % (path, len(body), headers) + body
+
+
+class Acting:
+    """A handler that can be waited for, and says how it ended."""
+
+    def __init__(self, act: Act) -> None:
+        self._act = act
+        self._begun = asyncio.Event()
+        self._ended = asyncio.Event()
+        self.was_left: bool | None = None
+        self.message: object = None
+
+    async def __call__(self, connection: Connection) -> None:
+        self._begun.set()
+        try:
+            await self._act(connection)
+        except asyncio.CancelledError as error:
+            self.was_left = connection.is_left
+            self.message = error.args[0] if error.args else None
+            raise
+        finally:
+            self._ended.set()
+
+    async def begun(self) -> None:
+        async with asyncio.timeout(BOUND):
+            await self._begun.wait()
+
+    async def ended(self) -> None:
+        async with asyncio.timeout(BOUND):
+            await self._ended.wait()
