@@ -86,7 +86,7 @@ PYTHON: dict[str, object] = WANTED | {
     "AsyncOpenAI": [True, SAID, 2, True],
     "cancelling": [True],
 }
-PENDING = {name for name in WANTED if name.startswith("completions.") or "token ids" in name}
+PENDING = {name for name in WANTED if name.startswith("completions.")}
 """What the node doesn't do yet."""
 
 
