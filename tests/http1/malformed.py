@@ -41,11 +41,12 @@ class Case(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A route, and a body that it takes."""
+    """A route, and a body that it takes, if it `reads` any."""
 
     method: bytes
     path: bytes
     body: bytes = b"{}"
+    reads: bool = True
 
 
 REFUSALS = frozenset({400, 405, 408, 411, 413, 414, 417, 421, 422, 426, 431, 501, 505})

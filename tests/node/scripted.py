@@ -107,6 +107,7 @@ class Scripted:
         self._open: set[socket.socket] = set()
         self.asked: list[Asked] = []
         self.faults: list[str] = []
+        self.acting = 0
         self.ended = 0
         """How many connections have ended."""
         self.port: int = self._listener.getsockname()[1]
@@ -133,7 +134,8 @@ class Scripted:
             assert self._lock.wait_for(holds, BOUND), (self.asked_for, len(self._open))
 
     def is_idle(self) -> bool:
-        return not self._open
+        """Whether no question is being dealt with."""
+        return self.acting == 0
 
     def close(self) -> None:
         self._listener.close()
@@ -177,14 +179,22 @@ class Scripted:
             if act is None:
                 self.faults.append(f"nobody was to ask: {asked}")
                 return
-            with self._lock:
-                self.asked.append(asked)
-                self._lock.notify_all()
-            try:
+            with self._acts_on(asked), suppress(Again):
                 act(line, asked)
-            except Again:
-                continue
-            return
+                return
+
+    @contextmanager
+    def _acts_on(self, asked: Asked) -> Generator[None]:
+        with self._lock:
+            self.asked.append(asked)
+            self.acting += 1
+            self._lock.notify_all()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.acting -= 1
+                self._lock.notify_all()
 
 
 @contextmanager
