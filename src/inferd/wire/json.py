@@ -14,7 +14,8 @@ MOST_VALUES = 250_000
 """In a caller's JSON. Every list, object and number becomes an object of its own, many times as
 long as it was written, and is looked at one by one."""
 
-_MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
+MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What a decoder raises."""
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -29,7 +30,7 @@ def encode(value: object) -> bytes:
     """
     try:
         return _encode(value)
-    except (TypeError, *_MALFORMED) as error:
+    except (TypeError, *MALFORMED) as error:
         raise InvalidRequest("a value can't be written as JSON") from error
 
 
@@ -43,7 +44,7 @@ def request_value(body: bytes, *, name: str = "the body") -> object:
     _check_size(body, name)
     try:
         return _decode(body)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise _unreadable(name, "isn't JSON", error) from error
 
 
@@ -57,7 +58,7 @@ def request_fields(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"the body can't be read: {error}") from error
-    except _MALFORMED:
+    except MALFORMED:
         return None
 
 
@@ -82,7 +83,7 @@ def answer(body: bytes) -> object:
     """
     try:
         return _decode(body)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise BackendFailed("the upstream's answer isn't JSON") from error
 
 
@@ -102,7 +103,7 @@ def peek(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
     """Read only the fields that the decoder's type names; None when that fails."""
     try:
         return decoder.decode(body)
-    except _MALFORMED:
+    except MALFORMED:
         return None
 
 
@@ -110,7 +111,7 @@ def attempt(body: bytes | str) -> object:
     """Read JSON that may as well be something else; None when it is."""
     try:
         return _decode(body)
-    except _MALFORMED:
+    except MALFORMED:
         return None
 
 
@@ -124,7 +125,7 @@ def with_fields(body: bytes, fields: Mapping[str, object]) -> bytes:
     _check_size(body, "the body")
     try:
         document: dict[str, object] = dict(_decode_raw(body))
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise _unreadable("the body", "isn't a JSON object", error) from error
     return encode(document | dict(fields))
 

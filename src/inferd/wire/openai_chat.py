@@ -7,7 +7,7 @@ from inferd.core.backend import Model
 from inferd.core.errors import BackendFailed, InvalidRequest
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk, Finish, FinishReason, Result, TextDelta, Usage
-from inferd.core.tasks import check, check_name, encode_message
+from inferd.core.tasks import check, encode_message
 from inferd.wire import json, openai_peek
 from inferd.wire.context import Context
 from inferd.wire.openai_chat_stream import ChunkEncoder, StreamDecoder
@@ -47,8 +47,6 @@ WIRE = "openai.chat"
 """The name of this wire in Raw and Answer."""
 
 _OWN = frozenset({"model", "messages", "stream"})
-_ADDRESSES = ("http://", "https://")
-"""What @huggingface/inference puts where nobody named a model: the address that it asks."""
 
 
 class Offer(Protocol):
@@ -74,7 +72,7 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
     return InferenceRequest(
         id=id,
         task="chat",
-        model=_named(json.name_of(document, "model")),
+        model=openai_peek.model_of(json.text_of(document, "model")),
         inputs=inputs,
         parameters=parameters,
         stream=json.flag_of(document, "stream"),
@@ -96,18 +94,18 @@ def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Inferen
     peek = openai_peek.peek(body)
     if peek is None:
         return decode_request(body, id=id, **context)
-    model = peek.model or ""
+    model, options = peek.model or "", peek.stream_options
     return InferenceRequest(
         id=id,
         task="chat",
-        model=_named(check_name("model", model)),
+        model=openai_peek.model_of(model),
         stream=peek.stream is True,
         raw=Raw(
             wire=WIRE,
             body=openai_peek.unambiguous(body, b'"messages":', peek.messages),
             model=model,
-            most_tokens=peek.most_tokens,
-            wants_usage=peek.wants_usage,
+            most_tokens=peek.max_completion_tokens or peek.max_tokens,
+            wants_usage=options is not None and options.include_usage is True,
             read=_read,
         ),
         **context,
@@ -127,10 +125,6 @@ def _fields(document: Mapping[str, object]) -> tuple[Mapping[str, object], Mappi
     extra = {name: payload.pop(name) for name in ("parameters", "inputs") if name in payload}
     inputs, parameters = check("chat", payload, {})
     return inputs, parameters | extra
-
-
-def _named(model: str) -> str:
-    return "" if model.startswith(_ADDRESSES) else model
 
 
 def encode_request(request: InferenceRequest) -> bytes:

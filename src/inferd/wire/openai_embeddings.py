@@ -10,7 +10,7 @@ import msgspec
 from inferd.core.errors import BackendFailed, InvalidRequest
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk, Embeddings, Finish, Result, Usage
-from inferd.core.tasks import check, check_name
+from inferd.core.tasks import check
 from inferd.wire import json, openai_peek, vectors
 from inferd.wire.context import Context
 from inferd.wire.openai_errors import encode_error
@@ -53,7 +53,7 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
     return InferenceRequest(
         id=id,
         task=TASK,
-        model=json.name_of(document, "model"),
+        model=openai_peek.model_of(json.text_of(document, "model")),
         inputs=inputs,
         parameters=parameters,
         raw=Raw(wire=WIRE, body=body),
@@ -75,7 +75,7 @@ def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Inferen
     return InferenceRequest(
         id=id,
         task=TASK,
-        model=check_name("model", model),
+        model=openai_peek.model_of(model),
         raw=Raw(
             wire=WIRE,
             body=openai_peek.unambiguous(body, b'"input":', peek.input),

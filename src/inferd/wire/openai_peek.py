@@ -4,11 +4,17 @@ A body is passed on with its own bytes. What is governed by its model must be wh
 reads as its model, so a body that could be read in two ways is written anew.
 """
 
+from functools import lru_cache
+
 import msgspec
 
+from inferd.core.tasks import check_name
 from inferd.wire import json
 
-_BLANK, _BACKSLASH = b" \\"
+_BLANK = ord(" ")
+_SHORT = 1024
+_ADDRESSES = ("http://", "https://")
+"""What @huggingface/inference puts where nobody named a model: the address that it asks."""
 
 
 class _StreamOptions(msgspec.Struct, gc=False):
@@ -28,25 +34,17 @@ class Peek(msgspec.Struct, gc=False):
     input: msgspec.Raw = msgspec.Raw()
     prompt: msgspec.Raw = msgspec.Raw()
 
-    @property
-    def wants_usage(self) -> bool:
-        """Whether a stream is to end with its usage."""
-        return self.stream_options is not None and self.stream_options.include_usage is True
 
-    @property
-    def most_tokens(self) -> int | None:
-        """How much may be written at most, where that is said."""
-        most = self.max_completion_tokens or self.max_tokens
-        return most if most is not None and most > 0 else None
-
-
-_decoder = msgspec.json.Decoder(Peek)
+_decode = msgspec.json.Decoder(Peek).decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def peek(body: bytes) -> Peek | None:
     """Read those fields; None where that fails: whoever reads the body whole says why."""
-    return json.peek(_decoder, body)
+    try:
+        return _decode(body)
+    except json.MALFORMED:
+        return None
 
 
 def unambiguous(body: bytes, key: bytes, bulk: msgspec.Raw) -> bytes:
@@ -62,7 +60,8 @@ def unambiguous(body: bytes, key: bytes, bulk: msgspec.Raw) -> bytes:
         if body.startswith(bulk, begin):
             # What stands there is one whole value: it ends where the one that was read does.
             rest = body[:begin] + body[begin + len(memoryview(bulk)) :]
-    if rest.lower().count(b'"model"') <= 1 and (_BACKSLASH not in rest or b"\\u00" not in rest):
+    # Callers send the same again, but for the bulk.
+    if _is_plain_again(rest) if len(rest) < _SHORT else _is_plain(rest):
         return body
     fields = json.peek(_fields, body)
     if fields is None:
@@ -70,3 +69,21 @@ def unambiguous(body: bytes, key: bytes, bulk: msgspec.Raw) -> bytes:
     for twin in [name for name in fields if name != "model" and name.lower() == "model"]:
         del fields[twin]
     return json.encode(fields)
+
+
+def _is_plain(rest: bytes) -> bool:
+    """Whether what is not the bulk can hold one `model` only."""
+    return rest.lower().count(b'"model"') <= 1 and b"\\u00" not in rest
+
+
+_is_plain_again = lru_cache(maxsize=512)(_is_plain)
+
+
+@lru_cache(maxsize=512)
+def model_of(name: str) -> str:
+    """Return the model that a caller means by `name`: none, where a client made one up.
+
+    Raises:
+        InvalidRequest: A log couldn't show it.
+    """
+    return "" if check_name("model", name).startswith(_ADDRESSES) else name

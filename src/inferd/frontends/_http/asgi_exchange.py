@@ -138,8 +138,8 @@ class AsgiExchange(Exchange):
             status, [(name.lower().encode(), header_value(text)) for name, text in headers]
         )
 
-    async def begin_with(self, status: int, block: bytes) -> None:
-        await self._start(status, _pairs(block))
+    async def begin_with(self, status: int, said: bytes, block: bytes) -> None:
+        await self._start(status, _pairs(said + block))
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self._begun = True
@@ -174,8 +174,9 @@ class AsgiExchange(Exchange):
         await self.begin(status, [("Content-Type", content_type), length, *headers])
         await self.finish(body)
 
-    async def reply_with(self, status: int, block: bytes, body: bytes) -> None:
-        await self._start(status, [(b"content-length", b"%d" % len(body)), *_pairs(block)])
+    async def reply_with(self, status: int, said: bytes, block: bytes, body: bytes) -> None:
+        length = (b"content-length", b"%d" % len(body))
+        await self._start(status, [length, *_pairs(said + block)])
         await self.finish(body)
 
 

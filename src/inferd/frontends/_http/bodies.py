@@ -20,6 +20,9 @@ async def json_body(exchange: Exchange) -> bytes:
     Raises:
         HttpRefusal: It says that it is something else, or nothing.
     """
+    body = exchange.at_hand
+    if body is not None and len(body) <= JSON_BYTES:
+        return body
     kind = exchange.content_type
     if kind != "application/json" and not kind.endswith("+json"):
         raise wrong_content_type(exchange, "application/json")

@@ -108,6 +108,11 @@ class Exchange:
         """The body's media type, in lower case and without its parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
+    @property
+    def at_hand(self) -> bytes | None:
+        """The whole body, if it is here already and of a type that its route reads; else None."""
+        return None
+
     def directions(self) -> Asked:
         """Return what the X-Inference headers say; the caller may add to it.
 
@@ -171,8 +176,8 @@ class Exchange:
         """Send the status line and `headers`, made safe to send."""
         raise NotImplementedError
 
-    async def begin_with(self, status: int, block: bytes) -> None:
-        """Send the status line and header lines that are finished."""
+    async def begin_with(self, status: int, said: bytes, block: bytes) -> None:
+        """Send the status line and header lines that are finished: the node's own, and others."""
         raise NotImplementedError
 
     async def more(self, data: bytes) -> None:
@@ -202,8 +207,8 @@ class Exchange:
         """Send a whole response."""
         raise NotImplementedError
 
-    async def reply_with(self, status: int, block: bytes, body: bytes) -> None:
-        """Send a whole response with header lines that are finished."""
+    async def reply_with(self, status: int, said: bytes, block: bytes, body: bytes) -> None:
+        """Send a whole response with header lines that are finished, as `begin_with` does."""
         raise NotImplementedError
 
     async def reply_json(self, value: object, *, headers: Sequence[tuple[str, str]] = ()) -> None:

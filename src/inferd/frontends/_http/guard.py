@@ -5,6 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -242,12 +243,13 @@ def given_id(shown: bytes) -> str:
     return shown.decode() if _REQUEST_ID.fullmatch(shown) else ""
 
 
-_USUAL = b"".join(b"%b: %b\r\n" % pair for pair in (*_ALWAYS, *_UNLESS_SAID))
-_PLAIN = b"".join(b"%b: %b\r\n" % pair for pair in _ALWAYS)
+_PLAIN = b"\r\n" + b"".join(b"%b: %b\r\n" % pair for pair in _ALWAYS)
+_USUAL = _PLAIN + b"".join(b"%b: %b\r\n" % pair for pair in _UNLESS_SAID)
 
 
+@lru_cache(maxsize=256)
 def usual_lines(block: bytes) -> bytes:
-    """Return the lines that every response has, where the lines in `block` don't say otherwise."""
+    """Return what follows the request's id in every response, unless `block` says otherwise."""
     if b"cache-control:" not in block and b"content-security-policy:" not in block:
         return _USUAL
     said = {line.partition(b":")[0] for line in block.split(b"\r\n")}

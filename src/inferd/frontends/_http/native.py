@@ -14,7 +14,7 @@ from inferd.frontends._http.context import Context
 from inferd.frontends._http.directions import timeless
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.guard import Shape, given_id, shape_of
-from inferd.frontends._http.native_handler import Decision, Ids, NativeHandler, address_of, scope_of
+from inferd.frontends._http.native_handler import Decision, NativeHandler, address_of, scope_of
 from inferd.frontends._http.origins import authority_of, is_local, is_loopback, is_proxy
 from inferd.frontends._http.settings import HttpSettings
 from inferd.http1.server.head import Head
@@ -58,7 +58,7 @@ class NativeRouter:
         self._routes = {(route.method, route.path): route for route in routes}
         self._below = [route for route in self._routes.values() if route.parameter]
         self._other = other
-        self._ids = Ids()
+        self._ids: list[str] = []
 
     def __call__(self, head: Head, peer: Peer) -> Handler:
         """Return who serves requests with this head, from peers of this one's kind."""

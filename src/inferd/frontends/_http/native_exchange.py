@@ -54,6 +54,10 @@ class NativeExchange(Exchange):
     def has_begun(self) -> bool:
         return self._connection.has_begun
 
+    @property
+    def at_hand(self) -> bytes | None:
+        return self._connection.body
+
     def directions(self) -> Asked:
         return self._decided.directions()
 
@@ -87,14 +91,15 @@ class NativeExchange(Exchange):
     async def run(self, answer: Callable[[Exchange], Awaitable[None]]) -> None:
         await answer(self)
 
-    def _lines(self, block: bytes) -> bytes:
-        return b"x-request-id: %b\r\n%b%b" % (self.request_id.encode(), usual_lines(block), block)
-
     async def begin(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
-        await self.begin_with(status, header_lines(headers))
+        await self.begin_with(status, b"", header_lines(headers))
 
-    async def begin_with(self, status: int, block: bytes) -> None:
-        self._connection.start(status, self._lines(block))
+    async def begin_with(self, status: int, said: bytes, block: bytes) -> None:
+        self._connection.start(status, self._lines(said, block))
+
+    def _lines(self, said: bytes, block: bytes) -> bytes:
+        usual = usual_lines(block)
+        return b"x-request-id: %b%b%b%b" % (self.request_id.encode(), usual, said, block)
 
     async def more(self, data: bytes) -> None:
         self._connection.write(data)
@@ -119,11 +124,12 @@ class NativeExchange(Exchange):
         status: int = 200,
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
-        self.send(status, header_lines([("content-type", content_type), *headers]), body)
+        block = header_lines([("content-type", content_type), *headers])
+        self._connection.send(status, self._lines(b"", block), body)
 
-    async def reply_with(self, status: int, block: bytes, body: bytes) -> None:
-        self._connection.send(status, self._lines(block), body)
+    async def reply_with(self, status: int, said: bytes, block: bytes, body: bytes) -> None:
+        self._connection.send(status, self._lines(said, block), body)
 
-    def send(self, status: int, block: bytes, body: bytes) -> None:
-        """Send a whole response with header lines that are finished."""
-        self._connection.send(status, self._lines(block), body)
+    def tell(self, status: int, block: bytes, body: bytes) -> None:
+        """Send a whole response at once."""
+        self._connection.send(status, self._lines(b"", block), body)

@@ -30,21 +30,11 @@ _AT_ONCE = 64
 _ID_DIGITS = 16
 
 
-class Ids:
-    """Makes ids for requests, of which nobody can tell the next; many at a time."""
-
-    __slots__ = ("_ready",)
-
-    def __init__(self) -> None:
-        self._ready: list[str] = []
-
-    def new(self) -> str:
-        """Return an id."""
-        ready = self._ready
-        if not ready:
-            many = os.urandom(_AT_ONCE * _ID_DIGITS // 2).hex()
-            ready.extend(many[at : at + _ID_DIGITS] for at in range(0, len(many), _ID_DIGITS))
-        return ready.pop()
+def new_id(ready: list[str]) -> str:
+    """Return an id for a request, of which nobody can tell the next; leave more in `ready`."""
+    many = os.urandom(_AT_ONCE * _ID_DIGITS // 2).hex()
+    ready.extend(many[at : at + _ID_DIGITS] for at in range(0, len(many), _ID_DIGITS))
+    return ready.pop()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +46,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     shape: Shape
     other: Handler
     """Who serves what turns out to be out of the ordinary."""
-    ids: Ids
+    ids: list[str]
+    """Ready to be given to requests."""
     scope: Scope
     headers: Headers
     parameters: Mapping[str, str]
@@ -100,6 +91,7 @@ class NativeHandler:
         "_credentials",
         "_decision",
         "_ids",
+        "_request_id",
         "_version",
         "context",
         "headers",
@@ -117,6 +109,7 @@ class NativeHandler:
         self._asked = decision.asked
         self._credentials = decision.context.credentials
         self._ids = decision.ids
+        self._request_id = decision.request_id
         self._version = decision.version
         self.context = decision.context
         self.headers = decision.headers
@@ -133,11 +126,12 @@ class NativeHandler:
         if (
             self._version != credentials.version
             or (length is not None and length > self.most_bytes)
-            or (credentials.has_guessers and not self._may_ask(connection))
+            or (credentials.guessers and not self._may_ask(connection))
         ):
             await self._decision.other(connection)
             return
-        exchange = NativeExchange(self, connection, self._decision.request_id or self._ids.new())
+        request_id = self._request_id or (self._ids.pop() if self._ids else new_id(self._ids))
+        exchange = NativeExchange(self, connection, request_id)
         try:
             await self._answer(exchange)
         except asyncio.CancelledError as error:
@@ -184,9 +178,11 @@ class NativeHandler:
             # Returning without an end makes the server cut the connection.
             logger.warning("%s: cut short: %s", exchange.request_id, error.message)
             return
-        block = header_lines([("content-type", "application/json"), *headers_of(error)])
-        body = told(self._decision.shape, error, exchange.request_id)
-        exchange.send(status, block, body)
+        exchange.tell(
+            status,
+            header_lines([("content-type", "application/json"), *headers_of(error)]),
+            told(self._decision.shape, error, exchange.request_id),
+        )
 
     def _note(
         self, connection: Connection, exchange: NativeExchange, status: int, kind: str

@@ -80,20 +80,20 @@ async def relay(exchange: Exchange, request: InferenceRequest, voice: Voice) -> 
         served = answer.served
         model = served.model or request.model
         if request.raw is not None and answer.wire == request.raw.wire:
-            block = provenance(served, model) + (answer.block or _type_line(answer.content_type))
+            said = provenance(served, model)
+            block = answer.block or _type_line(answer.content_type)
             if answer.whole is not None:
-                await exchange.reply_with(answer.status, block, answer.whole)
+                await exchange.reply_with(answer.status, said, block, answer.whole)
             else:
-                await _pass_on(exchange, answer, block, voice, model)
+                await _pass_on(exchange, answer, said + block, voice, model)
         elif request.stream and (events := voice.events(model)) is not None:
-            await _tell(exchange, answer, provenance(served, model) + _EVENTS, events)
+            await _tell(exchange, answer, provenance(served, model), events)
         else:
             result = await collect(answer)
             whole = voice.whole(result)
-            block = provenance(served, result.finish.model or model) + header_lines(
-                [("content-type", whole.content_type), *whole.headers]
-            )
-            await exchange.reply_with(200, block, whole.body)
+            said = provenance(served, result.finish.model or model)
+            block = header_lines([("content-type", whole.content_type), *whole.headers])
+            await exchange.reply_with(200, said, block, whole.body)
 
 
 async def _pass_on(
@@ -103,7 +103,7 @@ async def _pass_on(
     first = await anext(answer, None)
     if first is None:
         raise _nothing_came()
-    await exchange.begin_with(answer.status, block)
+    await exchange.begin_with(answer.status, b"", block)
     try:
         await exchange.more(raw_chunk(first))
         await exchange.pour(answer)
@@ -115,13 +115,13 @@ async def _pass_on(
     await exchange.finish()
 
 
-async def _tell(exchange: Exchange, answer: Answer, block: bytes, events: Events) -> None:
+async def _tell(exchange: Exchange, answer: Answer, said: bytes, events: Events) -> None:
     """Tell of typed chunks as they come."""
     first = await anext(answer, None)
     if first is None:
         raise _nothing_came()
     sent = events.encode(first)
-    await exchange.begin_with(200, block)
+    await exchange.begin_with(200, said, _EVENTS)
     try:
         await exchange.more(sent)
         async for chunk in answer:

@@ -57,7 +57,7 @@ def native() -> list[NativeRoute]:
 async def chat_completions(exchange: Exchange) -> None:
     """Answer a conversation, whole or as events."""
     asked = exchange.directions()
-    body = await json_body(exchange)
+    body = exchange.at_hand or await json_body(exchange)
     request = openai_chat.take_request(body, id=exchange.request_id, **asked)
     if request.model == _NO_MODEL and _PYTHON_CLIENT in exchange.headers.get("user-agent", ""):
         request = msgspec.structs.replace(request, model="")
@@ -67,7 +67,7 @@ async def chat_completions(exchange: Exchange) -> None:
 async def embeddings(exchange: Exchange) -> None:
     """Answer with a vector for each text."""
     asked = exchange.directions()
-    body = await json_body(exchange)
+    body = exchange.at_hand or await json_body(exchange)
     request = openai_embeddings.take_request(body, id=exchange.request_id, **asked)
     await relay(exchange, request, _Embeddings(request))
 

@@ -47,6 +47,8 @@ class Credentials:
             for secret in shared_secrets
         }
         self._guesses = Guesses(clock)
+        self.guessers = self._guesses.clients
+        """Who has shown a wrong credential lately."""
         self.login = login
         self.is_open = not self._holders and login is None
         self._holders[_digest(owner_token.encode())] = owner
@@ -106,11 +108,6 @@ class Credentials:
             return None
         found = self.holder(token.strip())
         return found or (self._owner if ambient and self.is_open else None)
-
-    @property
-    def has_guessers(self) -> bool:
-        """Whether anybody has shown a wrong credential lately."""
-        return len(self._guesses) > 0
 
     def may_ask(self, principal: Principal, *, ambient: bool, client: str) -> bool:
         """Whether that client isn't kept out by its wrong guesses, as `identify` would have it."""

@@ -82,11 +82,11 @@ class Guesses:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._clients: OrderedDict[str, _Guesser] = OrderedDict()
+        self.clients: OrderedDict[str, _Guesser] = OrderedDict()
 
     def __len__(self) -> int:
         """How many clients are remembered."""
-        return len(self._clients)
+        return len(self.clients)
 
     def check(self, client: str) -> None:
         """Let a client show a token that has one more guess, whether or not it is right.
@@ -94,12 +94,12 @@ class Guesses:
         Raises:
             RateLimited: It has none; `retry_after` says when there is one.
         """
-        own = self._clients.get(client)
+        own = self.clients.get(client)
         if own is None:
             return
         _fill(own, self._clock.now(), GUESSES, _SECONDS_A_GUESS)
         if own.left >= GUESSES:
-            del self._clients[client]
+            del self.clients[client]
         elif own.left < 1:
             wait = math.ceil((1 - own.left) * _SECONDS_A_GUESS)
             raise RateLimited(
@@ -110,10 +110,10 @@ class Guesses:
 
     def count(self, client: str, digest: bytes) -> None:
         """Count a wrong token, told from others by its `digest`."""
-        own = self._clients.pop(client, None) or _Guesser(GUESSES, self._clock.now())
-        self._clients[client] = own
-        if len(self._clients) > _MOST_CLIENTS:
-            self._clients.popitem(last=False)
+        own = self.clients.pop(client, None) or _Guesser(GUESSES, self._clock.now())
+        self.clients[client] = own
+        if len(self.clients) > _MOST_CLIENTS:
+            self.clients.popitem(last=False)
         if digest not in own.latest:
             own.left -= 1
             own.latest = (*own.latest[-3:], digest)
