@@ -64,7 +64,7 @@ WANTED: dict[str, object] = {
         "NotFoundError", 404, "model_not_found", True, "nothing-here",
     ],
     "refused: upstream's 400": [
-        "BadRequestError", 400, "backend_refused", True, "temperature must be below 2",
+        "BadRequestError", 400, "invalid_value", True, "temperature must be below 2",
     ],
     "refused: upstream's 401": [
         "InternalServerError", 503, "backend_unavailable", True, "refused our credential",

@@ -130,3 +130,27 @@ def test_any_answer_gives_an_error(status: int, content_type: str, body: bytes) 
     assert isinstance(error, NodeError)
     assert len(str(error)) < 1000
     assert failure(status, b'{"kind":[],"error":7}')
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"param": "messages", "code": "context_length_exceeded"},
+         ("messages", "context_length_exceeded")),
+        ({"param": None, "code": 400}, (None, "backend_refused")),
+        ({"param": "", "code": "a\nb"}, (None, "backend_refused")),
+        ({"param": "n", "code": "too_many", "kind": "backend_refused"}, ("n", "too_many")),
+    ],
+)  # fmt: skip
+def test_what_was_refused_is_told_as_the_upstream_named_it(
+    said: dict[str, object], told: tuple[str | None, str]
+) -> None:
+    body = msgspec.json.encode({"error": {"message": "no", "type": "invalid", **said}})
+    shown = openai_chat.encode_error(failure(400, body))["error"]
+    assert isinstance(shown, dict)
+    assert (shown["param"], shown["code"]) == told
+
+
+def test_only_a_refusal_is_told_in_the_upstreams_words() -> None:
+    body = msgspec.json.encode({"error": {"message": "no", "param": "x", "code": "theirs"}})
+    assert failure(401, body).details == {}

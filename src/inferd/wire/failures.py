@@ -17,6 +17,7 @@ from inferd.core.errors import (
     PayloadTooLarge,
     UnsupportedTask,
 )
+from inferd.core.tasks.values import is_name
 from inferd.wire import json
 
 MAX_REASON = 300
@@ -69,6 +70,7 @@ def failure(
             f"the remote refused the request: {reason}"
             if reason
             else f"the remote refused the request (HTTP {status})",
+            details=_what(document),
             retry_after=retry_after,
         )
     return BackendFailed(f"the remote failed (HTTP {status})", retry_after=retry_after)
@@ -110,6 +112,17 @@ def shortened(text: str) -> str:
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
 
 
+def _what(document: object) -> Mapping[str, str]:
+    """Return which parameter was wrong, and how, as OpenAI's API says it: programs act on these."""
+    inner = document.get("error") if isinstance(document, Mapping) else None
+    said = inner if isinstance(inner, Mapping) else {}
+    return {
+        name: value
+        for name in ("param", "code")
+        if isinstance(value := said.get(name), str) and value and is_name(value)
+    }
+
+
 def _told(document: object, retry_after: float | None) -> NodeError | None:
     """Read an error of ours: by its kind, or by the original's words for an unknown task."""
     if not isinstance(document, Mapping):
@@ -132,7 +145,8 @@ def _told(document: object, retry_after: float | None) -> NodeError | None:
     if kind is ErrorKind.PERMISSION_DENIED:
         message = f"the remote doesn't allow it: {message}"
         return BackendDenied(message, hint=hint, retry_after=retry_after)
-    return ALL_KINDS[kind](message, hint=hint, retry_after=retry_after)
+    details = _what(document) if kind is ErrorKind.BACKEND_REFUSED else {}
+    return ALL_KINDS[kind](message, hint=hint, details=details, retry_after=retry_after)
 
 
 def _is_html(content_type: str, body: bytes) -> bool:

@@ -26,6 +26,8 @@ def encode_error(error: NodeError, request_id: str = "") -> dict[str, object]:
     """Return OpenAI's error object; `kind`, `hint` and `request_id` are ours."""
     name, code = _TYPES[error.kind]
     param = error.details.get("param")
+    if error.kind is ErrorKind.BACKEND_REFUSED:
+        code = error.details.get("code", code)
     document: dict[str, object] = {
         "message": str(error),
         "type": name,
