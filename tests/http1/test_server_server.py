@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 
@@ -12,7 +13,9 @@ from starlette.types import Receive, Scope, Send
 from inferd.http1.server.door import Room, place_of
 from inferd.http1.server.limits import Limits
 from inferd.http1.server.server import Server
+from inferd.http1.server.tls import Certificate
 from tests.http1.serving import BOUND, HELLO, LAST, Line, Served, serving
+from tests.http1.upstream import CERTS
 
 STOPPING = "the house is closing"
 
@@ -251,6 +254,29 @@ async def test_who_does_not_let_go_is_cut_off() -> None:
     assert app.stopped
 
 
+async def test_it_has_not_ended_before_its_handlers_have() -> None:
+    ended = asyncio.Event()
+    first = asyncio.Event()
+
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+        first.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(20):
+                await asyncio.get_running_loop().run_in_executor(None, list)
+            ended.set()
+
+    async with serving(app) as served:
+        async with served.line() as line:
+            line.say(HELLO)
+            async with asyncio.timeout(BOUND):
+                await first.wait()
+        await stop(served, drain=60)
+        assert ended.is_set()
+
+
 async def test_told_to_hurry_it_waits_no_longer() -> None:
     app = Slow()
     app.last_words = b"sorry"
@@ -319,3 +345,34 @@ async def test_a_server_without_connections_stops_at_once() -> None:
 def test_a_server_belongs_to_a_running_loop() -> None:
     with pytest.raises(RuntimeError):
         Server(lambda _head, _peer: pytest.fail("never asked"))
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_it_runs_on_asyncios_own_loop_too(*, is_secure: bool) -> None:
+    certificate = Certificate(CERTS / "server.pem") if is_secure else None
+    trusted = ssl.create_default_context(cafile=CERTS / "ca.pem") if is_secure else None
+
+    async def main() -> None:
+        slow = Slow(b"half")
+        slow.last_words = b"sorry"
+        async with (
+            serving(slow, certificate=certificate) as served,
+            served.line(trusted) as line,
+            served.line(trusted) as leaving,
+        ):
+            for each in (line, leaving):
+                each.say(HELLO)
+                assert await each.until(b"half\r\n")
+            leaving.writer.transport.abort()
+            await until(lambda: len(slow.stopped) == 1)
+            await stop(served, drain=0.05)
+            assert b"sorry" in await line.until_closed()
+        async with serving(hello, certificate=certificate) as served, served.line(trusted) as line:
+            for _ in range(3):
+                line.say(HELLO)
+                assert (await line.answer())[2] == b"hello"
+            line.say(b"GET / HTTP/9.9\r\n\r\n")
+            assert (await line.answer())[0] == 505
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(main())

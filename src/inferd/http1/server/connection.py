@@ -44,10 +44,14 @@ class Connection(Life):
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
         self._owner.sweep.forget(self)
-        self._owner.closed(self)
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+        if self._task is None or self._task.done():
+            self._owner.closed(self)
+        else:
+            # A server isn't empty before the last handler has put its books in order.
+            self._task.add_done_callback(lambda _: self._owner.closed(self))
 
     def data_received(self, data: bytes) -> None:
         if not self._is_waiting:
@@ -113,7 +117,7 @@ class Connection(Life):
             if not waiter.done():
                 waiter.set_result(None)
         elif self._task is None:
-            self._task = self._loop.create_task(self._serve())
+            self._task = self._loop.create_task(self._serve(), name="connection")
         # Else it is the task itself that is here, and goes on.
 
     def _begin_body(self, length: int | None, rest: bytes) -> None:
