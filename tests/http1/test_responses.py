@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inferd.core.errors import BackendFailed, NodeError
 from inferd.http1.client import Client, Response, parse_url
 from inferd.http1.client.connection import Connection
-from inferd.http1.client.heads import LastHead
+from inferd.http1.client.heads import Head, LastHead
 from tests.http1.upstream import BOUND, Received, Wire, serve
 
 
@@ -195,3 +195,94 @@ def test_no_answer_raises_anything_but_a_node_error(data: bytes, cuts: list[int]
             await _fed(_split(b"HTTP/1.1 200 OK\r\n" + data, cuts))
 
     asyncio.run(run())
+
+
+LENGTHS = st.sampled_from([b"5", b"6", b"05", b"+5", b" 5", b"5 ", b"-1", b"", b"99", b"5" * 30])
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    before=st.sampled_from([b"", b"Date: x\r\n", b"X-Length: 5\r\n", b"Connection: close\r\n"]),
+    lengths=st.lists(LENGTHS, min_size=2, max_size=2),
+    name=st.sampled_from([b"content-length", b"Content-Length", b"x-content-length"]),
+    after=st.sampled_from(
+        [b"", b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n", b"a: b\r\n"]
+    ),
+    body=st.sampled_from([b"hello", b"hello!", b"5\r\nhello\r\n0\r\n\r\n"]),
+)
+def test_a_head_that_came_before_changes_nothing(
+    before: bytes, lengths: list[bytes], name: bytes, after: bytes, body: bytes
+) -> None:
+    async def run() -> None:
+        owner = _Owner()
+        for length in lengths:
+            data = b"HTTP/1.1 200 OK\r\n%b%b: %b\r\n%b\r\n%b" % (before, name, length, after, body)
+            assert await _outcome(data, owner) == await _outcome(data, _Owner())
+
+    asyncio.run(run())
+
+
+async def _outcome(data: bytes, owner: _Owner) -> object:
+    try:
+        status, headers, body = await _fed([data], owner)
+    except NodeError as error:
+        return str(error)
+    return status, [each for each in headers if each[0] != b"content-length"], body
+
+
+def test_a_head_that_came_before_is_found_with_another_length() -> None:
+    last = LastHead()
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\na: b\r\n\r\nhello"
+    last.keep(said, Head(200, (), is_reusable=True))
+    again = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\na: b\r\n\r\n%b"
+    found = last.find(again % (11, b"hello again"))
+    assert found is not None
+    assert found[1] == b"hello again"
+    assert last.find(again % (11, b"hello")) is None
+    assert last.find(again % (5, b"hello again")) is None
+    assert last.find((again % (5, b"hello")).replace(b"a: b", b"a: c")) is None
+
+
+def test_an_upstream_whose_heads_all_differ_is_left_alone() -> None:
+    last = LastHead()
+    said = b"HTTP/1.1 200 OK\r\nx: %d\r\ncontent-length: 2\r\n\r\nok"
+    for number in range(1000):
+        assert last.find(said % number) is None
+        last.keep(said % number, Head(200, (), is_reusable=True))
+    assert last.find(said % 999) is None
+
+
+async def test_what_is_passed_on_is_what_is_meant_for_the_caller() -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"2"),
+        (b"date", b"x"),
+        (b"server", b"x"),
+        (b"connection", b"keep-alive, x-hop"),
+        (b"x-hop", b"1"),
+        (b"keep-alive", b"timeout=5"),
+        (b"set-cookie", b"a=b"),
+        (b"alt-svc", b"h3"),
+        (b"access-control-allow-origin", b"*"),
+        (b"x-inference-node", b"n"),
+        (b"x-request-id", b"theirs"),
+        (b"openai-processing-ms", b"7"),
+        (b"content-encoding", b"gzip"),
+    ]
+    lines = b"".join(b"%b: %b\r\n" % (name.title(), value) for name, value in headers)
+
+    async def say(wire: Wire, request: Received) -> None:
+        await wire.send(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\nok")
+
+    async with serve(say) as upstream:
+        client = Client("acme", parse_url(upstream.url))
+        for _ in range(2):
+            response = await client.send("GET", "/")
+            assert response.block == (
+                b"content-type: application/json\r\n"
+                b"openai-processing-ms: 7\r\ncontent-encoding: gzip\r\n"
+            )
+            assert await response.read(9) == b"ok"
+            response.close()
+        client.close()
+    assert upstream.connections == 1

@@ -164,6 +164,11 @@ class Client:
         while self._waiting:
             self._call_next(None)
 
+    @property
+    def connections(self) -> frozenset[Connection]:
+        """Those that are open, or about to be."""
+        return frozenset(self._open)
+
     # The exchange
 
     def _end(self, seconds: float | None, whole: float | None = None) -> float:

@@ -79,7 +79,7 @@ class LastHead:
         self._misses = 0
 
     def find(self, data: bytes) -> tuple[Head, bytes] | None:
-        """Return the head and the body of an answer, if `data` is one and all of it."""
+        """Return the head but for its length, and the body, if `data` is a whole answer."""
         before, after = self._before, self._after
         if self._head is None or not data.startswith(before):
             return None
@@ -101,4 +101,6 @@ class LastHead:
         begin = data[:end].lower().find(_NAME) + len(_NAME)
         stop = data.find(b"\r", begin, end)
         if begin > len(_NAME) and end <= _LONGEST:
-            self._head, self._before, self._after = head, data[:begin], data[stop:end]
+            others = tuple(each for each in head.headers if each[0] != b"content-length")
+            self._head = Head(head.status, others, is_reusable=True)
+            self._before, self._after = data[:begin], data[stop:end]
