@@ -52,9 +52,6 @@ class Talk(asyncio.Protocol):
         self.came += data
         self._changed.set()
 
-    def eof_received(self) -> bool:
-        return False
-
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
         self._changed.set()
