@@ -1,6 +1,7 @@
 """A house that tells what happens inside its connections, for tests that wait for it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -83,10 +84,11 @@ async def watching(
     limits: Limits | None = None,
     *,
     house: type[Watched] = Watched,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncGenerator[Watched]:
     """Serve on a free port; leaving breaks off who is still there."""
     one = house(limits or Limits(), acts or {})
-    server = await one.loop.create_server(lambda: Line(one), "127.0.0.1", 0)
+    server = await one.loop.create_server(lambda: Line(one), "127.0.0.1", 0, ssl=tls)
     one.port = server.sockets[0].getsockname()[1]
     try:
         yield one

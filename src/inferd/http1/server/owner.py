@@ -1,6 +1,7 @@
 """The three parts around a connection: who is at its other end, who serves, whose it is."""
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,7 +33,7 @@ def peer_of(transport: asyncio.BaseTransport) -> Peer:
     name: object = transport.get_extra_info("peername")
     is_tls = transport.get_extra_info("ssl_object") is not None
     if isinstance(name, tuple):
-        return Peer(str(name[0]), int(name[1]), is_tls=is_tls)
+        return Peer(sys.intern(str(name[0])), int(name[1]), is_tls=is_tls)
     return Peer(is_tls=is_tls, is_unix=True)
 
 
