@@ -117,6 +117,7 @@ class Call:
             self._settle(error)
             raise
         self._answer = answer
+        target.tally.first_byte.add(self._desk.now() - self._started)
         if self._desk.events.is_heard:
             self._heard_by(target)(Stage.RUNNING)
         told = answer.served
@@ -285,6 +286,16 @@ class Call:
         if hold is not FREE:
             used = usage.input_tokens + usage.output_tokens
             hold.release(None if answer is not None and not used else used)
+        outcome, seconds = "ok", desk.now() - self._started
+        if error is not None:
+            outcome = outcome_of(error)
+            tally = desk.plans.tallies.of(request.task, "") if target is None else target.tally
+            tally.ended(outcome)
+        if answer is not None and target is not None:
+            target.tally.good += error is None
+            target.tally.seconds.add(seconds)
+            target.tokens.read += usage.input_tokens
+            target.tokens.written += usage.output_tokens
         farthest = self._farthest
         row = Row(
             at=desk.wall(),
@@ -299,8 +310,8 @@ class Call:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             units=usage.units,
-            seconds=desk.now() - self._started,
-            outcome="ok" if error is None else outcome_of(error),
+            seconds=seconds,
+            outcome=outcome,
         )
         desk.recorder.settled(row)
         if self._teller is not None:

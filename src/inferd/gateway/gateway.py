@@ -1,6 +1,6 @@
 """What a frontend sees of the node: ask, explain, list."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 
 import msgspec
@@ -23,6 +23,7 @@ from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Candidate, Router
 from inferd.gateway.routing.sight import Doable, Ear, check_asked_for, doable, sees
 from inferd.gateway.usage import Recorder
+from inferd.telemetry.metrics import Family
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +181,29 @@ class Gateway:
             count(catalogue, name, task.label, task.category, self._known(HubQuery(task=name)))
             for name, task in TASKS.items()
         ]
+
+    def metrics(self) -> Iterable[Family]:
+        """Yield what was asked, what came of it, and how the backends stand, for monitoring."""
+        yield from self._plans.tallies.families()
+        members = [({"backend": member.name}, member) for member in self.pool]
+        yield Family(
+            "inferd_backend_in_flight",
+            "gauge",
+            "Requests that a backend is at.",
+            [(labels, member.in_flight) for labels, member in members],
+        )
+        yield Family(
+            "inferd_backend_up",
+            "gauge",
+            "Whether a backend answered when it was last asked (1) or not (0).",
+            [(labels, int(not member.error)) for labels, member in members],
+        )
+        yield Family(
+            "inferd_backend_failures",
+            "counter",
+            "Requests that a backend failed.",
+            [(labels, member.failed) for labels, member in members],
+        )
 
     def authorize(self, principal: Principal, action: Action) -> None:
         """Raise PermissionDenied unless `principal` may do `action` on this node."""

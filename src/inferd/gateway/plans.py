@@ -16,6 +16,7 @@ from inferd.gateway.admission.policy import Policy, Rule
 from inferd.gateway.routing.plan import Match, Plan
 from inferd.gateway.routing.router import Router, source_of
 from inferd.gateway.routing.sight import check_asked_for
+from inferd.gateway.tallies import Tallies, Tally, Tokens
 
 _MOST_TARGETS = 65_536
 
@@ -29,8 +30,21 @@ backend asked for by name, and whether the request may be sent on."""
 class Target(Match):
     """A match with its terms: what it would have to be asked at each request, asked once."""
 
-    __slots__ = ("infer", "is_node", "meter", "name", "rule", "served", "source", "tier", "tiers",
-                 "wires", "words_tier")  # fmt: skip
+    __slots__ = (
+        "infer",
+        "is_node",
+        "meter",
+        "name",
+        "rule",
+        "served",
+        "source",
+        "tally",
+        "tier",
+        "tiers",
+        "tokens",
+        "wires",
+        "words_tier",
+    )
 
     def __init__(
         self,
@@ -40,6 +54,8 @@ class Target(Match):
         meter: Meter | None,
         tiers: frozenset[Tier] | None,
         node: str,
+        tally: Tally,
+        tokens: Tokens,
     ) -> None:
         """`tiers` is what the backend is told of how far words may go; `node` is this one."""
         super().__init__(match.member, match.model, match.rank)
@@ -54,6 +70,8 @@ class Target(Match):
         self.rule = rule
         self.meter = meter
         self.tiers = tiers
+        self.tally = tally
+        self.tokens = tokens
         self.served = Served(
             source=self.source,
             node="" if self.is_node else node,
@@ -72,6 +90,7 @@ class Plans:
         self._policy = policy
         self._limiter = limiter
         self._node = node
+        self.tallies = Tallies()
         self._changes = router.pool.changes
         self._kept: dict[_Shape, Plan[Target]] = {}
         self.size = 0
@@ -133,11 +152,19 @@ class Plans:
         )
         # A name that nobody lists may be anything: all of those share a count.
         listed = any(model.id == match.model for model in match.member.capabilities.models)
-        meter = self._limiter.meter(rule.limits, rule=rule, model=match.model if listed else "")
+        known = match.model if listed else ""
         tiers = request.tiers
         if match.member.backend.is_node:
             tiers = _reach(request, principal, rule)
-        return Target(match, rule=rule, meter=meter, tiers=tiers, node=self._node)
+        return Target(
+            match,
+            rule=rule,
+            meter=self._limiter.meter(rule.limits, rule=rule, model=known),
+            tiers=tiers,
+            node=self._node,
+            tally=self.tallies.of(request.task, match.member.name),
+            tokens=self.tallies.tokens(known),
+        )
 
 
 def _reach(request: InferenceRequest, principal: Principal, rule: Rule) -> frozenset[Tier] | None:

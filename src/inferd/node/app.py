@@ -15,6 +15,7 @@ from inferd.frontends.admin import routes as admin
 from inferd.frontends.events import routes as events
 from inferd.frontends.hf import routes as hf
 from inferd.frontends.hf_models import routes as hf_models
+from inferd.frontends.metrics import routes as metrics
 from inferd.frontends.openai import routes as openai
 from inferd.frontends.reference import routes as reference
 from inferd.frontends.web import routes as web
@@ -65,6 +66,7 @@ def build(
     )
     usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
     apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
+    apis.append(metrics.frontend(context, records.readings))
     apis += [*hf_models.frontends(context), events.frontend(context), web.frontend(context, usage)]
     frontends = [*apis, reference.frontend(context, apis)]
     app = build_app(frontends, settings)

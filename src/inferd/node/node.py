@@ -18,8 +18,7 @@ from inferd.frontends._http.sessions import Sessions
 from inferd.gateway.admission.credentials import Credentials, Login
 from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.policy import Policy
-from inferd.gateway.gateway import Parts
-from inferd.gateway.gateway import Gateway
+from inferd.gateway.gateway import Gateway, Parts
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Router
 from inferd.node.app import build

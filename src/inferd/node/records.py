@@ -12,6 +12,7 @@ from inferd.storage.audit import Audit
 from inferd.storage.batch import Batch
 from inferd.storage.ledger import Ledger, Total
 from inferd.telemetry.logs import log_requests
+from inferd.telemetry.metrics import Reading
 
 _DAY = 86_400.0
 
@@ -32,6 +33,20 @@ class Records:
         self._rows = Batch[Row]("ledger", self._write_rows, clock, self._thread)
         self._lines = Batch[Row]("access log", log_requests, clock, self._thread)
         self._forwards = Batch[Forward]("audit log", audit.write, clock, self._thread)
+        self.readings = [
+            Reading(
+                f"inferd_{what}_dropped",
+                "counter",
+                f"{about} that were lost: too many waited to be written.",
+                lambda batch=batch: batch.dropped,
+            )
+            for what, about, batch in (
+                ("ledger_rows", "Ledger rows", self._rows),
+                ("access_log_lines", "Access log lines", self._lines),
+                ("audit_lines", "Audit lines", self._forwards),
+            )
+        ]
+        """What monitoring is told; the server adds its own."""
 
     def settled(self, row: Row) -> None:
         """Take a request's row."""

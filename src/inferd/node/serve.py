@@ -18,6 +18,7 @@ from inferd.node.home import Home, Running
 from inferd.node.listening import certificate_of, limits_of, listening, raise_file_limit, url_of
 from inferd.node.node import Node, open_node
 from inferd.telemetry.logs import configure_logging
+from inferd.telemetry.metrics import Reading
 
 _COLLECT_EVERY = (50_000, 20, 20)
 
@@ -44,6 +45,14 @@ async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
                 limits_of(config.server, carried),
                 kind_of=node.router.kind_of,
                 is_proxy=node.router.is_proxy,
+            )
+            node.records.readings.append(
+                Reading(
+                    "inferd_connections",
+                    "gauge",
+                    "Connections that are open.",
+                    lambda: server.connections,
+                )
             )
             # Until all is closed: a signal that comes late must not end us before the books are.
             told = afterwards.enter_context(_signals(server, certificate))
