@@ -28,6 +28,7 @@ KEY = "a-secret"
 CHAT = b'{"model":"tiny","messages":[{"role":"user","content":"Hi"}]}'
 STREAM = b'{"stream":true,"messages":[{"role":"user","content":"Hi"}]}'
 SPEC = b'{"task":"text-generation","payload":{"prompt":"Hi"}}'
+PROMPT = b'{"prompt":"Hi"}'
 EMBED = b'{"model":"tiny","input":["a","b"]}'
 JSON = "Content-Type: application/json"
 BEARER = f"Authorization: Bearer {KEY}"
@@ -147,6 +148,8 @@ def raw(*pieces: Chunk, error: NodeError | None = None) -> Behaviour:
         post("/v1/chat/completions", CHAT, JSON),
         post("/v1/chat/completions", STREAM, JSON),
         post("/v1/chat/completions", CHAT, "Content-Type: application/vnd.x+json; charset=utf-8"),
+        post("/v1/completions", PROMPT, JSON),
+        post("/v1/completions", PROMPT[:-1] + b',"stream":true}', JSON),
         post("/inference", SPEC, JSON),
         post("/inference", SPEC, JSON, "Accept: text/event-stream"),
         get("/v1/models"),
@@ -174,6 +177,7 @@ async def test_good_requests(request_bytes: bytes) -> None:
         (post("/v1/chat/completions", CHAT), b"415"),
         (post("/v1/chat/completions", CHAT, "Content-Type: text/plain"), b"415"),
         (post("/v1/chat/completions", CHAT.replace(b"tiny", b"none"), JSON), b"404"),
+        (post("/v1/completions", b'{"prompt":["a","b"]}', JSON), b"400"),
         (post("/v1/embeddings", b'{"input":[]}', JSON), b"400"),
         (post("/v1/embeddings", EMBED, JSON), b"502"),
         (post("/inference", b'{"task":"nothing"}', JSON), b"400"),

@@ -42,6 +42,19 @@ async def test_usage_ends_the_stream_where_it_was_asked_for() -> None:
     assert '"usage":{"prompt_tokens":3' in answer.text.split("\n\n")[-3]
 
 
+async def test_a_text_is_continued_whole_or_as_a_stream() -> None:
+    backend = FakeBackend(says(*HELLO))
+    async with open_node(backend) as node:
+        whole = await node.client.post("/v1/completions", json={"prompt": "Hi"})
+        stream = await node.client.post("/v1/completions", json={"prompt": "Hi", "stream": True})
+    assert whole.json()["object"] == "text_completion"
+    assert whole.json()["choices"][0]["text"] == "Hello"
+    assert whole.json()["id"].startswith("cmpl-")
+    assert '"text":"Hel"' in stream.text
+    assert stream.text.endswith("data: [DONE]\n\n")
+    assert [request.task for request in backend.requests] == ["text-generation"] * 2
+
+
 @pytest.mark.parametrize("form", ["float", "base64"])
 async def test_a_batch_of_texts_gives_a_vector_for_each(form: str) -> None:
     backend = FakeBackend(says(TWO, Finish(usage=Usage(input_tokens=7))))

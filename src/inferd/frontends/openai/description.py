@@ -33,6 +33,17 @@ PATHS: Mapping[str, object] = {
             ),
         }
     },
+    "/v1/completions": {
+        "post": {
+            "summary": "Continue a text",
+            "tags": ["OpenAI"],
+            "requestBody": _body("CompletionRequest"),
+            "responses": _answer(
+                "The completion; with `stream`, its chunks and then `data: [DONE]`",
+                **{"application/json": _JSON, "text/event-stream": {"schema": _TEXT}},
+            ),
+        }
+    },
     "/v1/embeddings": {
         "post": {
             "summary": "Turn texts into vectors",
@@ -66,6 +77,20 @@ SCHEMAS: Mapping[str, object] = {
             "model": _TEXT,
             "messages": {"type": "array", "minItems": 1, "items": {"type": "object"}},
             "stream": {"type": "boolean", "default": False},
+        },
+        "additionalProperties": True,
+    },
+    "CompletionRequest": {
+        "type": "object",
+        "required": ["prompt"],
+        "properties": {
+            "model": _TEXT,
+            "prompt": {
+                "description": "One text; a model behind OpenAI's API takes lists, and token ids",
+                "anyOf": [_TEXT, {"type": "array", "minItems": 1}],
+            },
+            "stream": {"type": "boolean", "default": False},
+            "echo": {"type": "boolean", "default": False},
         },
         "additionalProperties": True,
     },

@@ -14,7 +14,7 @@ from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.native import NativeRoute
 from inferd.frontends._http.relay import Whole, relay
 from inferd.frontends.openai.description import PATHS, SCHEMAS
-from inferd.wire import openai_chat, openai_embeddings
+from inferd.wire import openai_chat, openai_embeddings, openai_text
 
 _JSON = ("application/json", "+json")
 _PYTHON_CLIENT, _NO_MODEL = "hf_hub/", "dummy"
@@ -36,6 +36,7 @@ def routes(context: Context) -> list[Route]:
     """Return this frontend's routes, bound to the node."""
     return [
         resource(context, "/v1/chat/completions", {"POST": chat_completions}),
+        resource(context, "/v1/completions", {"POST": completions}),
         resource(context, "/v1/embeddings", {"POST": embeddings}),
         resource(context, "/v1/models", {"GET": models}),
         resource(context, "/v1/models/{id:path}", {"GET": model}),
@@ -44,11 +45,16 @@ def routes(context: Context) -> list[Route]:
 
 def native() -> list[NativeRoute]:
     """Return what is served on connections of our own."""
+    asked = {
+        "/v1/chat/completions": chat_completions,
+        "/v1/completions": completions,
+        "/v1/embeddings": embeddings,
+    }
     return [
-        NativeRoute(
-            method="POST", path="/v1/chat/completions", answer=chat_completions, types=_JSON
+        *(
+            NativeRoute(method="POST", path=path, answer=answer, types=_JSON)
+            for path, answer in asked.items()
         ),
-        NativeRoute(method="POST", path="/v1/embeddings", answer=embeddings, types=_JSON),
         NativeRoute(method="GET", path="/v1/models", answer=models),
         NativeRoute(method="GET", path="/v1/models/", answer=model, parameter="id"),
     ]
@@ -62,6 +68,14 @@ async def chat_completions(exchange: Exchange) -> None:
     if request.model == _NO_MODEL and _PYTHON_CLIENT in exchange.headers.get("user-agent", ""):
         request = msgspec.structs.replace(request, model="")
     await relay(exchange, request, ChatVoice(exchange, request))
+
+
+async def completions(exchange: Exchange) -> None:
+    """Continue a text, whole or as events."""
+    asked = exchange.directions()
+    body = exchange.at_hand or await json_body(exchange)
+    request = openai_text.take_request(body, id=exchange.request_id, **asked)
+    await relay(exchange, request, _Completion(exchange, request))
 
 
 async def embeddings(exchange: Exchange) -> None:
@@ -87,6 +101,29 @@ async def model(exchange: Exchange) -> None:
             await exchange.reply_json(row)
             return
     raise ModelNotFound(f"there is no model called {name[:200]}", hint="GET /v1/models lists them")
+
+
+class _Completion:
+    """A text's continuation, told as OpenAI tells it."""
+
+    def __init__(self, exchange: Exchange, request: InferenceRequest) -> None:
+        self._exchange = exchange
+        self._request = request
+
+    def whole(self, result: Result) -> Whole:
+        model = result.finish.model or self._request.model
+        id, created = self._made()  # noqa: A001
+        return Whole(body=openai_text.encode_result(result, id=id, model=model, created=created))
+
+    def events(self, model: str) -> openai_text.ChunkEncoder:
+        id, created = self._made()  # noqa: A001
+        raw = self._request.raw
+        wants_usage = raw is not None and raw.wants_usage
+        return openai_text.ChunkEncoder(id, model, created, include_usage=wants_usage)
+
+    def _made(self) -> tuple[str, int]:
+        exchange = self._exchange
+        return f"cmpl-{exchange.request_id}", int(exchange.context.clock.wall())
 
 
 class _Embeddings:

@@ -1,0 +1,88 @@
+"""Bodies that are peeked at: one model, whoever reads it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inferd.core.errors import InvalidRequest
+from inferd.core.request import InferenceRequest, opened
+from inferd.wire import openai_chat, openai_embeddings
+
+HI = '"messages":[{"role":"user","content":"Hi"}]'
+
+
+def body_of(request: InferenceRequest) -> bytes:
+    assert request.raw is not None
+    return request.raw.body
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"model":"m",%s}',
+        '{"model": "m", %s, "temperature": 1}',
+        '{%s,"model":"m"}',
+        '{ "model" : "m" , %s }',
+        '{"metadata":{"a":[1,2]},%s}',
+    ],
+)
+def test_a_plain_body_keeps_every_byte(text: str) -> None:
+    for messages in (HI, HI.replace("Hi", r"\"model\" \u006d \"messages\":[ é \\")):
+        body = (text % messages).encode()
+        assert body_of(openai_chat.take_request(body, id="1")) == body
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"model":"a","model":"b",%s}',
+        '{%s,"model":"a","model":"b"}',
+        '{"mod\\u0065l":"a","model":"b",%s}',
+        '{"model":"b","Model":"a",%s}',
+        '{"MODEL":"a",%s,"model":"b"}',
+        '{"messages":[],"model":"a",%s,"model":"b"}',
+    ],
+)
+def test_a_body_with_two_models_is_passed_on_with_the_one_that_was_checked(text: str) -> None:
+    request = openai_chat.take_request((text % HI).encode(), id="1")
+    sent = json.loads(body_of(request), object_pairs_hook=list)
+    assert request.model == "b"
+    assert [value for name, value in sent if name.lower() == "model"] == ["b"]
+
+
+@given(st.text(), st.text(), st.booleans())
+def test_what_is_passed_on_says_what_was_read(text: str, extra: str, escape: bool) -> None:
+    document = {"x": extra, "messages": [{"role": "user", "content": text}], "model": "m"}
+    body = json.dumps(document, ensure_ascii=escape).encode(errors="replace")
+    request = openai_chat.take_request(body, id="1")
+    assert json.loads(body_of(request)) == json.loads(body)
+    assert request.model == "m"
+
+
+def test_what_was_left_unread_is_read_when_it_is_needed() -> None:
+    whole = b'{"messages":[{"role":"user","content":"Hi"}],"max_tokens":5,"user":"me"}'
+    peeked = openai_chat.take_request(whole, id="1")
+    assert (peeked.inputs, peeked.parameters) == ({}, {})
+    assert peeked.raw is not None
+    assert peeked.raw.most_tokens == 5
+    read, full = opened(peeked), openai_chat.decode_request(whole, id="1")
+    assert (read.inputs, read.parameters) == (full.inputs, full.parameters)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[]", b"", b"\xff", b'{"model":7}', b'{"stream":"yes","messages":[]}', b"[" * 5000],
+)
+def test_what_is_wrong_with_what_is_looked_at_is_said(body: bytes) -> None:
+    for wire in (openai_chat, openai_embeddings):
+        with pytest.raises(InvalidRequest):
+            wire.take_request(body, id="1")
+
+
+def test_token_ids_are_for_who_knows_them() -> None:
+    request = openai_embeddings.take_request(b'{"input":[1,2],"model":"m"}', id="1")
+    assert body_of(request) == b'{"input":[1,2],"model":"m"}'
+    with pytest.raises(InvalidRequest, match="token ids"):
+        opened(request)
