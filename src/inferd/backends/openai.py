@@ -11,9 +11,11 @@ from inferd.backends._http import (
     CHAT,
     COMPLETIONS,
     EMBEDDINGS,
+    Listed,
     Upstream,
     as_chat,
     ask_openai,
+    decode_listing,
     open_upstream,
     wants_prompt,
     with_prompt,
@@ -24,7 +26,6 @@ from inferd.core.clock import Clock
 from inferd.core.errors import ModelNotFound, UnsupportedTask
 from inferd.core.hosts import is_loopback
 from inferd.core.request import InferenceRequest, Tier
-from inferd.wire import openai_chat
 
 DEFAULT_URL = "https://api.openai.com/v1"
 WRITES = frozenset({"chat", "text-generation"})
@@ -34,15 +35,38 @@ TASKS = WRITES | EMBEDS
 _EMBEDDERS = re.compile(r"embed|(?<![a-z0-9])(?:bge|e5|gte|minilm)(?![a-z0-9])")
 """Names of models that make vectors. Short ones count only as words: `gpt-4-e500` is none."""
 
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OURS = frozenset(
+    {
+        "accept",
+        "connection",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "te",
+        "traceparent",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "x-request-id",
+    }
+)
+"""Headers that say what this node does, not who its operator is."""
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`embeddings` names the models that make vectors, where their names don't say so.
+    """`embeddings` names the models that make vectors, where nothing else says so.
 
     `usage`: whether streams are asked what they took, where their callers didn't ask.
+    `headers` go with every request.
     """
 
     embeddings: tuple[str, ...] = ()
     usage: bool = True
+    headers: Mapping[str, str] = {}
 
 
 @asynccontextmanager
@@ -51,9 +75,28 @@ async def open_backend(settings: Settings, *, node: str, clock: Clock) -> AsyncG
     options = read_options(settings, Options)
     what = f"{settings.name} doesn't speak OpenAI's API"
     with open_upstream(
-        settings, settings.base_url or DEFAULT_URL, clock=clock, what=what
+        settings,
+        settings.base_url or DEFAULT_URL,
+        clock=clock,
+        what=what,
+        headers=_checked(settings, options.headers),
     ) as upstream:
         yield OpenAIBackend(settings, options, upstream)
+
+
+def _checked(settings: Settings, headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the operator's own headers.
+
+    Raises:
+        ValueError: One can't be sent, or is the node's to say.
+    """
+    for name, value in headers.items():
+        where = f"backend {settings.name}: options: headers: {name!r}"
+        if not _HEADER.fullmatch(name) or not value.isascii() or not value.isprintable():
+            raise ValueError(f"{where} is no header, or has signs that no header carries")
+        if name.lower() in _OURS or (name.lower() == "authorization" and settings.api_key):
+            raise ValueError(f"{where} is what inferd says itself")
+    return list(headers.items())
 
 
 class OpenAIBackend:
@@ -90,8 +133,7 @@ class OpenAIBackend:
             return self.assumed
         if self._models:
             return self.assumed
-        listed = openai_chat.decode_models(body)
-        return Capabilities(models=self._offers({model.id: model.id for model in listed}))
+        return Capabilities(models=tuple(filter(None, map(self._offer, decode_listing(body)))))
 
     async def infer(self, request: InferenceRequest) -> Answer:
         if request.task not in TASKS:
@@ -124,6 +166,17 @@ class OpenAIBackend:
             Model(id=ours, tasks=EMBEDS if self._embeds(ours, theirs) else WRITES)
             for ours, theirs in names.items()
         )
+
+    def _offer(self, listed: Listed) -> Model | None:
+        """Say what a model of the server's own list does; None where that is nothing of ours."""
+        tasks = frozenset[str]()
+        if listed.embeds or (listed.embeds is None and self._embeds(listed.name)):
+            tasks = EMBEDS
+        elif listed.writes is not False:
+            tasks = WRITES
+        if listed.name in self._embeddings:
+            tasks = EMBEDS
+        return Model(id=listed.name, tasks=tasks, aliases=listed.aliases) if tasks else None
 
     def _embeds(self, *names: str) -> bool:
         return any(name in self._embeddings or _EMBEDDERS.search(name.lower()) for name in names)

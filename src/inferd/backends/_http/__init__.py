@@ -1,5 +1,6 @@
 """What backends over HTTP share: one upstream, and the OpenAI wire spoken to it."""
 
+from inferd.backends._http.listing import Listed, decode_listing
 from inferd.backends._http.openai import CHAT, COMPLETIONS, EMBEDDINGS, OpenAIWire, ask_openai
 from inferd.backends._http.prompting import as_chat, wants_prompt, with_prompt
 from inferd.backends._http.streams import typed_stream
@@ -24,12 +25,14 @@ __all__ = [
     "JSON",
     "MAX_BYTES",
     "Headers",
+    "Listed",
     "OpenAIWire",
     "Redirected",
     "Upstream",
     "as_chat",
     "ask_openai",
     "check_content",
+    "decode_listing",
     "marks_of",
     "open_upstream",
     "reading",

@@ -81,7 +81,8 @@ class Upstream:
                 idle=settings.timeout,
             ),
         )
-        self._key = settings.api_key
+        # Short ones are no secrets, and hiding them would spoil what is told.
+        self._secrets = [settings.api_key, *(said for _, said in headers if len(said) > 7)]
         self._own: list[tuple[str, str]] = [("user-agent", "inferd")]
         if settings.api_key:
             self._own.append(("authorization", f"Bearer {settings.api_key}"))
@@ -189,8 +190,10 @@ class Upstream:
         self._client.close()
 
     def hide(self, body: bytes) -> bytes:
-        """Take our own key out of what an upstream tells of us: callers may read it."""
-        return body.replace(self._key.encode(), b"[hidden]") if self._key else body
+        """Take our own keys out of what an upstream tells of us: callers may read it."""
+        for secret in filter(None, self._secrets):
+            body = body.replace(secret.encode(), b"[hidden]")
+        return body
 
     async def _refused(self, response: Response) -> NoReturn:
         refusal = await self._refusal(response)
