@@ -20,7 +20,8 @@ HERE = Path(__file__).parent / "corpus"
 Ends = Literal["done", "finish", "error", "cut"]
 """With [DONE]; with a finish reason and no [DONE]; with the upstream's error; with neither."""
 
-_GAP = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
+_END = rb"(?:\r\n|\n|\r(?!\n))"
+_GAP = re.compile(_END + _END)
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,15 +47,20 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self.whole)
 
     def without_usage(self) -> bytes:
-        """The bytes less the events that tell only the usage: what a caller who didn't ask sees."""
-        at = 0
-        kept: list[bytes] = []
-        for gap in _GAP.finditer(self.data):
-            event = self.data[at : gap.end()]
-            at = gap.end()
-            kept.append(b"" if _tells_only_usage(event) else event)
-        rest = self.data[at:]
-        return b"".join([*kept, b"" if _tells_only_usage(rest) else rest])
+        """What a caller who didn't ask for usage sees."""
+        return without_usage(self.data)
+
+
+def without_usage(data: bytes) -> bytes:
+    """The bytes less the events that tell only the usage."""
+    at = 0
+    kept: list[bytes] = []
+    for gap in _GAP.finditer(data):
+        event = data[at : gap.end()]
+        at = gap.end()
+        kept.append(b"" if _tells_only_usage(event) else event)
+    rest = data[at:]
+    return b"".join([*kept, b"" if _tells_only_usage(rest) else rest])
 
 
 def _read(path: Path) -> Story:

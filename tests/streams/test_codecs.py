@@ -11,7 +11,7 @@ from inferd.core.errors import NodeError
 from inferd.core.result import Chunk, Finish, Result
 from inferd.wire import openai_chat, sse
 from inferd.wire.openai_stream_usage import StreamWatch
-from tests.streams.stories import STORIES, Story, rechunked
+from tests.streams.stories import STORIES, Story, rechunked, without_usage
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 BRIEFLY = settings(max_examples=8, deadline=None, suppress_health_check=SLOW)
@@ -91,3 +91,16 @@ def test_nobody_sees_usage_that_only_the_node_wanted(name: str, data: st.DataObj
     passed = [watch.feed(piece) for piece in data.draw(rechunked(story.data))]
     assert b"".join([*passed, watch.end()]) == story.without_usage()
     assert watch.usage == whole(story).usage
+
+
+@pytest.mark.parametrize("name", [name for name in STORIES if b"\r" not in STORIES[name].data])
+@BRIEFLY
+@given(data=st.data())
+def test_no_event_waits_for_the_next(name: str, data: st.DataObject) -> None:
+    watch = StreamWatch(takes=True)
+    arrived, passed = b"", b""
+    for piece in data.draw(rechunked(STORIES[name].data)):
+        arrived += piece
+        passed += watch.feed(piece)
+        whole_events, gap, _ = arrived.rpartition(b"\n\n")
+        assert passed == without_usage(whole_events + gap)
