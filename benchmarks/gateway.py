@@ -1,7 +1,7 @@
 """What a request, a chunk and an open stream cost: this node beside its peers, in one run.
 
     python benchmarks/gateway.py [--quick] [--json] [--cache FOLDER] [--without-peers]
-        [--only NAME…] [--plots FOLDER]
+        [--only NAME…] [--rounds N] [--plots FOLDER]
 
 Every gateway gets one core, the load and three scripted upstreams get the others. Windows are
 short and their order rotates, so that what else the machine does falls on all alike. This node
@@ -86,7 +86,7 @@ class Bench:
         self.samples.add(name, "healthy_s", 1, gateway.healthy_s)
         _settle(gateway)
         self.samples.add(name, "rss_idle_mb", 0, processes.rss_mb(gateway.pid))
-        probes.latency(gateway, "--count", _WARM_UP)
+        self.wrk.look(gateway, CONNECTIONS, 1)
         self.running[name] = gateway
 
     def rotated(self, turn: int, names: Sequence[str]) -> list[Gateway]:
@@ -128,8 +128,8 @@ class Bench:
         names = [OURS, NGINX] if turn % 3 else [*self.running]
         for count in STREAMS:
             for gateway in self.rotated(turn, [each for each in names if each != OURS_TLS]):
-                if gateway.name == LITELLM and count != STREAMS[0]:
-                    continue  # it answers no faster, and takes longer to be asked
+                if gateway.name == LITELLM and (turn or count != STREAMS[0]):
+                    continue  # it is saturated by these, and takes long to open more
                 self.attempt(gateway.name, lambda g=gateway, n=count: self._chunks(turn, g, n))
 
     def _chunks(self, turn: int, gateway: Gateway, count: int) -> None:
@@ -192,6 +192,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--without-peers", action="store_true", help="install and start no peers")
     parser.add_argument("--only", nargs="+", choices=list(STARTERS), help="only these gateways")
+    parser.add_argument("--rounds", type=int, help="how often each is looked at")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write plots there")
     parser.add_argument(
         "--cache",
@@ -215,7 +216,8 @@ def main(arguments: Sequence[str]) -> int:
         except CannotRun as error:
             print(f"not run: {error}")
             return 0
-        bench = Bench(QUICK if given.quick else FULL, site, wrk)
+        scale = QUICK if given.quick else FULL
+        bench = Bench(scale._replace(rounds=given.rounds or scale.rounds), site, wrk)
         run(bench, names, stack)
     if given.without_peers:
         bench.not_run.append("the peers: left out by --without-peers")

@@ -23,7 +23,7 @@ from benchmarks.lib import processes
 from benchmarks.lib.bodies import request_of, stream_body
 
 _WAVE = 50
-_OPENS_WITHIN = 40.0
+_OPENS_WITHIN = 15.0
 
 
 class Tally:
