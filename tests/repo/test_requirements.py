@@ -1,5 +1,6 @@
 """The pinned files say what `pyproject.toml` asks for, and nothing about where it comes from."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ FOLDER = ROOT / "requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 AGAIN = "run .venv/bin/python scripts/requirements.py"
 COMPILED = ("run", "build", "dev", "uv")
+CLIENTS = tuple(sorted(f"clients/{path.stem}" for path in (FOLDER / "clients").glob("*.in")))
 
 
 def entries(name: str) -> list[str]:
@@ -53,7 +55,7 @@ def test_every_direct_dependency_is_pinned_within_its_range(name: str) -> None:
             assert requirement.specifier.contains(version.version), f"{pin}: {AGAIN}"
 
 
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("name", [*COMPILED, *CLIENTS])
 def test_every_pin_is_exact_and_hashed(name: str) -> None:
     for entry in entries(name):
         assert re.match(r"[a-z0-9-]+==[^\s*]+ ", entry), entry
@@ -67,7 +69,25 @@ def test_smaller_files_agree_with_the_largest(name: str) -> None:
     assert some <= everything, AGAIN
 
 
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("name", [*COMPILED, *CLIENTS])
 def test_no_index_or_path_is_named(name: str) -> None:
     text = (FOLDER / f"{name}.txt").read_text()
     assert not re.search(r"://|--(extra-)?index-url|--find-links|(^|\s)/", text)
+
+
+def test_every_client_has_its_pins() -> None:
+    pinned = {f"clients/{path.stem}" for path in (FOLDER / "clients").glob("*.txt")}
+    assert pinned == set(CLIENTS)
+
+
+@pytest.mark.parametrize(
+    "lock", sorted((ROOT / "tests").rglob("package-lock.json")), ids=lambda lock: lock.parent.name
+)
+def test_what_npm_installs_is_exact_and_hashed(lock: Path) -> None:
+    wanted = json.loads(lock.with_name("package.json").read_text())["dependencies"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
+    packages = json.loads(lock.read_text())["packages"]
+    own = packages.pop("")
+    assert own["dependencies"] == wanted
+    assert all(each["integrity"].startswith("sha512-") for each in packages.values())
+    assert "://" not in json.dumps([each.get("resolved", "") for each in packages.values()])
