@@ -24,7 +24,9 @@ MODEL = "bench-model"
 _WORDS = "A stream of words that says little and is as long as what a model would write here. "
 _BASE = {"id": "chatcmpl-9aXk3TqBenchmark", "created": 1764000000, "model": MODEL}
 _USAGE = {"prompt_tokens": 212, "completion_tokens": 138, "total_tokens": 350}
-_NUMBER = {name: re.compile(b'"%b": ?([0-9]+)' % name) for name in (b"max_tokens", b"seed")}
+# sglang-router gives max_tokens its newer name.
+_CHUNKS = re.compile(rb'"max_(?:completion_)?tokens": ?([0-9]+)')
+_INTERVAL = re.compile(rb'"seed": ?([0-9]+)')
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
 
@@ -150,7 +152,7 @@ class Connection(asyncio.Protocol):
             self._begin_stream(request)
 
     def _begin_stream(self, request: bytes) -> None:
-        chunks, self.interval = (_number(request, name) for name in (b"max_tokens", b"seed"))
+        chunks, self.interval = _number(request, _CHUNKS), _number(request, _INTERVAL)
         self._breaks = request.find(b'"break"') >= 0
         first = STREAM_HEAD + PIECE
         if self.interval:
@@ -184,8 +186,8 @@ def _ends(data: bytes, head_end: int) -> bool:
     return not is_chunked or data.endswith(b"0\r\n\r\n")
 
 
-def _number(request: bytes, name: bytes) -> int:
-    found = _NUMBER[name].search(request)
+def _number(request: bytes, pattern: re.Pattern[bytes]) -> int:
+    found = pattern.search(request)
     return int(found[1]) if found else 0
 
 
