@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inferd.http1.server.asgi import AsgiHandler
 from inferd.http1.server.limits import Limits
@@ -18,6 +18,17 @@ BOUND = 10.0
 
 HELLO = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LAST = b"GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+async def hello(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(BOUND):
+        while not is_so():
+            await asyncio.get_running_loop().run_in_executor(None, list)
 
 
 class Served:

@@ -245,7 +245,8 @@ async def test_who_leaves_ends_the_application_at_once(*, reads: bool) -> None:
             await ended.wait()
 
 
-async def test_who_waits_beside_is_told_when_all_is_over() -> None:
+@pytest.mark.parametrize("fails", [False, True])
+async def test_who_waits_beside_is_told_when_all_is_over(*, fails: bool) -> None:
     told: list[Message] = []
     over = asyncio.Event()
     watching: set[asyncio.Task[None]] = set()
@@ -259,6 +260,8 @@ async def test_who_waits_beside_is_told_when_all_is_over() -> None:
 
         task = asyncio.get_running_loop().create_task(watch())
         watching.add(task)
+        if fails:
+            raise ValueError("a bug of ours")
         await answering(b"x")(scope, receive, send)
 
     async with serving(app) as served, served.line() as line:

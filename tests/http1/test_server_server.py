@@ -1,28 +1,19 @@
 """Who may come in, and how a server ends."""
 
 import asyncio
-import resource
-import socket
 import ssl
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from inferd.http1.server.door import Room, place_of
 from inferd.http1.server.limits import Limits
 from inferd.http1.server.server import Server
 from inferd.http1.server.tls import Certificate
-from tests.http1.serving import BOUND, HELLO, LAST, Line, Served, serving
+from tests.http1.serving import BOUND, HELLO, Line, Served, hello, serving, until
 from tests.http1.upstream import CERTS
 
 STOPPING = "the house is closing"
-
-
-async def hello(_scope: Scope, _receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"hello"})
 
 
 class Slow:
@@ -62,12 +53,6 @@ class Slow:
             await send({"type": "http.response.body", "body": b"done", "more_body": False})
         else:
             await hello(scope, receive, send)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(BOUND):
-        while not is_so():
-            await asyncio.get_running_loop().run_in_executor(None, list)
 
 
 async def stop(served: Served, *, drain: float) -> None:
@@ -126,76 +111,6 @@ async def test_a_trusted_proxy_stands_for_many() -> None:
         for line in (one, two):
             line.say(HELLO)
             assert (await line.answer())[0] == 200
-
-
-def test_others_have_a_cap_by_default() -> None:
-    assert Limits().most_from(is_local=False) == 256
-    assert Limits().most_from(is_local=True) == 0
-    assert Limits(connections_per_address=0).most_from(is_local=False) == 0
-
-
-def test_room_is_counted_by_address_and_never_below_nothing() -> None:
-    room = Room(3, lambda _address: 2)
-    assert [room.take(each) for each in ("192.0.2.1", "192.0.2.1", "192.0.2.1")] == [1, 1, 0]
-    assert room.take("192.0.2.2")
-    assert not room.take("192.0.2.3")
-    room.give("192.0.2.1")
-    assert room.taken == 2
-    assert room.take("192.0.2.1")
-    for each in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
-        room.give(each)
-    assert room.taken == 0
-    with pytest.raises(KeyError):
-        room.give("192.0.2.1")
-
-
-@pytest.mark.parametrize(
-    ("address", "place"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8::1", "2001:db8::/64"),
-        ("2001:db8::ffff:1", "2001:db8::/64"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-    ],
-)
-def test_an_ipv6_caller_is_its_network(address: str, place: str) -> None:
-    assert place_of(address) == place
-
-
-async def test_out_of_files_it_turns_callers_away_does_not_spin_and_recovers(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    async with serving(hello) as served, served.line() as before:
-        before.say(HELLO)
-        await before.answer()
-        waiting = [socket.socket() for _ in range(8)]
-        # Every number below the limit is taken, so that nothing can be accepted.
-        with socket.socket() as probe:
-            top = max(probe.fileno(), *(each.fileno() for each in waiting)) + 1
-        resource.setrlimit(resource.RLIMIT_NOFILE, (top, hard))
-        held = []
-        try:
-            with suppress(OSError):
-                while True:
-                    held.append(socket.socket())
-            for each in waiting:
-                each.setblocking(False)
-                with suppress(BlockingIOError):
-                    each.connect(("127.0.0.1", served.port))
-            before.say(HELLO)
-            assert (await before.answer())[0] == 200
-            await until(lambda: "can't be accepted" in caplog.text)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            for each in (*held, *waiting):
-                each.close()
-        assert caplog.text.count("can't be accepted") < 100
-        async with served.line() as after:
-            after.say(LAST)
-            assert (await after.answer())[0] == 200
 
 
 # --- the end ---
