@@ -1,6 +1,9 @@
 """What a connection waits for, and for how long."""
 
 import asyncio
+from typing import cast
+
+import pytest
 
 from inferd.http1.server.connection import Connection
 from inferd.http1.server.incoming import Incoming
@@ -11,6 +14,8 @@ from tests.http1.watching import Acting, request, watching
 
 SOON = 0.2
 BIG = b"." * (4 << 20)
+# Longer than a body that is waited for before its handler is woken.
+LONG = b"." * 100_000
 
 
 async def pour(connection: Connection) -> None:
@@ -50,11 +55,14 @@ async def test_a_second_head_must_come_in_time() -> None:
         assert [each.status for each in await line.ended()] == [200, 408]
 
 
-async def test_a_body_must_come_in_time() -> None:
+@pytest.mark.parametrize("body", [b"hello", LONG])
+async def test_a_body_must_come_in_time(body: bytes) -> None:
     async with watching(limits=Limits(body_seconds=SOON)) as one, talk(one.port) as line:
-        line.send(request(b"/v1/x", b"hello")[:-1])
+        line.send(request(b"/v1/x", body)[:-1])
         (reply,) = await line.ended()
         assert reply.status == 408
+        assert b"body" in reply.body
+        assert one.seen == []
 
 
 async def test_a_body_that_nobody_wants_must_come_in_time_too() -> None:
@@ -63,7 +71,7 @@ async def test_a_body_that_nobody_wants_must_come_in_time_too() -> None:
 
     limits = Limits(body_seconds=SOON)
     async with watching({"/act": ignore}, limits) as one, talk(one.port) as line:
-        line.send(request(body=b"hello")[:-1])
+        line.send(request(body=LONG)[:-1])
         assert [each.status for each in await line.ended()] == [200]
 
 
@@ -74,11 +82,11 @@ async def test_the_time_in_which_we_do_not_read_is_not_the_clients() -> None:
         await go.wait()
         connection.send(200, b"", b"%d" % len(await connection.read(1 << 30)))
 
-    limits = Limits(body_seconds=SOON)
+    limits = Limits(body_seconds=1.0)
     async with watching({"/act": late}, limits) as one, talk(one.port) as line:
         line.send(request(body=BIG))
         await one.until(lambda: not one.only.is_reading)
-        assert not await line.rests(3 * SOON)
+        assert not await line.rests(1.5)
         go.set()
         (reply,) = await line.answered(1)
         assert reply.body == b"%d" % len(BIG)
@@ -124,19 +132,54 @@ async def test_a_client_that_does_not_read_its_last_answer_is_cut_off() -> None:
         await one.until(lambda: not one.open)
 
 
-async def test_a_client_that_reads_slowly_gets_all_of_its_last_answer() -> None:
-    async def long(connection: Connection) -> None:
-        connection.send(200, b"", BIG * 4)
+class Clock:
+    """A loop of which a connection only asks the time."""
 
-    limits = Limits(write_seconds=2 * SOON)
-    async with watching({"/act": long}, limits) as one, talk(one.port) as line:
-        line.send(request(headers=b"Connection: close\r\n"))
-        while not line.is_closed:
-            line.transport.pause_reading()
-            await line.rests(SOON)
-            if not line.is_closed:
-                line.transport.resume_reading()
-            seen = len(line.came)
-            await line.until(lambda seen=seen: len(line.came) > seen)
-        (reply,) = line.replies()
-        assert reply.is_whole
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+class Outlet:
+    """A transport whose bytes go out as the test says."""
+
+    def __init__(self) -> None:
+        self.unsent = 0
+        self.ends: list[str] = []
+
+    def get_extra_info(self, name: str) -> object:
+        return ("127.0.0.1", 1) if name == "peername" else None
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def is_closing(self) -> bool:
+        return bool(self.ends)
+
+    def close(self) -> None:
+        self.ends.append("close")
+
+    def abort(self) -> None:
+        self.ends.append("abort")
+
+
+async def test_a_client_that_reads_slowly_has_time() -> None:
+    async with watching(limits=Limits(write_seconds=60)) as one:
+        clock, outlet = Clock(), Outlet()
+        one.loop = cast("asyncio.AbstractEventLoop", clock)
+        connection = Connection(one)
+        connection.connection_made(cast("asyncio.Transport", outlet))
+        outlet.unsent = 1000
+        connection.retire()
+        for minute in range(1, 11):
+            clock.now = minute * 60.0
+            outlet.unsent -= 1
+            assert connection.deadline <= clock.now
+            connection.expired()
+            assert outlet.ends == ["close"]
+        clock.now += 60.0
+        connection.expired()
+        assert outlet.ends == ["close", "abort"]
+        connection.connection_lost(None)

@@ -14,6 +14,8 @@ from tests.http1.watching import Act, Acting, Watched, request, watching
 
 SOON = 0.2
 BIG = b"." * (4 << 20)
+# Longer than a body that is waited for before its handler is woken.
+LONG = b"." * 100_000
 
 
 async def wait(connection: Connection) -> None:
@@ -60,8 +62,8 @@ WAYS = [close, half_close, reset]
     [
         (wait, request()),
         (wait, request(body=b"hello")),
-        (wait, request(body=b"hello")[:-1]),
-        (read_all, request(body=b"hello")[:-1]),
+        (wait, request(body=LONG)[:-1]),
+        (read_all, request(body=LONG)[:-1]),
         (wait_within, request()),
         (wait, request() + request(b"/v1/x")),
     ],
@@ -141,12 +143,14 @@ async def test_a_handler_that_breaks_off_goes_on_to_its_end() -> None:
         assert not reply.is_whole
 
 
-async def test_half_a_head_and_an_end_is_refused() -> None:
+@pytest.mark.parametrize("data", [request()[:20], request(b"/v1/x", b"hello")[:-1]])
+async def test_half_a_request_and_an_end_is_refused(data: bytes) -> None:
     async with watching() as one, talk(one.port) as line:
-        line.send(request()[:20])
+        line.send(data)
         line.transport.write_eof()
         (reply,) = await line.ended()
         assert reply.status == 400
+        assert one.seen == []
 
 
 async def test_an_end_between_requests_is_an_end() -> None:

@@ -14,6 +14,7 @@ from tests.http1.watching import Act, Acting, Watched, request, watching
 
 SOON = 0.2
 BIG = bytes(range(256)) * 20_000
+LONG = BIG[:100_000]
 CLOSE = b"Connection: close\r\n"
 
 
@@ -82,8 +83,8 @@ def reset(line: Talk) -> None:
     [
         (wait, request(), close),
         (wait, request(), reset),
-        (wait, request(body=b"hello")[:-1], close),
-        (wait, request(body=b"hello")[:-1], reset),
+        (wait, request(body=LONG)[:-1], close),
+        (wait, request(body=LONG)[:-1], reset),
         # Goodbyes are said within TLS, and unseen while nobody reads; a connection's end isn't.
         (wait, request(body=BIG)[: 900 << 10], reset),
         (pour, request(), close),

@@ -16,6 +16,9 @@ from inferd.http1.server.refusal import (
 from inferd.http1.server.turn import ENDED, NOT_BEGUN
 from inferd.http1.sweep import FOREVER
 
+# Bytes of a body that many clients send right after its head, in a segment of its own.
+_SHORT = 64 << 10
+
 
 class Connection(Life):
     """The asyncio protocol of a connection, and a request with its response in one.
@@ -97,6 +100,9 @@ class Connection(Life):
 
     def _begin_request(self, head: Head, length: int | None, data: bytes, end: int) -> None:
         """Have the request served whose head is the first `end` bytes of `data`."""
+        is_exact = length is not None and len(data) == end + length
+        if not is_exact and self._awaits_body(head, length, data, end):
+            return
         self.head = head
         self.length = length
         self.keep_alive = head.keep_alive
@@ -105,7 +111,7 @@ class Connection(Life):
         self._is_busy = True
         self._is_waiting = False
         self._due = self.deadline = FOREVER
-        if length is not None and len(data) == end + length:
+        if is_exact:
             self.body = data[end:]
         else:
             self._begin_body(length, data[end:])
@@ -119,6 +125,17 @@ class Connection(Life):
         elif self._task is None:
             self._task = self._loop.create_task(self._serve(), name="connection")
         # Else it is the task itself that is here, and goes on.
+
+    def _awaits_body(self, head: Head, length: int | None, data: bytes, end: int) -> bool:
+        """Whether the body is so short that its handler is better woken when all of it is here."""
+        if length is None or not len(data) - end < length <= _SHORT or head.expects_continue:
+            return False
+        self._held = data
+        self._pending = (head, length, end)
+        self._is_waiting = False
+        self._due = self._loop.time() + self.limits.body_seconds
+        self._set_deadline()
+        return True
 
     def _begin_body(self, length: int | None, rest: bytes) -> None:
         """Take what came after a head: the body and more, or a part of it."""
@@ -191,7 +208,7 @@ class Connection(Life):
         if incoming is not None and not incoming.is_complete:
             data = incoming.feed(data, self._loop.time())
         if not self._is_held_back():
-            self._read_head(self._held + data)
+            self._complete(self._held + data)
             return
         self._held += data
         if self._is_busy:
@@ -199,10 +216,24 @@ class Connection(Life):
         elif incoming is not None:
             self._read_away(incoming)
 
+    def _complete(self, data: bytes) -> None:
+        """See whether what was held is a request, now that there is more of it."""
+        if self._pending is None:
+            self._read_head(data)
+            return
+        head, length, end = self._pending
+        if len(data) < end + length:
+            self._held = data
+            return
+        self._held = b""
+        self._pending = None
+        self._begin_request(head, length, data, end)
+
     def _go_on(self) -> None:
         """Begin the next request if there is one, and it may be served now."""
         if not (self._is_closing or self.is_left or self._is_held_back()):
             data, self._held = self._held, b""
+            self._pending = None
             self._is_waiting = True
             if data:
                 self.data_received(data)
@@ -244,6 +275,7 @@ class Connection(Life):
             self._let_go(linger=is_sending or bool(self._held))
         elif incoming is not None:
             self._due = self._loop.time() + self.limits.idle_seconds
+            incoming.take()
             self._read_away(incoming)
         else:
             self._due = self.deadline = self._loop.time() + self.limits.idle_seconds
@@ -272,12 +304,11 @@ class Connection(Life):
     def _read_away(self, incoming: Incoming) -> None:
         """Have the rest of a body that no handler wants, if it is short, for the next request."""
         self._discarded += len(incoming.take())
-        if incoming.fault is not None or self._discarded > self.limits.unread:
-            self._let_go(linger=True)
-            return
         if incoming.is_complete:
             self._incoming = None
             self._discarded = 0
             self._go_on()
+        elif incoming.fault is not None or self._discarded > self.limits.unread:
+            self._let_go(linger=True)
         else:
             self._balance()

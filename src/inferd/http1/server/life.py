@@ -2,6 +2,7 @@
 
 import asyncio
 
+from inferd.http1.server.head import Head
 from inferd.http1.server.leaving import has_left
 from inferd.http1.server.owner import Owner
 from inferd.http1.server.refusal import Refusal, encode_refusal, status_line
@@ -30,6 +31,7 @@ class Life(Turn):
         "_is_retiring",
         "_is_waiting",
         "_owner",
+        "_pending",
         "_task",
         "_unsent",
         "_write_due",
@@ -43,6 +45,8 @@ class Life(Turn):
         self.limits = owner.limits
         self._task: asyncio.Task[None] | None = None
         self._held = b""
+        # A request whose short body isn't all there: its head, its length, where the head ends.
+        self._pending: tuple[Head, int, int] | None = None
         self._discarded = 0
         self._is_waiting = True
         self._is_busy = False
@@ -106,7 +110,10 @@ class Life(Turn):
         if self._is_closing:
             self._hang_up()
         elif self._held and not self._is_held_back():
-            self.refuse(Refusal(408, "the request's head didn't come in time", "send it at once"))
+            part = "head" if self._pending is None else "body"
+            self.refuse(
+                Refusal(408, f"the request's {part} didn't come in time", "send it at once")
+            )
         else:
             self._let_go(linger=False)
 
@@ -196,12 +203,12 @@ class Life(Turn):
         self._is_closing = True
         self._is_waiting = self.keep_alive = self._is_plain = False
         self._held = b""
-        self._incoming = None
+        self._pending = self._incoming = None
         self._discarded = 0
         if not linger:
             self._hang_up()
             return
-        if not self._is_reading:
+        if not self._is_reading and not self._transport.is_closing():
             self._is_reading = True
             self._transport.resume_reading()
         if self._transport.can_write_eof():

@@ -17,7 +17,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: float = 75.0
     """Between an answer's end and the next request's first byte."""
     body_seconds: float = 60.0
-    """Between two pieces of a body."""
+    """Between two pieces of a body; of one up to 64 KiB, until all of it is here."""
     body_rate: int = 256
     """The least bytes a second of a body, over each minute."""
     write_seconds: float = 60.0
