@@ -23,6 +23,7 @@ from inferd.frontends.admin import routes as admin
 from inferd.frontends.events import routes as events
 from inferd.frontends.hf import routes as hf
 from inferd.frontends.hf_models import routes as hf_models
+from inferd.frontends.metrics import routes as metrics
 from inferd.frontends.openai import routes as openai
 from inferd.frontends.reference import routes as reference
 from inferd.frontends.web import routes as web
@@ -50,6 +51,9 @@ class Way(Enum):
     BRIDGE = "bridge"
     """Our server, and the ASGI application on it."""
     NATIVE = "native"
+
+
+usual_way = Way.NATIVE
 
 
 class Wire:
@@ -116,9 +120,12 @@ async def open_node(
     routing: Rules | None = None,
     hub: HubListing | None = None,
     books: admin.Usage | None = None,
-    way: Way = Way.UVICORN,
+    way: Way | None = None,
 ) -> AsyncGenerator[Node]:
-    """Run a node over `backends`; pages that show the ledger read `books`."""
+    """Run a node over `backends`; pages that show the ledger read `books`.
+
+    Its own server serves it, unless a test says otherwise, by `way` or by `usual_way`.
+    """
     clock, ledger = clock or SystemClock(), Ledger()
     pool = Pool([Member(backend, priority=0) for backend in backends], clock)
     await pool.refresh()
@@ -142,6 +149,7 @@ async def open_node(
     )
     usage = admin.Usage(groups=("principal", "model", "day"), totals=_totals)
     spoken = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
+    spoken.append(metrics.frontend(context, ()))
     shown = [
         *spoken,
         *hf_models.frontends(context),
@@ -159,7 +167,7 @@ async def open_node(
         listener.listen()
         port: int = listener.getsockname()[1]
         async with (
-            _serve(app, router, way, listener),
+            _serve(app, router, way or usual_way, listener),
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
         ):
             yield Node(gateway, ledger, client, port)

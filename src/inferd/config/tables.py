@@ -109,9 +109,22 @@ class RuleLimits(Section):
     requests_per_minute: Annotated[
         Positive | None, setting("Requests a minute.", words="no limit")
     ] = None
+    tokens_per_minute: Annotated[
+        Positive | None,
+        setting(
+            "Tokens a minute, read and written: reserved by an estimate, settled by what was used.",
+            words="no limit",
+        ),
+    ] = None
     concurrency: Annotated[
         Positive | None, setting("Requests at the same time.", words="no limit")
     ] = None
+    per_model: Annotated[
+        bool,
+        setting(
+            "Whether each model has a count of its own; models that no backend lists share one."
+        ),
+    ] = False
 
 
 class Rule(Section):

@@ -1,7 +1,7 @@
 """One request on its way: admit, route, run, account."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from types import TracebackType
 
 import msgspec
@@ -12,15 +12,17 @@ from inferd.core.errors import BackendError, BackendTimeout, ErrorKind, LoopDete
 from inferd.core.progress import Stage, Tell, unheard
 from inferd.core.records import Forward, Row
 from inferd.core.request import InferenceRequest, Principal, Tier, opened
-from inferd.core.result import NO_USAGE
+from inferd.core.result import NO_USAGE, Usage
 from inferd.core.tasks import unused_files
 from inferd.gateway.account import Teller, may_have_left, outcome_of, sent_bytes, tell_end
-from inferd.gateway.admission.limits import FREE, Hold, estimate
+from inferd.gateway.admission.estimate import estimate
+from inferd.gateway.admission.limits import FREE, Hold
 from inferd.gateway.admission.policy import Rule
 from inferd.gateway.events import Events
 from inferd.gateway.plans import Plans, Target
 from inferd.gateway.routing.plan import Plan
 from inferd.gateway.routing.pool import Changes, Member
+from inferd.gateway.tallies import Tally
 from inferd.gateway.usage import Recorder
 
 _ON_THE_LOOP = 128 << 10
@@ -178,7 +180,7 @@ class Call:
         self._hold, self._rule = FREE, target.rule
         meter = target.meter
         if meter is not None:
-            tokens = _tokens(self._request) if meter.counts_tokens else 0
+            tokens = estimate(self._request) if meter.counts_tokens else 0
             self._hold = meter.hold(self._principal, tokens)
 
     def _ask(self, target: Target) -> Coroutine[None, None, Answer]:
@@ -274,31 +276,45 @@ class Call:
         return deadline is not None and now >= deadline - _CLOSE
 
     def _settle(self, error: BaseException | None) -> None:
-        """Give back what was held, and write the request's row."""
-        desk, request, target, answer = self._desk, self._request, self._target, self._answer
-        usage, model, node = NO_USAGE, "", ""
-        if answer is not None:
-            usage, node = answer.usage, answer.served.node
-            model = (answer.finish.model if answer.finish else "") or answer.served.model
-        elif target is not None:
-            model = target.model
-        hold = self._hold
-        if hold is not FREE:
-            used = usage.input_tokens + usage.output_tokens
-            hold.release(None if answer is not None and not used else used)
+        """Give back what was held, count the request, and write its row."""
+        desk, target, answer = self._desk, self._target, self._answer
+        usage = NO_USAGE if answer is None else answer.usage
         outcome, seconds = "ok", desk.now() - self._started
         if error is not None:
             outcome = outcome_of(error)
-            tally = desk.plans.tallies.of(request.task, "") if target is None else target.tally
-            tally.ended(outcome)
+            self._tally(target).ended(outcome)
         if answer is not None and target is not None:
             target.tally.good += error is None
             target.tally.seconds.add(seconds)
             target.tokens.read += usage.input_tokens
             target.tokens.written += usage.output_tokens
+        hold = self._hold
+        if hold is not FREE:
+            used = usage.input_tokens + usage.output_tokens
+            # What doesn't say what it used costs what was reserved: leaving early is no way round.
+            hold.release(None if answer is not None and not used else used)
+        row = self._row(usage, seconds, outcome)
+        desk.recorder.settled(row)
+        if self._teller is not None:
+            self._teller.stop()
+        if desk.events.is_heard:
+            tell_end(desk.events, target, row, error)
+
+    def _tally(self, target: Target | None) -> Tally:
+        return self._desk.plans.tallies.of(self._request.task, target.name if target else "")
+
+    def _row(self, usage: Usage, seconds: float, outcome: str) -> Row:
+        request, target, answer = self._request, self._target, self._answer
         farthest = self._farthest
-        row = Row(
-            at=desk.wall(),
+        model, node = "", ""
+        if answer is not None:
+            finish, served = answer.finish, answer.served
+            node = served.node
+            model = (finish.model if finish is not None else "") or served.model
+        elif target is not None:
+            model = target.model
+        return Row(
+            at=self._desk.wall(),
             id=request.id,
             principal=self._principal.id,
             task=request.task,
@@ -313,11 +329,6 @@ class Call:
             seconds=seconds,
             outcome=outcome,
         )
-        desk.recorder.settled(row)
-        if self._teller is not None:
-            self._teller.stop()
-        if desk.events.is_heard:
-            tell_end(desk.events, target, row, error)
 
     def _served(self, target: Target, told: Served) -> Served:
         """Say who gives the answer, and what went wrong on the way."""
@@ -363,28 +374,6 @@ def _addressed(request: InferenceRequest, target: Target, tell: Tell) -> Inferen
 async def _opened(request: InferenceRequest, size: int) -> InferenceRequest:
     """Read what has only been peeked at: long bodies in a thread, so that nobody else waits."""
     return opened(request) if size <= _ON_THE_LOOP else await asyncio.to_thread(opened, request)
-
-
-def _tokens(request: InferenceRequest) -> int:
-    """Return the tokens to reserve: as many as the answer may have, and what the question has."""
-    size = len(request.raw.body) if request.raw is not None else _length(request.inputs)
-    most = request.parameters.get("max_tokens") or request.parameters.get("max_new_tokens")
-    return estimate(size, most)
-
-
-def _length(value: object) -> int:
-    """Return how many characters a request's inputs have."""
-    match value:
-        case str():
-            return len(value)
-        case Mapping():
-            return sum(map(_length, value.values()))
-        case list() | tuple():
-            return sum(map(_length, value))
-        case msgspec.Struct():
-            return sum(_length(getattr(value, name)) for name in value.__struct_fields__)
-        case _:
-            return 0
 
 
 def _told_by(target: Target, error: NodeError) -> str:

@@ -133,7 +133,9 @@ def _rule(rule: RuleConfig) -> Rule:
         tier=Tier.CLOUD if rule.tier is None else Tier[rule.tier.upper()],
         limits=Limits(
             requests_per_minute=rule.limits.requests_per_minute,
+            tokens_per_minute=rule.limits.tokens_per_minute,
             concurrency=rule.limits.concurrency,
+            per_model=rule.limits.per_model,
         ),
         effect=rule.effect,
     )

@@ -11,8 +11,6 @@ from inferd.core.errors import RateLimited
 from inferd.core.request import Limits, Principal
 
 _MOST_ACCOUNTS = 20_000
-_USUAL_OUTPUT = 256
-"""Tokens that an answer is expected to have where the request sets no bound."""
 
 
 class _Account:
@@ -32,7 +30,7 @@ class Hold:
 
     __slots__ = ("_account", "_meter", "_reserved")
 
-    def __init__(self, account: _Account | None, meter: "Meter | None", reserved: int) -> None:
+    def __init__(self, account: _Account | None, meter: "Meter | None", reserved: float) -> None:
         self._account = account
         self._meter = meter
         self._reserved = reserved
@@ -48,7 +46,7 @@ class Hold:
         account.taken -= 1
         if used is not None and self._reserved:
             # What was used beyond the estimate is a debt: it is waited for later.
-            account.tokens += self._reserved - used
+            account.tokens += self._reserved - max(0, used)
             account.tokens = min(account.tokens, self._meter.tokens_per_minute)
 
 
@@ -80,6 +78,9 @@ class Meter:
         self.counts_tokens = tokens is not None
         self._places = never if limits.concurrency is None else limits.concurrency
 
+    def __len__(self) -> int:
+        return len(self._accounts)
+
     def hold(self, principal: Principal, tokens: int = 0) -> Hold:
         """Take a place, and `tokens` of the minute's.
 
@@ -93,14 +94,14 @@ class Meter:
         elif now > account.at:
             self._refill(account, now)
         # More than a minute's tokens at once waits for a full minute's, not for ever.
-        needed = max(1, min(tokens, self.tokens_per_minute))
+        reserved = min(tokens, self.tokens_per_minute)
+        needed = max(1, reserved)
         if account.taken >= self._places or account.requests < 1 or account.tokens < needed:
             raise self._over(principal.id, account, needed)
         account.requests -= 1
         account.taken += 1
-        if tokens:
-            account.tokens -= tokens
-        return Hold(account, self, tokens)
+        account.tokens -= reserved
+        return Hold(account, self, reserved)
 
     def _refill(self, account: _Account, now: float) -> None:
         minutes = (now - account.at) / 60
@@ -185,9 +186,3 @@ class Limiter:
         """
         meter = self.meter(limits, rule=rule)
         return FREE if meter is None else meter.hold(principal)
-
-
-def estimate(input_bytes: int, most_output: object) -> int:
-    """Return the tokens that a request will take, as well as its length tells: 4 bytes a token."""
-    output = most_output if isinstance(most_output, int) and most_output > 0 else _USUAL_OUTPUT
-    return input_bytes // 4 + output
