@@ -231,7 +231,7 @@ async def test_without_a_credential_not_a_byte_of_the_body_is_waited_for(path: s
 async def test_a_body_that_says_it_is_too_long_is_refused_unread(path: str) -> None:
     async with open_node(settings=HttpSettings(max_body_bytes=1000)) as node, node.dial() as wire:
         await wire.send(
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000001\r\n"
             "Content-Type: application/json\r\n\r\n"
         )
         answer = await wire.until(b"}")

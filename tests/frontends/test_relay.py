@@ -9,6 +9,7 @@ from inferd.core.answer import Answer, Served
 from inferd.core.errors import BackendFailed
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, Embeddings, Finish, TextDelta
+from tests.frontends import nodes
 from tests.frontends.fakes import (
     HELLO,
     Behaviour,
@@ -21,13 +22,19 @@ from tests.frontends.fakes import (
     passes,
     says,
 )
-from tests.frontends.nodes import Node, Wire, open_node, soon
+from tests.frontends.nodes import Node, Way, Wire, open_node, soon
 
 CHAT = '{"messages":[{"role":"user","content":"Hi"}]}'
 STREAM = '{"stream":true,"messages":[{"role":"user","content":"Hi"}]}'
 SPEC = '{"task":"text-generation","payload":{"prompt":"Hi"}}'
 EVENTS = "Accept: text/event-stream\r\n"
 STREAMS = [("/v1/chat/completions", STREAM, ""), ("/inference", SPEC, EVENTS)]
+
+
+@pytest.fixture(params=Way, autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask each test's node in every way there is."""
+    monkeypatch.setattr(nodes, "usual_way", request.param)
 
 
 async def ask(wire: Wire, path: str, body: str, headers: str = "") -> None:
