@@ -83,7 +83,16 @@ class Wire:
 class Node:
     """A running node, and a client for it."""
 
-    def __init__(self, gateway: Gateway, ledger: Ledger, client: httpx2.AsyncClient, port: int):
+    def __init__(
+        self,
+        gateway: Gateway,
+        ledger: Ledger,
+        client: httpx2.AsyncClient,
+        port: int,
+        server: Server | None = None,
+    ) -> None:
+        self.server = server
+        """Its own, where that serves it."""
         self.gateway = gateway
         self.ledger = ledger
         self.client = client
@@ -167,19 +176,19 @@ async def open_node(
         listener.listen()
         port: int = listener.getsockname()[1]
         async with (
-            _serve(app, router, way or usual_way, listener),
+            _serve(app, router, way or usual_way, listener) as server,
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
         ):
-            yield Node(gateway, ledger, client, port)
+            yield Node(gateway, ledger, client, port, server)
 
 
 @asynccontextmanager
 async def _serve(
     app: ASGIApp, router: NativeRouter, way: Way, listener: socket.socket
-) -> AsyncGenerator[None]:
+) -> AsyncGenerator[Server | None]:
     if way is Way.UVICORN:
         async with _on_uvicorn(app, listener):
-            yield
+            yield None
         return
     bridge = AsgiHandler(app)
     server = Server(
@@ -187,7 +196,7 @@ async def _serve(
     )
     server.listen(listener)
     try:
-        yield
+        yield server
     finally:
         await server.stop(STOPPING, 0.0)
 
