@@ -13,17 +13,17 @@ from inferd.backends._http.upstream import (
     Headers,
     Kind,
     Upstream,
-    check_content,
     kind_of,
     lines_of,
     marks_of,
+    page,
 )
 from inferd.core.answer import Answer, Served
 from inferd.core.errors import BackendFailed, BackendRefused, NodeError, UnsupportedTask
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import NO_USAGE, Chunk, Usage
 from inferd.http1.client import Response
-from inferd.wire import json, openai_chat, openai_embeddings
+from inferd.wire import json, openai_chat, openai_embeddings, openai_text
 from inferd.wire.failures import failure
 from inferd.wire.openai_raw import with_model, with_usage
 from inferd.wire.openai_stream_usage import without_usage
@@ -45,7 +45,7 @@ CHAT = OpenAIWire(
     encode=openai_chat.encode_request,
     decode=openai_chat.decode_result,
 )
-COMPLETIONS = OpenAIWire(name="openai.completions", path="/completions")
+COMPLETIONS = OpenAIWire(name=openai_text.WIRE, path="/completions")
 EMBEDDINGS = OpenAIWire(
     name=openai_embeddings.WIRE,
     path="/embeddings",
@@ -78,6 +78,7 @@ class _Shape(msgspec.Struct):
     usage: msgspec.Raw = msgspec.Raw()
 
 
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _good = msgspec.json.Decoder(_Good)
 _shape = msgspec.json.Decoder(_Shape)
 
@@ -103,11 +104,7 @@ async def ask_openai(
     if raw is not None and raw.wire != wire.name:
         raw = None
     streams = request.stream and wire.streams
-    spare = None
-    if raw is None or streams:
-        body, spare = _bodies(upstream, request, raw, wire, model)
-    else:
-        body = raw.body if model and raw.model == model else with_model(raw.body, model)
+    body, spare = _bodies(upstream, request, raw, wire, model)
     path = prefix + wire.path if prefix else wire.path
     more = marks_of(request)
     if headers:
@@ -124,12 +121,18 @@ async def ask_openai(
         upstream.asks_usage = False
     try:
         told = _SERVED if served is None else served(response)
-        kind = kind_of(response.content_type)
+        content_type = response.content_type
+        kind = kind_of(content_type)
         if kind is Kind.STREAM:
             answer = _stream(response, wire, told, raw, takes_usage=spare is not None)
         else:
-            check_content(response, "the upstream doesn't speak OpenAI's API")
-            answer = _whole(response, await response.read(MAX_BYTES), wire, told, raw)
+            if kind is Kind.PAGE:
+                raise page("the upstream doesn't speak OpenAI's API")
+            body = await response.read(MAX_BYTES)
+            answer = _whole(body, wire, told, raw)
+            answer.status = response.status
+            answer.content_type = content_type
+            answer.block = response.block
             response.close()
     except BaseException as error:
         response.close()
@@ -147,8 +150,9 @@ def _bodies(
     streams = request.stream and wire.streams
     if raw is not None:
         plain = raw.body if model and raw.model == model else with_model(raw.body, model)
-        asks = upstream.asks_usage and not raw.wants_usage
-        body = with_usage(plain) if asks else plain
+        if not streams or not upstream.asks_usage or raw.wants_usage:
+            return plain, None
+        body = with_usage(plain)
         return body, None if body is plain else plain
     if wire.encode is None:
         raise UnsupportedTask(f"{request.task} isn't asked for on {wire.name} by other wires")
@@ -169,35 +173,35 @@ def _stream(
     return Answer(chunks, free=response.close, served=served)
 
 
-def _whole(
-    response: Response, body: bytes, wire: OpenAIWire, served: Served, raw: Raw | None
-) -> Answer:
-    usage = _usage_of(body)
+def _whole(body: bytes, wire: OpenAIWire, served: Served, raw: Raw | None) -> Answer:
+    try:
+        good = _good.decode(body)
+    except _MALFORMED:
+        good = _Good()
+    tokens = good.usage
+    usage = NO_USAGE
+    if not good.choices and not good.data:
+        usage = _odd_usage(body)
+    elif tokens is not None:
+        usage = Usage(
+            input_tokens=json.count_of(tokens.prompt_tokens),
+            output_tokens=json.count_of(tokens.completion_tokens),
+        )
     if raw is None and wire.decode is not None:
         return Answer(each(wire.decode(body)), served=served)
     answer = Answer(served=served)
     answer.wire = wire.name
     answer.whole = body
-    answer.status = response.status
-    answer.content_type = response.content_type
-    answer.block = response.block
     answer.usage = usage
     return answer
 
 
-def _usage_of(body: bytes) -> Usage:
-    """Return what an answer says that it took.
+def _odd_usage(body: bytes) -> Usage:
+    """Return the usage of an answer whose usage isn't what OpenAI's is.
 
     Raises:
-        NodeError: It isn't an answer.
+        NodeError: It isn't an answer at all.
     """
-    good = json.peek(_good, body)
-    if good is not None and (good.choices or good.data):
-        tokens = good.usage
-        if tokens is None:
-            return NO_USAGE
-        if tokens.prompt_tokens >= 0 and tokens.completion_tokens >= 0:
-            return Usage(input_tokens=tokens.prompt_tokens, output_tokens=tokens.completion_tokens)
     shape = json.peek(_shape, body)
     if shape is None or not (shape.choices or shape.data):
         # Some servers say 200 and mean failure.

@@ -309,9 +309,14 @@ def check_content(response: Response, what: str) -> None:
         BackendFailed: It is one.
     """
     if kind_of(response.content_type) is Kind.PAGE:
-        raise BackendFailed(
-            f"{what}: it answered with a web page", hint="check its address, and what listens there"
-        )
+        raise page(what)
+
+
+def page(what: str) -> BackendFailed:
+    """Return the failure of an upstream that answers with a web page."""
+    return BackendFailed(
+        f"{what}: it answered with a web page", hint="check its address, and what listens there"
+    )
 
 
 def marks_of(request: InferenceRequest) -> bytes:
