@@ -27,6 +27,12 @@ from tests.frontends.nodes import OWNER_TOKEN, Node, Way, open_node
 KEY = "a-secret"
 CHAT = b'{"model":"tiny","messages":[{"role":"user","content":"Hi"}]}'
 STREAM = b'{"stream":true,"messages":[{"role":"user","content":"Hi"}]}'
+FORM = (
+    b'--x\r\nContent-Disposition: form-data; name="spec"\r\n\r\n'
+    b'{"task":"image-classification","payload":{}}\r\n'
+    b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+    b"not an image\r\n--x--\r\n"
+)
 SPEC = b'{"task":"text-generation","payload":{"prompt":"Hi"}}'
 PROMPT = b'{"prompt":"Hi"}'
 EMBED = b'{"model":"tiny","input":["a","b"]}'
@@ -152,6 +158,7 @@ def raw(*pieces: Chunk, error: NodeError | None = None) -> Behaviour:
         post("/v1/completions", PROMPT[:-1] + b',"stream":true}', JSON),
         post("/inference", SPEC, JSON),
         post("/inference", SPEC, JSON, "Accept: text/event-stream"),
+        post("/inference", FORM, "Content-Type: multipart/form-data; boundary=x"),
         get("/v1/models"),
         get("/v1/models/tiny"),
         get("/v1/models/small"),

@@ -16,6 +16,8 @@ from inferd.frontends.hf.inference import infer
 from inferd.frontends.hf.listing import models
 from inferd.wire.hf_tasks import encode_error
 
+_BODIES = ("application/json", "multipart/form-data")
+
 
 def frontend(context: Context) -> Frontend:
     """Return this API; errors anywhere but under another's prefix are told in its shape."""
@@ -40,9 +42,7 @@ def routes(context: Context) -> list[Route]:
 
 def native() -> list[NativeRoute]:
     """Return what is served on connections of our own."""
-    return [
-        NativeRoute(method="POST", path="/inference", answer=infer, types=("application/json",))
-    ]
+    return [NativeRoute(method="POST", path="/inference", answer=infer, types=_BODIES)]
 
 
 async def source(exchange: Exchange) -> None:

@@ -6,7 +6,8 @@ _LEFT_OUT = frozenset(
     b"""connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer
     transfer-encoding upgrade content-length date server set-cookie set-cookie2 alt-svc via
     x-request-id strict-transport-security content-security-policy clear-site-data nel report-to
-    reporting-endpoints www-authenticate""".split()
+    reporting-endpoints www-authenticate x-frame-options x-content-type-options referrer-policy
+    refresh x-accel-redirect x-sendfile""".split()
 )
 """What is said hop by hop, to this node alone, or in the name of the origin, which is us."""
 
