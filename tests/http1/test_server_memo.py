@@ -71,12 +71,17 @@ def test_heads_of_an_unusual_kind_are_not_kept() -> None:
 
 
 def test_what_is_kept_is_bounded() -> None:
-    memo = Memo()
-    data = [head_of(more=b"X-A: %d\r\n" % number) for number in range(257)]
-    for each in data:
-        memo.keep(each, parse_head(each))
-    assert memo.find(data[0], None) is None
-    assert memo.find(data[256], None) is not None
+    for length, most in ((1, 2048), (3000, 340)):
+        memo = Memo()
+        more = b"X-A: %%0%dd\r\n" % length
+        data = [head_of(more=more % number) for number in range(most + 20)]
+        for each in data[: most - 20]:
+            memo.keep(each, parse_head(each))
+        assert memo.find(data[0], None) is not None
+        for each in data[most - 20 :]:
+            memo.keep(each, parse_head(each))
+        assert memo.find(data[0], None) is None
+        assert memo.find(data[-1], None) is not None
 
 
 def test_what_is_forgotten_is_forgotten_by_connections_too() -> None:

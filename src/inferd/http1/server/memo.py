@@ -2,7 +2,9 @@
 
 from inferd.http1.server.head import MOST_DIGITS, Head
 
-_MOST_HEADS = 256
+# As many as callers with keys of their own are likely to be: each sends a head of its own.
+_MOST_HEADS = 2048
+_MOST_BYTES = 1 << 20
 _LONGEST = 4 << 10
 # The end of `Content-Length: `, in whichever letters a client begins it.
 _MARK = b"ength: "
@@ -25,17 +27,18 @@ class Known:
 
 
 class Memo:
-    """At most 256 heads of at most 4 KiB, found by their bytes but for the body's length.
+    """At most 2,048 heads, 1 MiB together, found by their bytes but for the body's length.
 
     The digits of one Content-Length are cut out, and what is left is looked up. Where they stood
     follows from what is left (after the first `ength: `), so that two heads with the same rest
     are the same request.
     """
 
-    __slots__ = ("_known",)
+    __slots__ = ("_bytes", "_known")
 
     def __init__(self) -> None:
         self._known: dict[bytes, Known] = {}
+        self._bytes = 0
 
     def find(self, data: bytes, last: Known | None) -> tuple[Known, int, int] | None:
         """Return the head that `data` begins with, its body's length, and where it ends.
@@ -77,8 +80,9 @@ class Memo:
         elif head.get(b"content-length"):
             return None
         known = Known(head, data[:at], data[after:])
-        if len(self._known) >= _MOST_HEADS:
+        if len(self._known) >= _MOST_HEADS or self._bytes + len(data) > _MOST_BYTES:
             self.clear()
+        self._bytes += len(data)
         self._known[known.prefix + known.suffix] = known
         return known
 
@@ -87,6 +91,7 @@ class Memo:
         for known in self._known.values():
             known.prefix = _NEVER  # Connections hold the last they met.
         self._known.clear()
+        self._bytes = 0
 
 
 def _digits(data: bytes, end: int) -> tuple[int, int]:
