@@ -48,8 +48,8 @@ class Line:
         found, self._kept = self._kept[:length], self._kept[length:]
         return found
 
-    def asked(self) -> Asked:
-        """Read a request.
+    def asked(self, begun: Callable[[str], None]) -> Asked:
+        """Read a request; tell `begun` of its first line, once its head is there.
 
         Raises:
             EOFError: The other side left.
@@ -58,6 +58,7 @@ class Line:
         headers = {
             name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)
         }
+        begun(first)
         assert not ("content-length" in headers and "transfer-encoding" in headers), headers
         if "transfer-encoding" in headers:
             body = b""
@@ -107,6 +108,8 @@ class Scripted:
         self._open: set[socket.socket] = set()
         self.asked: list[Asked] = []
         self.faults: list[str] = []
+        self.begun: list[str] = []
+        """The first lines of requests, whole or not."""
         self.acting = 0
         self.ended = 0
         """How many connections have ended."""
@@ -170,7 +173,7 @@ class Scripted:
 
     def _converse(self, line: Line) -> None:
         while True:
-            asked = line.asked()
+            asked = line.asked(self._begins)
             if asked.line == "GET /v1/models HTTP/1.1":
                 rows = [{"id": name, "object": "model"} for name in self._acts]
                 line.answer(msgspec.json.encode({"object": "list", "data": rows}))
@@ -182,6 +185,11 @@ class Scripted:
             with self._acts_on(asked), suppress(Again):
                 act(line, asked)
                 return
+
+    def _begins(self, first: str) -> None:
+        with self._lock:
+            self.begun.append(first)
+            self._lock.notify_all()
 
     @contextmanager
     def _acts_on(self, asked: Asked) -> Generator[None]:

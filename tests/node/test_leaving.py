@@ -1,8 +1,10 @@
 """Callers who leave: whatever works for them stops at once, and nothing of it stays behind."""
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -156,6 +158,40 @@ async def test_the_upstream_is_let_go_as_soon_as_the_caller_leaves(
     print(f"{route}: the upstream was free after {middle:.1f} ms, at most {max(took):.1f}")
     settles(node, files)
     assert upstream.faults == []
+
+
+async def upload_breaks_off(node: RunningNode, far: Scripted, form: bytes, *, resets: bool) -> None:
+    settles(node, 1 << 20)
+    async with talk(port_of(node)) as line:
+        line.send(
+            b"POST /inference HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n"
+            b"X-Inference-Use-Remote: true\r\n"
+            b"Content-Type: multipart/form-data; boundary=edge\r\n\r\n%b" % form
+        )
+        line.send(b"x" * 4_000_000)
+        has_begun = partial(far.until, lambda: any(x.startswith("POST") for x in far.begun))
+        await asyncio.to_thread(has_begun)
+        ended = far.ended
+        leave(line, resets=resets)
+        await line.until(lambda: False)
+    far.until(lambda: far.ended > ended)
+    settles(node, 1 << 20)
+    assert (far.asked, far.faults) == ([], [])
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["end", "reset"])
+async def test_an_upload_that_breaks_off_breaks_off_behind_the_node_too(
+    tmp_path: Path, resets: bool
+) -> None:
+    spec = b'{"task":"image-classification","payload":{}}'
+    part = b'--edge\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n'
+    form = (part % (b"spec", b"") + spec + b"\r\n") + (
+        part % (b"image", b'; filename="a.jpg"\r\nContent-Type: image/jpeg')
+    )
+    with scripted({}) as far:
+        toml = far.toml.replace('"openai"', '"remote_node"').replace("/v1", "")
+        with run_node(tmp_path, toml=toml) as node:
+            await upload_breaks_off(node, far, form, resets=resets)
 
 
 async def test_a_caller_that_leaves_within_its_upload_asks_nobody(
