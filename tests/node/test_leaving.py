@@ -30,6 +30,12 @@ SPEC = {"model_id": "waits", "task": "text-generation", "payload": {"prompt": "H
 ROUTES: dict[str, tuple[str, object, str]] = {
     "chat": ("/v1/chat/completions", CHAT, "*/*"),
     "chat stream": ("/v1/chat/completions", {**CHAT, "model": "runs", "stream": True}, "*/*"),
+    "completions": ("/v1/completions", {"model": "waits", "prompt": "Hi"}, "*/*"),
+    "completions stream": (
+        "/v1/completions",
+        {"model": "runs", "prompt": "Hi", "stream": True},
+        "*/*",
+    ),
     "embeddings": ("/v1/embeddings", {"model": "embed waits", "input": "Hi"}, "*/*"),
     "inference": ("/inference", SPEC, "*/*"),
     "inference stream": ("/inference", {**SPEC, "model_id": "runs"}, "text/event-stream"),

@@ -13,6 +13,7 @@ from tests.node.scripted import Scripted, answers, scripted
 CHAT = b'{"model":"good","messages":[{"role":"user","content":"Hi"}]}'
 TARGETS = {
     "chat": Target(b"POST", b"/v1/chat/completions", CHAT),
+    "completions": Target(b"POST", b"/v1/completions", b'{"model":"good","prompt":"Hi"}'),
     "embeddings": Target(b"POST", b"/v1/embeddings", b'{"model":"good","input":"Hi"}'),
     "models": Target(b"GET", b"/v1/models", reads=False),
     "health": Target(b"GET", b"/healthz", reads=False),

@@ -34,6 +34,7 @@ ROUTES: dict[str, tuple[str, dict[str, object]]] = {
         "/v1/chat/completions",
         {"messages": [{"role": "user", "content": "Hi"}], "stream": True},
     ),
+    "completions": ("/v1/completions", {"prompt": "Hi"}),
     "embeddings": ("/v1/embeddings", {"input": "Hi"}),
     "inference": ("/inference", {"task": "text-generation", "payload": {"prompt": "Hi"}}),
 }
