@@ -245,6 +245,31 @@ async def test_who_leaves_ends_the_application_at_once(*, reads: bool) -> None:
             await ended.wait()
 
 
+@pytest.mark.parametrize("framing", [b"Content-Length: 9999999", b"Transfer-Encoding: chunked"])
+async def test_who_leaves_within_a_body_is_told_of_as_asgi_says(framing: bytes) -> None:
+    told: list[Message] = []
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        while not told or told[-1]["type"] == "http.request":
+            told.append(await receive())
+            began.set()
+        told.append(await receive())
+        # It is allowed to speak to nobody.
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"anybody?"})
+        ended.set()
+
+    async with serving(app) as served:
+        async with served.line() as line:
+            line.say(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n1\r\na\r\n")
+            async with asyncio.timeout(BOUND):
+                await began.wait()
+        async with asyncio.timeout(BOUND):
+            await ended.wait()
+    assert [each["type"] for each in told[-3:]] == ["http.request", *["http.disconnect"] * 2]
+
+
 @pytest.mark.parametrize("fails", [False, True])
 async def test_who_waits_beside_is_told_when_all_is_over(*, fails: bool) -> None:
     told: list[Message] = []

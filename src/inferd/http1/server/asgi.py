@@ -22,8 +22,8 @@ _ENDLESS = 1 << 62
 class AsgiHandler:
     """Serves one request at a time, within its connection's own coroutine.
 
-    A caller that leaves, and a server that stops, cancel the application as they do any handler;
-    to whoever waits in `receive`, leaving is an `http.disconnect` as well.
+    A caller that leaves, and a server that stops, cancel the application as they do any handler.
+    Only who waits in `receive` as the caller leaves is told by an `http.disconnect` instead.
     """
 
     __slots__ = ("_app",)
@@ -83,10 +83,12 @@ class _Request:
         "_over",
         "_pieces",
         "_status",
+        "_task",
     )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._task = asyncio.current_task()
         self._pieces: AsyncIterator[bytes] | None = None
         self._is_read = False
         self._status = 0
@@ -114,7 +116,17 @@ class _Request:
                 self._is_read = True
                 return {"type": "http.request", "body": whole, "more_body": False}
             self._pieces = self._connection.pieces()
-        piece = await anext(self._pieces, b"")
+        try:
+            piece = await anext(self._pieces, b"")
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._connection.is_left or task is not self._task or task is None:
+                raise
+            # Who waits for the caller's words is told that there will be none, in ASGI's manner.
+            task.uncancel()
+            self._is_read = True
+            self.end()
+            return {"type": "http.disconnect"}
         self._is_read = not piece
         return {"type": "http.request", "body": piece, "more_body": bool(piece)}
 
@@ -130,6 +142,8 @@ class _Request:
         Raises:
             RuntimeError: It isn't the part that is due, or it can't be sent.
         """
+        if self._connection.is_left:
+            return
         kind = message["type"]
         if kind == "http.response.body" and self._status and not self._is_over:
             await self._body(message.get("body", b""), more=message.get("more_body", False))
