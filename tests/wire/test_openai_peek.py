@@ -31,7 +31,7 @@ def body_of(request: InferenceRequest) -> bytes:
 def test_a_plain_body_keeps_every_byte(text: str) -> None:
     for messages in (HI, HI.replace("Hi", r"\"model\" \u006d \"messages\":[ é \\")):
         body = (text % messages).encode()
-        assert body_of(openai_chat.take_request(body, id="1")) == body
+        assert body_of(openai_chat.take_request(body, {}, id="1")) == body
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_plain_body_keeps_every_byte(text: str) -> None:
     ],
 )
 def test_a_body_with_two_models_is_passed_on_with_the_one_that_was_checked(text: str) -> None:
-    request = openai_chat.take_request((text % HI).encode(), id="1")
+    request = openai_chat.take_request((text % HI).encode(), {}, id="1")
     sent = json.loads(body_of(request), object_pairs_hook=list)
     assert request.model == "b"
     assert [value for name, value in sent if name.lower() == "model"] == ["b"]
@@ -56,14 +56,14 @@ def test_a_body_with_two_models_is_passed_on_with_the_one_that_was_checked(text:
 def test_what_is_passed_on_says_what_was_read(text: str, extra: str, escape: bool) -> None:
     document = {"x": extra, "messages": [{"role": "user", "content": text}], "model": "m"}
     body = json.dumps(document, ensure_ascii=escape).encode(errors="replace")
-    request = openai_chat.take_request(body, id="1")
+    request = openai_chat.take_request(body, {}, id="1")
     assert json.loads(body_of(request)) == json.loads(body)
     assert request.model == "m"
 
 
 def test_what_was_left_unread_is_read_when_it_is_needed() -> None:
     whole = b'{"messages":[{"role":"user","content":"Hi"}],"max_tokens":5,"user":"me"}'
-    peeked = openai_chat.take_request(whole, id="1")
+    peeked = openai_chat.take_request(whole, {}, id="1")
     assert (peeked.inputs, peeked.parameters) == ({}, {})
     assert peeked.raw is not None
     assert peeked.raw.most_tokens == 5
@@ -78,11 +78,11 @@ def test_what_was_left_unread_is_read_when_it_is_needed() -> None:
 def test_what_is_wrong_with_what_is_looked_at_is_said(body: bytes) -> None:
     for wire in (openai_chat, openai_embeddings):
         with pytest.raises(InvalidRequest):
-            wire.take_request(body, id="1")
+            wire.take_request(body, {}, id="1")
 
 
 def test_token_ids_are_for_who_knows_them() -> None:
-    request = openai_embeddings.take_request(b'{"input":[1,2],"model":"m"}', id="1")
+    request = openai_embeddings.take_request(b'{"input":[1,2],"model":"m"}', {}, id="1")
     assert body_of(request) == b'{"input":[1,2],"model":"m"}'
     with pytest.raises(InvalidRequest, match="token ids"):
         opened(request)

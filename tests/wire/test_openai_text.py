@@ -11,7 +11,7 @@ from inferd.wire import openai_text
 
 
 def read(**fields: object) -> InferenceRequest:
-    return opened(openai_text.take_request(json.dumps(fields).encode(), id="1"))
+    return opened(openai_text.take_request(json.dumps(fields).encode(), {}, id="1"))
 
 
 def test_a_text_is_continued() -> None:
@@ -23,7 +23,7 @@ def test_a_text_is_continued() -> None:
 
 def test_the_rest_of_a_body_is_read_only_where_it_is_needed() -> None:
     body = b'{"prompt":[[1,2],[3]],"logprobs":3,"model":"m","max_tokens":7}'
-    request = openai_text.take_request(body, id="1")
+    request = openai_text.take_request(body, {}, id="1")
     assert request.raw is not None
     assert (request.raw.body, request.raw.model, request.raw.most_tokens) == (body, "m", 7)
     with pytest.raises(InvalidRequest):

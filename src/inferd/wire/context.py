@@ -2,7 +2,9 @@
 
 from typing import TypedDict
 
-from inferd.core.request import Place, Tier
+import msgspec
+
+from inferd.core.request import InferenceRequest, Place, Tier
 
 
 class Context(TypedDict, total=False):
@@ -14,3 +16,8 @@ class Context(TypedDict, total=False):
     hops: tuple[str, ...]
     backend: str
     trace: bytes
+
+
+def directed(request: InferenceRequest, asked: Context) -> InferenceRequest:
+    """Return the request with what was asked of its way. Most ask nothing."""
+    return msgspec.structs.replace(request, **asked) if asked else request

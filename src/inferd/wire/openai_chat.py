@@ -9,7 +9,7 @@ from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk, Finish, FinishReason, Result, TextDelta, Usage
 from inferd.core.tasks import check, encode_message
 from inferd.wire import json, openai_peek
-from inferd.wire.context import Context
+from inferd.wire.context import Context, directed
 from inferd.wire.openai_chat_stream import ChunkEncoder, StreamDecoder
 from inferd.wire.openai_errors import encode_error
 from inferd.wire.openai_message import Places, text_content, tool_calls
@@ -85,7 +85,7 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
     )
 
 
-def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> InferenceRequest:  # noqa: A002
+def take_request(body: bytes, asked: Context, *, id: str) -> InferenceRequest:  # noqa: A002
     """Peek at a caller's body, and leave the rest to who needs it.
 
     Raises:
@@ -93,9 +93,9 @@ def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Inferen
     """
     peek = openai_peek.peek(body)
     if peek is None:
-        return decode_request(body, id=id, **context)
+        return decode_request(body, id=id, **asked)
     model, options = peek.model or "", peek.stream_options
-    return InferenceRequest(
+    request = InferenceRequest(
         id=id,
         task="chat",
         model=openai_peek.model_of(model),
@@ -108,8 +108,8 @@ def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Inferen
             wants_usage=options is not None and options.include_usage is True,
             read=_read,
         ),
-        **context,
     )
+    return directed(request, asked)
 
 
 def _read(body: bytes) -> tuple[Mapping[str, object], Mapping[str, object]]:

@@ -12,7 +12,7 @@ from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk, Embeddings, Finish, Result, Usage
 from inferd.core.tasks import check
 from inferd.wire import json, openai_peek, vectors
-from inferd.wire.context import Context
+from inferd.wire.context import Context, directed
 from inferd.wire.openai_errors import encode_error
 from inferd.wire.openai_usage import read_usage
 
@@ -61,7 +61,7 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
     )
 
 
-def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> InferenceRequest:  # noqa: A002
+def take_request(body: bytes, asked: Context, *, id: str) -> InferenceRequest:  # noqa: A002
     """Peek at a caller's body, and leave the rest to who needs it.
 
     Raises:
@@ -69,10 +69,10 @@ def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Inferen
     """
     peek = openai_peek.peek(body)
     if peek is None:
-        return decode_request(body, id=id, **context)
+        return decode_request(body, id=id, **asked)
     _check_format(peek.encoding_format or "float")
     model = peek.model or ""
-    return InferenceRequest(
+    request = InferenceRequest(
         id=id,
         task=TASK,
         model=openai_peek.model_of(model),
@@ -82,8 +82,8 @@ def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Inferen
             model=model,
             read=_read,
         ),
-        **context,
     )
+    return directed(request, asked)
 
 
 def _read(body: bytes) -> tuple[Mapping[str, object], Mapping[str, object]]:

@@ -4,14 +4,13 @@ A backend of the same wire has every field of it. Others continue one text, once
 """
 
 from collections.abc import Mapping
-from typing import Unpack
 
 from inferd.core.errors import InvalidRequest, NodeError
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk, Finish, TextDelta
 from inferd.core.tasks import check
 from inferd.wire import json, openai_peek, sse
-from inferd.wire.context import Context
+from inferd.wire.context import Context, directed
 from inferd.wire.openai_completions import encode_result
 from inferd.wire.openai_errors import encode_error
 from inferd.wire.openai_usage import encode_usage
@@ -30,7 +29,7 @@ _NOT_OURS = ("parameters", "inputs", "text")
 """Names that the task has for other things."""
 
 
-def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> InferenceRequest:  # noqa: A002
+def take_request(body: bytes, asked: Context, *, id: str) -> InferenceRequest:  # noqa: A002
     """Peek at a caller's body, and leave the rest to who needs it.
 
     Raises:
@@ -38,9 +37,9 @@ def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Inferen
     """
     peek = openai_peek.peek(body)
     if peek is None:
-        return _whole(body, id, context)
+        return _whole(body, id, asked)
     model, options = peek.model or "", peek.stream_options
-    return InferenceRequest(
+    request = InferenceRequest(
         id=id,
         task=TASK,
         model=openai_peek.model_of(model),
@@ -53,11 +52,11 @@ def take_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Inferen
             wants_usage=options is not None and options.include_usage is True,
             read=_read,
         ),
-        **context,
     )
+    return directed(request, asked)
 
 
-def _whole(body: bytes, id: str, context: Context) -> InferenceRequest:  # noqa: A002
+def _whole(body: bytes, id: str, asked: Context) -> InferenceRequest:  # noqa: A002
     document = json.request_object(body)
     model = openai_peek.model_of(json.text_of(document, "model"))
     stream = json.flag_of(document, "stream")
@@ -70,7 +69,7 @@ def _whole(body: bytes, id: str, context: Context) -> InferenceRequest:  # noqa:
         parameters=parameters,
         stream=stream,
         raw=Raw(wire=WIRE, body=body),
-        **context,
+        **asked,
     )
 
 

@@ -64,7 +64,7 @@ async def chat_completions(exchange: Exchange) -> None:
     """Answer a conversation, whole or as events."""
     asked = exchange.directions()
     body = exchange.at_hand or await json_body(exchange)
-    request = openai_chat.take_request(body, id=exchange.request_id, **asked)
+    request = openai_chat.take_request(body, asked, id=exchange.request_id)
     if request.model == _NO_MODEL and _PYTHON_CLIENT in exchange.headers.get("user-agent", ""):
         request = msgspec.structs.replace(request, model="")
     await relay(exchange, request, ChatVoice(exchange, request))
@@ -74,7 +74,7 @@ async def completions(exchange: Exchange) -> None:
     """Continue a text, whole or as events."""
     asked = exchange.directions()
     body = exchange.at_hand or await json_body(exchange)
-    request = openai_text.take_request(body, id=exchange.request_id, **asked)
+    request = openai_text.take_request(body, asked, id=exchange.request_id)
     await relay(exchange, request, _Completion(exchange, request))
 
 
@@ -82,7 +82,7 @@ async def embeddings(exchange: Exchange) -> None:
     """Answer with a vector for each text."""
     asked = exchange.directions()
     body = exchange.at_hand or await json_body(exchange)
-    request = openai_embeddings.take_request(body, id=exchange.request_id, **asked)
+    request = openai_embeddings.take_request(body, asked, id=exchange.request_id)
     await relay(exchange, request, _Embeddings(request))
 
 
