@@ -116,12 +116,12 @@ class Bench:
         self.members = [Member(backend, priority=0) for backend in backends]
         self.pool = Pool(self.members, self.clock)
         self.router = Router(self.pool, routing or Rules(), self.clock)
-        policy, limiter = Policy(rules), Limiter(self.clock)
-        self.plans = Plans(self.router, policy, limiter, node=node)
+        self.policy, self.limiter = Policy(rules), Limiter(self.clock)
+        self.plans = Plans(self.router, self.policy, self.limiter, node=node)
         parts = Parts(
             node=node,
-            policy=policy,
-            limiter=limiter,
+            policy=self.policy,
+            limiter=self.limiter,
             router=self.router,
             recorder=self.records,
             clock=self.clock,

@@ -202,6 +202,36 @@ class Log(Section):
     access: Annotated[bool, setting("Whether each request gets a line.")] = True
 
 
+class Telemetry(Section):
+    """What monitoring is told beyond /metrics: traces, where a collector is named."""
+
+    otlp_endpoint: Annotated[
+        Url | None,
+        setting(
+            "The OpenTelemetry collector that gets traces, over HTTP. Nothing is sent without one.",
+            env=("OTEL_EXPORTER_OTLP_ENDPOINT",),
+            example='"http://127.0.0.1:4318"',
+        ),
+    ] = None
+    otlp_headers: Annotated[
+        Secret | None,
+        setting(
+            "What the collector wants to see: `name=value`, several with commas between them.",
+            env=("OTEL_EXPORTER_OTLP_HEADERS",),
+            example='"env:COLLECTOR_HEADERS"',
+        ),
+    ] = None
+    trace_ratio: Annotated[
+        float,
+        Field(ge=0, le=1),
+        setting(
+            "How many of the requests that come without a decision of the caller's are traced, "
+            "from 0 to 1.",
+            env=("OTEL_TRACES_SAMPLER_ARG",),
+        ),
+    ] = 1.0
+
+
 class NodeConfig(Section):
     """Everything a node can be told."""
 
@@ -218,6 +248,7 @@ class NodeConfig(Section):
     policy: Policy = Field(default_factory=Policy)
     ledger: Ledger = Field(default_factory=Ledger)
     log: Log = Field(default_factory=Log)
+    telemetry: Telemetry = Field(default_factory=Telemetry)
     backends: Annotated[
         tuple[BackendConfig, ...],
         setting("Ways to run models beside this machine's own; each is a `[[backends]]` table."),

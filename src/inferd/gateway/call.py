@@ -7,7 +7,6 @@ from types import TracebackType
 import msgspec
 
 from inferd.core.answer import Answer, Served
-from inferd.core.clock import Clock
 from inferd.core.errors import BackendError, BackendTimeout, ErrorKind, LoopDetected, NodeError
 from inferd.core.progress import Stage, Tell, unheard
 from inferd.core.records import Forward, Row
@@ -18,55 +17,17 @@ from inferd.gateway.account import Teller, may_have_left, outcome_of, sent_bytes
 from inferd.gateway.admission.estimate import estimate
 from inferd.gateway.admission.limits import FREE, Hold
 from inferd.gateway.admission.policy import Rule
-from inferd.gateway.events import Events
-from inferd.gateway.plans import Plans, Target
+from inferd.gateway.desk import Desk, check_hops
+from inferd.gateway.plans import Target
 from inferd.gateway.routing.plan import Plan
-from inferd.gateway.routing.pool import Changes, Member
+from inferd.gateway.routing.pool import Member
 from inferd.gateway.tallies import Tally
-from inferd.gateway.usage import Recorder
+from inferd.telemetry.tracing import Span, Tracer
 
 _ON_THE_LOOP = 128 << 10
 _CLOSE = 0.01
 _LABELS = {tier: tier.label for tier in Tier}
 _UNTOLD = Served()
-
-
-class Desk:
-    """What every call needs of the node, within reach."""
-
-    __slots__ = ("changes", "clock", "events", "node", "now", "plans", "recorder", "wall")
-
-    def __init__(
-        self,
-        plans: Plans,
-        recorder: Recorder,
-        clock: Clock,
-        *,
-        events: Events,
-        changes: Changes,
-        node: str,
-    ) -> None:
-        self.plans = plans
-        self.recorder = recorder
-        self.clock = clock
-        self.now = clock.now
-        self.wall = clock.wall
-        self.events = events
-        self.changes = changes
-        self.node = node
-
-
-def check_hops(node: str, request: InferenceRequest) -> None:
-    """Refuse a request that has been here.
-
-    Raises:
-        LoopDetected: It has.
-    """
-    if node in request.hops:
-        raise LoopDetected(
-            "this node has already forwarded the request: two nodes point at each other",
-            hint="take one of them out of the other's remote endpoints",
-        )
 
 
 class Call:
@@ -84,6 +45,7 @@ class Call:
         "_principal",
         "_request",
         "_rule",
+        "_span",
         "_started",
         "_target",
         "_teller",
@@ -103,6 +65,9 @@ class Call:
         self._failures: Sequence[tuple[Target, NodeError]] = ()
         self._plan: Plan[Target] | None = None
         self._others: Iterator[Target] | None = None
+        self._span: Span | None = None
+        if desk.tracer is not None:
+            self._trace(desk.tracer)
 
     async def __aenter__(self) -> Answer:
         try:
@@ -143,6 +108,11 @@ class Call:
             if target is not None:
                 self._returned(target, error)
             self._settle(error)
+
+    def _trace(self, tracer: Tracer) -> None:
+        self._span = span = tracer.begin(self._request.trace)
+        if span is not None:
+            self._request = msgspec.structs.replace(self._request, trace=span.traceparent)
 
     def _first(self) -> Target:
         """Admit the request, and choose whom to ask first."""
@@ -295,6 +265,8 @@ class Call:
             hold.release(None if answer is not None and not used else used)
         row = self._row(usage, seconds, outcome)
         desk.recorder.settled(row)
+        if desk.tracer is not None and self._span is not None:
+            desk.tracer.end(self._span, self._request.model, row)
         if self._teller is not None:
             self._teller.stop()
         if desk.events.is_heard:

@@ -15,8 +15,9 @@ from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.permission import Permission
 from inferd.gateway.admission.policy import Policy
 from inferd.gateway.browse import Page, Query, TaskCount, count, page
-from inferd.gateway.call import Call, Desk, check_hops
+from inferd.gateway.call import Call
 from inferd.gateway.catalogue import Catalogue, Row
+from inferd.gateway.desk import Desk, check_hops
 from inferd.gateway.events import BackendEvent, Subscription, Topic
 from inferd.gateway.plans import Plans
 from inferd.gateway.routing.pool import Pool
@@ -24,6 +25,7 @@ from inferd.gateway.routing.router import Candidate, Router
 from inferd.gateway.routing.sight import Doable, Ear, check_asked_for, doable, sees
 from inferd.gateway.usage import Recorder
 from inferd.telemetry.metrics import Family
+from inferd.telemetry.tracing import Tracer
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     router: Router
     recorder: Recorder
     clock: Clock
+    tracer: Tracer | None = None
 
 
 class Gateway:
@@ -75,6 +78,7 @@ class Gateway:
             events=pool.events,
             changes=pool.changes,
             node=parts.node,
+            tracer=parts.tracer,
         )
 
     @property

@@ -25,6 +25,7 @@ from inferd.node.app import build
 from inferd.node.compose import open_listing, open_members, policy_rules, routing_rules
 from inferd.node.home import CannotStart, Home
 from inferd.node.records import Records
+from inferd.node.traces import Traces
 from inferd.telemetry.clock import SystemClock
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
             raise _cannot(error) from error
         pool = Pool(members, clock, interval=config.routing.health_check_interval)
         records = _records(config, home, clock)
+        traces = _traces(config, home, clock)
         parts = Parts(
             node=home.node_id(),
             policy=policy,
@@ -79,18 +81,30 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
             router=Router(pool, rules, clock),
             recorder=records,
             clock=clock,
+            tracer=traces.tracer if traces is not None else None,
         )
         sessions = Sessions(home.session_key(), node=home.node_id(), clock=clock)
         hub = await stack.enter_async_context(open_listing(config, home.path / "hub", clock=clock))
         gateway = Gateway(parts, pool, hub=hub, machine=this_machine())
         node = Node(config, gateway, sessions, records, clock)
-        await stack.enter_async_context(running(pool=pool.run(), records=records.run()))
+        loops = {"pool": pool.run(), "records": records.run()}
+        if traces is not None:
+            loops["traces"] = traces.run()
+            records.readings.extend(traces.readings)
+        await stack.enter_async_context(running(**loops))
         yield node
 
 
 def _records(config: NodeConfig, home: Home, clock: Clock) -> Records:
     days = config.ledger.retention_days if config.ledger.enabled else None
     return Records(home, clock, keep_days=days, access=config.log.access)
+
+
+def _traces(config: NodeConfig, home: Home, clock: Clock) -> Traces | None:
+    endpoint = config.telemetry.otlp_endpoint
+    if endpoint is None:
+        return None
+    return Traces(config.telemetry, endpoint, clock, node=home.node_id())
 
 
 def _credentials(config: NodeConfig, owner_token: str, clock: Clock) -> Credentials:

@@ -1,0 +1,60 @@
+"""What every call needs of the node."""
+
+from inferd.core.clock import Clock
+from inferd.core.errors import LoopDetected
+from inferd.core.request import InferenceRequest
+from inferd.gateway.events import Events
+from inferd.gateway.plans import Plans
+from inferd.gateway.routing.pool import Changes
+from inferd.gateway.usage import Recorder
+from inferd.telemetry.tracing import Tracer
+
+
+class Desk:
+    """It all within reach: each is looked at on every request."""
+
+    __slots__ = (
+        "changes",
+        "clock",
+        "events",
+        "node",
+        "now",
+        "plans",
+        "recorder",
+        "tracer",
+        "wall",
+    )
+
+    def __init__(
+        self,
+        plans: Plans,
+        recorder: Recorder,
+        clock: Clock,
+        *,
+        events: Events,
+        changes: Changes,
+        node: str,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self.tracer = tracer
+        self.plans = plans
+        self.recorder = recorder
+        self.clock = clock
+        self.now = clock.now
+        self.wall = clock.wall
+        self.events = events
+        self.changes = changes
+        self.node = node
+
+
+def check_hops(node: str, request: InferenceRequest) -> None:
+    """Refuse a request that has been here.
+
+    Raises:
+        LoopDetected: It has.
+    """
+    if node in request.hops:
+        raise LoopDetected(
+            "this node has already forwarded the request: two nodes point at each other",
+            hint="take one of them out of the other's remote endpoints",
+        )
