@@ -86,8 +86,13 @@ def test_what_is_kept_is_bounded() -> None:
 
 def test_what_is_forgotten_is_forgotten_by_connections_too() -> None:
     memo, known = kept(head_of())
+    assert known is not None
+    at = known.at
     memo.clear()
     assert memo.find(head_of(), known) is None
+    # What a client sends may be anything; it isn't that head any more.
+    for filler in (b"\0", b"a"):
+        assert memo.find(filler * at + head_of()[at:], known) is None
 
 
 lines = st.lists(

@@ -8,8 +8,8 @@ _MOST_BYTES = 1 << 20
 _LONGEST = 4 << 10
 # The end of `Content-Length: `, in whichever letters a client begins it.
 _MARK = b"ength: "
-# No head begins like that.
-_NEVER = b"\0"
+# Nothing begins with one of none: a byte that no head begins with, a client may still send.
+_NEVER: tuple[bytes, ...] = ()
 _LINE = b"\r\ncontent-length: "
 
 
@@ -20,7 +20,7 @@ class Known:
 
     def __init__(self, head: Head, prefix: bytes, suffix: bytes) -> None:
         self.head = head
-        self.prefix = prefix
+        self.prefix: bytes | tuple[bytes, ...] = prefix
         self.suffix = suffix
         """Empty where the head says no length: then `prefix` is all of it."""
         self.at = len(prefix)
@@ -79,11 +79,12 @@ class Memo:
                 return None
         elif head.get(b"content-length"):
             return None
-        known = Known(head, data[:at], data[after:])
+        prefix, suffix = data[:at], data[after:]
+        known = Known(head, prefix, suffix)
         if len(self._known) >= _MOST_HEADS or self._bytes + len(data) > _MOST_BYTES:
             self.clear()
         self._bytes += len(data)
-        self._known[known.prefix + known.suffix] = known
+        self._known[prefix + suffix] = known
         return known
 
     def clear(self) -> None:
