@@ -188,6 +188,7 @@ async def test_a_request_that_the_node_s_end_cuts_short_is_told(way: Way) -> Non
         answer = await wire.rest()
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 1" in answer
+    assert b'"code":"backend_unavailable"' in answer
     assert STOPPING.encode() in answer
 
 
