@@ -1,8 +1,9 @@
 """What a stranger can make a node hold: it is little, and not for long."""
 
+import resource
 import socket
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
 import httpx2
@@ -239,3 +240,25 @@ def test_a_storm_of_callers_who_leave_at_once_is_nothing(node: RunningNode) -> N
                     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     serves(node)
     assert resident(node) - before < 15 * MB
+
+
+def test_a_node_that_is_out_of_files_turns_callers_away_and_recovers(
+    tmp_path: Path, upstream: Scripted
+) -> None:
+    with run_node(tmp_path, toml=upstream.toml) as node, ExitStack() as stack:
+        serves(node)
+        pid = node.process.pid
+        few = len(list(Path(f"/proc/{pid}/fd").iterdir())) + 10
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, limits[1]))
+        lines = [stack.enter_context(line_to(node)) for _ in range(100)]
+        turned_away = 0
+        for line in lines:
+            with suppress(ConnectionError):
+                line.sendall(PAGE + b"\r\n")
+                turned_away += not line.recv(65536).startswith(b"HTTP/1.1 200")
+        assert 0 < turned_away < len(lines)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        stack.close()
+        serves(node)
+        assert "can't be accepted" in (tmp_path / "log").read_text()
