@@ -46,8 +46,9 @@ class Hold:
         account.taken -= 1
         if used is not None and self._reserved:
             # What was used beyond the estimate is a debt: it is waited for later.
-            account.tokens += self._reserved - max(0, used)
-            account.tokens = min(account.tokens, self._meter.tokens_per_minute)
+            left = account.tokens + self._reserved - (used if used > 0 else 0)
+            most = self._meter.tokens_per_minute
+            account.tokens = left if left < most else most
 
 
 FREE = Hold(None, None, 0)
@@ -59,17 +60,15 @@ class Meter:
 
     __slots__ = (
         "_accounts",
-        "_clock",
-        "_limits",
+        "_now",
         "_places",
         "counts_tokens",
         "requests_per_minute",
         "tokens_per_minute",
-    )  # fmt: skip
+    )
 
     def __init__(self, limits: Limits, clock: Clock) -> None:
-        self._limits = limits
-        self._clock = clock
+        self._now = clock.now
         self._accounts: dict[str, _Account] = {}
         never = float("inf")
         requests, tokens = limits.requests_per_minute, limits.tokens_per_minute
@@ -87,15 +86,15 @@ class Meter:
         Raises:
             RateLimited: One of the limits is reached; `retry_after` says when to come back.
         """
-        now = self._clock.now()
+        now = self._now()
         account = self._accounts.get(principal.id)
         if account is None:
             account = self._opened(principal.id, now)
         elif now > account.at:
             self._refill(account, now)
         # More than a minute's tokens at once waits for a full minute's, not for ever.
-        reserved = min(tokens, self.tokens_per_minute)
-        needed = max(1, reserved)
+        reserved = tokens if tokens < self.tokens_per_minute else self.tokens_per_minute
+        needed = reserved if reserved > 1 else 1
         if account.taken >= self._places or account.requests < 1 or account.tokens < needed:
             raise self._over(principal.id, account, needed)
         account.requests -= 1
@@ -104,12 +103,16 @@ class Meter:
         return Hold(account, self, reserved)
 
     def _refill(self, account: _Account, now: float) -> None:
+        # No `min` and no `max` here and below: each call costs as much as all the rest.
         minutes = (now - account.at) / 60
         account.at = now
         rate = self.requests_per_minute
-        account.requests = min(rate, account.requests + minutes * rate)
-        rate = self.tokens_per_minute
-        account.tokens = min(rate, account.tokens + minutes * rate)
+        requests = account.requests + minutes * rate
+        account.requests = requests if requests < rate else rate
+        if self.counts_tokens:
+            rate = self.tokens_per_minute
+            tokens = account.tokens + minutes * rate
+            account.tokens = tokens if tokens < rate else rate
 
     def _opened(self, principal_id: str, now: float) -> _Account:
         if len(self._accounts) >= _MOST_ACCOUNTS:
