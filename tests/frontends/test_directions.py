@@ -31,6 +31,14 @@ def test_what_is_said_is_read() -> None:
     }
 
 
+def test_a_trace_is_passed_on_where_it_is_one() -> None:
+    good = f"00-{'a' * 32}-{'b' * 16}-01"
+    assert read(("traceparent", good)) == {"trace": good.encode()}
+    none = f"00-{'0' * 32}-{'b' * 16}-01"
+    for lines in ([none], ["x"], [good, good], [good + "\r\nx: y"], [good.upper()]):
+        assert read(*[("traceparent", line) for line in lines]) == {}
+
+
 @pytest.mark.parametrize(
     "name",
     [
