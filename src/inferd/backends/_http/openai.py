@@ -121,25 +121,30 @@ async def ask_openai(
         upstream.asks_usage = False
     try:
         told = _SERVED if served is None else served(response)
-        content_type = response.content_type
-        kind = kind_of(content_type)
-        if kind is Kind.STREAM:
-            answer = _stream(response, wire, told, raw, takes_usage=spare is not None)
-        else:
-            if kind is Kind.PAGE:
-                raise page("the upstream doesn't speak OpenAI's API")
-            body = await response.read(MAX_BYTES)
-            answer = _whole(body, wire, told, raw)
-            answer.status = response.status
-            answer.content_type = content_type
-            answer.block = response.block
-            response.close()
+        answer = await _answer(response, wire, told, raw, takes_usage=spare is not None)
     except BaseException as error:
         response.close()
         if isinstance(error, NodeError):
             error.sent_bytes = response.sent_bytes
         raise
     answer.sent_bytes = response.sent_bytes
+    return answer
+
+
+async def _answer(
+    response: Response, wire: OpenAIWire, served: Served, raw: Raw | None, *, takes_usage: bool
+) -> Answer:
+    content_type = response.content_type
+    kind = kind_of(content_type)
+    if kind is Kind.STREAM:
+        return _stream(response, wire, served, raw, takes_usage=takes_usage)
+    if kind is Kind.PAGE:
+        raise page("the upstream doesn't speak OpenAI's API")
+    answer = _whole(await response.read(MAX_BYTES), wire, served, raw)
+    answer.status = response.status
+    answer.content_type = content_type
+    answer.block = response.block
+    response.close()
     return answer
 
 
