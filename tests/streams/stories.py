@@ -58,9 +58,15 @@ def without_usage(data: bytes) -> bytes:
     for gap in _GAP.finditer(data):
         event = data[at : gap.end()]
         at = gap.end()
-        kept.append(b"" if _tells_only_usage(event) else event)
-    rest = data[at:]
-    return b"".join([*kept, b"" if _tells_only_usage(rest) else rest])
+        kept.append(_kept(event))
+    return b"".join([*kept, _kept(data[at:])])
+
+
+def _kept(event: bytes) -> bytes:
+    """The event, or the blank lines before one that tells only the usage."""
+    if not _tells_only_usage(event):
+        return event
+    return event[: len(event) - len(event.lstrip(b"\r\n"))]
 
 
 def _read(path: Path) -> Story:

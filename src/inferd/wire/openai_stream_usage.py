@@ -148,5 +148,6 @@ class StreamWatch:
             self.usage = usage
             shape = json.peek(_event, said)
             if shape is not None and shape.choices == []:
-                return b""
+                # Blank lines before it belong to nobody, and stay wherever the bytes were cut.
+                return event[: len(event) - len(event.lstrip(b"\r\n"))]
         return event
