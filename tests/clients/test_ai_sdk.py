@@ -46,14 +46,6 @@ WANTED: dict[str, object] = {
     "refused: broken off": [True, "breaks broke off", True],
     "refused: an error in a stream": [True, "The server had an error", True],
 }
-PENDING = {name for name in WANTED if name.startswith("completionModel")}
-"""What the node doesn't do yet."""
-
-
-def each(wanted: dict[str, object]) -> list[Any]:
-    """The calls, those marked that are to fail."""
-    yet = pytest.mark.xfail(reason="the node doesn't do it yet")
-    return [pytest.param(name, marks=[yet] if name in PENDING else []) for name in wanted]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +56,7 @@ def met(scripted: Scripted) -> dict[str, Any]:
     return json.loads(shown.splitlines()[-1])
 
 
-@pytest.mark.parametrize("call", each(WANTED))
+@pytest.mark.parametrize("call", WANTED)
 def test_ai_sdk(met: dict[str, Any], call: str) -> None:
     assert agrees(met[call].get("value"), WANTED[call]), met[call]
 

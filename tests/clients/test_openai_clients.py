@@ -86,14 +86,6 @@ PYTHON: dict[str, object] = WANTED | {
     "AsyncOpenAI": [True, SAID, 2, True],
     "cancelling": [True],
 }
-PENDING = {name for name in WANTED if name.startswith("completions.")}
-"""What the node doesn't do yet."""
-
-
-def each(wanted: dict[str, object]) -> list[Any]:
-    """The calls, those marked that are to fail."""
-    yet = pytest.mark.xfail(reason="the node doesn't do it yet")
-    return [pytest.param(name, marks=[yet] if name in PENDING else []) for name in wanted]
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +104,12 @@ def javascript(scripted: Scripted) -> dict[str, Any]:
     return json.loads(shown.splitlines()[-1])
 
 
-@pytest.mark.parametrize("call", each(PYTHON))
+@pytest.mark.parametrize("call", PYTHON)
 def test_openai_python(python: dict[str, Any], call: str) -> None:
     assert agrees(python[call].get("value"), PYTHON[call]), python[call]
 
 
-@pytest.mark.parametrize("call", each(WANTED))
+@pytest.mark.parametrize("call", WANTED)
 def test_openai_node(javascript: dict[str, Any], call: str) -> None:
     assert agrees(javascript[call].get("value"), WANTED[call]), javascript[call]
 
