@@ -230,3 +230,34 @@ async def test_a_batch_keeps_a_bounded_number_of_records(thread: ThreadPoolExecu
         batch.add(number)
     await batch.flush()
     assert (len(written), written[-1]) == (50_000, 59_999)
+    assert batch.dropped == 10_000
+
+
+async def test_what_a_failing_store_makes_too_many_is_counted(thread: ThreadPoolExecutor) -> None:
+    entered, go = threading.Event(), threading.Event()
+
+    def write(records: list[int]) -> None:
+        entered.set()
+        go.wait(5)
+        raise OSError("disk full")
+
+    batch = Batch[int]("test", write, HandClock(), thread)
+    for number in range(30_000):
+        batch.add(number)
+    flushing = asyncio.get_running_loop().create_task(batch.flush())
+    await asyncio.to_thread(entered.wait, 5)
+    for number in range(30_000):
+        batch.add(number)
+    go.set()
+    await flushing
+    assert batch.dropped == 10_000
+
+
+def test_rows_are_all_there_however_many_come_at_once(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    for count in (1, 31, 32, 33, 100):
+        ledger.write([row(id=f"{count}-{number}") for number in range(count)])
+    kept = ledger.latest(999)
+    assert len({each.id for each in kept}) == len(kept) == 197
+    assert {(each.principal, each.tier, each.outcome) for each in kept} == {("owner", "", "ok")}
+    ledger.close()
