@@ -52,6 +52,16 @@ def test_a_body_with_two_models_is_passed_on_with_the_one_that_was_checked(text:
     assert [value for name, value in sent if name.lower() == "model"] == ["b"]
 
 
+@pytest.mark.parametrize("odd", ['"max_tokens":5.5', '"stream_options":7', '"max_tokens":null'])
+def test_nor_can_a_field_that_is_odd_make_anybody_look_away(odd: str) -> None:
+    body = f'{{"model":"b","Model":"a",{odd},{HI}}}'.encode()
+    try:
+        request = openai_chat.take_request(body, {}, id="1")
+    except InvalidRequest:
+        return
+    assert (request.model, b"Model" in body_of(request)) == ("b", False)
+
+
 @given(st.text(), st.text(), st.booleans())
 def test_what_is_passed_on_says_what_was_read(text: str, extra: str, escape: bool) -> None:
     document = {"x": extra, "messages": [{"role": "user", "content": text}], "model": "m"}

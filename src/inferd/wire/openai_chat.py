@@ -78,7 +78,7 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
         stream=json.flag_of(document, "stream"),
         raw=Raw(
             wire=WIRE,
-            body=body,
+            body=openai_peek.with_one_model(body),
             wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
         ),
         **context,

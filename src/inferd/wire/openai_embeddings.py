@@ -56,7 +56,7 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
         model=openai_peek.model_of(json.text_of(document, "model")),
         inputs=inputs,
         parameters=parameters,
-        raw=Raw(wire=WIRE, body=body),
+        raw=Raw(wire=WIRE, body=openai_peek.with_one_model(body)),
         **context,
     )
 

@@ -53,16 +53,25 @@ def unambiguous(body: bytes, key: bytes, bulk: msgspec.Raw) -> bytes:
     Of two, JSON's readers take the first or the last; some take `Model` for it as well.
     """
     begin = body.find(key)
-    rest = body
-    if begin >= 0:
-        begin += len(key)
-        begin += body[begin] == _BLANK
-        if body.startswith(bulk, begin):
-            # What stands there is one whole value: it ends where the one that was read does.
-            rest = body[:begin] + body[begin + len(memoryview(bulk)) :]
-    # Callers send the same again, but for the bulk.
-    if _is_plain_again(rest) if len(rest) < _SHORT else _is_plain(rest):
-        return body
+    if begin < 0:
+        return with_one_model(body)
+    begin += len(key)
+    begin += body[begin] == _BLANK
+    # What stands there is one whole value: it ends where the one that was read does.
+    if body.startswith(bulk, begin) and (length := len(memoryview(bulk))):
+        rest = body[:begin] + body[begin + length :]
+        # Callers send the same again, but for the bulk.
+        is_plain = _is_plain_again(rest) if len(rest) < _SHORT else _is_plain(rest)
+        return body if is_plain else _with_one_model(body)
+    return with_one_model(body)
+
+
+def with_one_model(body: bytes) -> bytes:
+    """Return any body with one field `model` at most, as `unambiguous` does."""
+    return body if _is_plain(body) else _with_one_model(body)
+
+
+def _with_one_model(body: bytes) -> bytes:
     fields = json.peek(_fields, body)
     if fields is None:
         return body

@@ -68,7 +68,7 @@ def _whole(body: bytes, id: str, asked: Context) -> InferenceRequest:  # noqa: A
         inputs=inputs,
         parameters=parameters,
         stream=stream,
-        raw=Raw(wire=WIRE, body=body),
+        raw=Raw(wire=WIRE, body=openai_peek.with_one_model(body)),
         **asked,
     )
 
