@@ -101,7 +101,7 @@ def test_what_a_caller_slips_into_a_request_is_redacted(
 
 def test_a_secret_that_looks_like_an_id_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(level="info", style="text", secrets=["fedcba9876543210"])
-    log_requests([row(id="fedcba9876543210")])
+    log_requests([row(), row(id="fedcba9876543210")])
     assert "fedcba9876543210" not in capsys.readouterr().err
 
 
