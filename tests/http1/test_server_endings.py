@@ -4,12 +4,13 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
 from inferd.http1.server.connection import Connection
 from inferd.http1.server.refusal import Refusal
-from tests.http1.raw import BOUND, Talk, talk
+from tests.http1.raw import BOUND, Talk, replies, talk
 from tests.http1.watching import Act, Acting, Watched, request, watching
 
 SOON = 0.2
@@ -107,7 +108,10 @@ async def test_a_client_that_leaves_while_it_does_not_read_stops_its_handler() -
         assert acting.was_left is True
 
 
-async def test_a_handler_whose_response_is_complete_goes_on_to_its_end() -> None:
+@pytest.mark.parametrize("leave", WAYS)
+async def test_a_handler_whose_response_is_complete_goes_on_to_its_end(
+    leave: Callable[[Talk], None],
+) -> None:
     go = asyncio.Event()
 
     async def settle(connection: Connection) -> None:
@@ -118,7 +122,7 @@ async def test_a_handler_whose_response_is_complete_goes_on_to_its_end() -> None
     async with watching({"/act": acting}) as one, talk(one.port) as line:
         line.send(request())
         await line.answered(1)
-        line.transport.write_eof()
+        leave(line)
         await one.until(lambda: not one.only.keep_alive)
         go.set()
         await acting.ended()
@@ -256,6 +260,28 @@ async def test_one_too_many_is_told() -> None:
         line.send(request(body=BIG))
         (reply,) = await line.ended()
         assert (reply.status, reply.is_whole) == (503, True)
+
+
+@pytest.mark.parametrize("data", [request(b"/short", BIG), request(headers=b"Host: b\r\n") + BIG])
+async def test_an_answer_is_not_destroyed_by_what_is_still_on_its_way(data: bytes) -> None:
+    async def short(connection: Connection) -> None:
+        await connection.read(1000)
+
+    async with watching({"/short": short}) as one:
+        reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+        transport = cast("asyncio.Transport", writer.transport)
+        # Whoever closes with something unread resets, and what the client hasn't read is lost.
+        transport.pause_reading()
+        transport.set_write_buffer_limits(0)
+        async with asyncio.timeout(BOUND):
+            for at in range(0, len(data), 100_000):
+                writer.write(data[at : at + 100_000])
+                await writer.drain()
+            transport.resume_reading()
+            (reply,) = replies(await reader.read())
+        assert reply.is_whole
+        assert reply.status in (400, 413)
+        writer.close()
 
 
 async def test_nothing_is_left_behind() -> None:

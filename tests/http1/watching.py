@@ -64,6 +64,10 @@ class Line(Connection):
         self._house.read_bytes += len(data)
         self._house.changed()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._house.changed()
+
     def eof_received(self) -> bool:
         stays = super().eof_received()
         self._house.changed()
