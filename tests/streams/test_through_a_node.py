@@ -183,3 +183,20 @@ def test_another_wire_tells_the_same_streamed_and_whole(
     text = msgspec.json.decode(plain.data)["generated_text"]
     assert text == whole(story).text
     assert events[-1]["generated_text"] == text
+
+
+@pytest.mark.parametrize("name", ["openai-usage-last", "lines-crlf", "cut-after-words"])
+@FEW
+@given(data=st.data())
+def test_the_older_completions_pass_the_same_way(lab: Lab, name: str, data: st.DataObject) -> None:
+    story = STORIES[name]
+    body = {
+        "model": name, "prompt": "Tell me", "stream": True,
+        "stream_options": {"include_usage": True},
+    }  # fmt: skip
+    before = lab.run(lab.booked(name))
+    seen = lab.run(lab.post("/v1/completions", body, data.draw(rechunked(story.data))))
+    check(name, story, seen, story.data)
+    usage = whole(story).usage
+    took = lab.run(lab.booked_next(name, before))
+    assert took == (usage.input_tokens, usage.output_tokens)
