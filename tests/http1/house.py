@@ -97,7 +97,9 @@ class House:
         head = connection.head
         body = await connection.read(MOST_BODY)
         own = head.get(b"x-request-id")
-        self.seen.append(Seen(own.decode(), head.method, head.target.decode(), body))
+        self.seen.append(
+            Seen(own.decode("latin-1"), head.method, head.target.decode("latin-1"), body)
+        )
         connection.send(200, b"x-request-id: %b\r\n" % own, body)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,7 +117,9 @@ class House:
             body += message["body"]
             more = message["more_body"]
         target = scope["raw_path"] + (b"?" + scope["query_string"]) * bool(scope["query_string"])
-        self.seen.append(Seen(own.decode(), scope["method"], target.decode(), body))
+        self.seen.append(
+            Seen(own.decode("latin-1"), scope["method"], target.decode("latin-1"), body)
+        )
         await _reply(send, 200, own, body)
 
 
