@@ -39,6 +39,22 @@ class Member:
     slowly (peak-EWMA). A member that fails is ejected for a while, longer each time in a row.
     """
 
+    __slots__ = (
+        "_failures_in_a_row",
+        "backend",
+        "capabilities",
+        "changes",
+        "ejected_until",
+        "error",
+        "events",
+        "failed",
+        "in_flight",
+        "latency",
+        "only_tasks",
+        "priority",
+        "served",
+    )
+
     def __init__(self, backend: Backend, *, priority: int, tasks: frozenset[str] = frozenset()):
         self.backend = backend
         self.priority = priority
