@@ -140,7 +140,10 @@ async def _answer(
         return _stream(response, wire, served, raw, takes_usage=takes_usage)
     if kind is Kind.PAGE:
         raise page("the upstream doesn't speak OpenAI's API")
-    answer = _whole(await response.read(MAX_BYTES), wire, served, raw)
+    body = response.whole()
+    if body is None:
+        body = await response.read(MAX_BYTES)
+    answer = _whole(body, wire, served, raw)
     answer.status = response.status
     answer.content_type = content_type
     answer.block = response.block

@@ -54,6 +54,10 @@ class Response:
             return piece
         raise StopAsyncIteration
 
+    def whole(self) -> bytes | None:
+        """Return the body if all of it is here already, as that of a short answer is."""
+        return self._lent().whole()
+
     async def read(self, limit: int) -> bytes:
         """Return the whole body.
 
