@@ -1,5 +1,7 @@
 """A body that comes in chunks, read strictly as its bytes arrive."""
 
+import re
+
 from inferd.http1.server.refusal import Refusal
 
 _MOST_DIGITS = 15
@@ -9,7 +11,11 @@ _LONGEST_TRAILERS = 8 << 10
 _WRAPPING = 64 << 10
 _WRAPPING_PER_BYTE = 16
 _HEX = b"0123456789abcdefABCDEF"
+_TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TEXT = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
+_EXTENSIONS = re.compile(
+    rb"(?:;[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:=(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+|\"[ !#-\[\]-~]*\"))?)+"
+)
 
 _SIZE, _DATA, _AFTER, _TRAILER, _ENDED = range(5)
 
@@ -81,13 +87,15 @@ class Chunks:
             raise _broken()
         if self._part == _AFTER and text:
             raise _broken()
-        if self._part == _SIZE and text[:1].translate(None, _HEX):
+        if self._part == _SIZE and line[:1].translate(None, _HEX):
             raise _broken()
 
     def _take(self, text: bytes) -> None:
         """Take a whole line."""
         if self._part == _SIZE:
-            size, _, _ = text.partition(b";")
+            size, mark, more = text.partition(b";")
+            if mark and not _EXTENSIONS.fullmatch(mark + more):
+                raise _broken()
             if not size or len(size) > _MOST_DIGITS or size.translate(None, _HEX):
                 raise _broken()
             self._owed = int(size, 16)
@@ -98,7 +106,7 @@ class Chunks:
             self._part = _ENDED
         else:
             name, colon, _ = text.partition(b":")
-            if not colon or not name or name.strip(b" \t") != name:
+            if not colon or not name or name.translate(None, _TOKEN):
                 raise _broken()
             self._trailers += len(text)
             if self._trailers > _LONGEST_TRAILERS:
