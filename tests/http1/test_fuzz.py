@@ -62,7 +62,7 @@ def told(outcome: Outcome) -> tuple[object, ...]:
     return replies, outcome.seen
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(case=cases, target=targets, cuts=cuts, together=st.booleans())
 def test_any_split_of_a_conversation_is_read_the_same(
     case: Case, target: Target, cuts: list[int], together: bool
@@ -96,7 +96,7 @@ def mangled(draw: st.DrawFn) -> bytes:
     return data
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=mangled(), cuts=cuts, together=st.booleans())
 def test_nothing_that_is_sent_hangs_or_breaks_a_connection(
     data: bytes, cuts: list[int], together: bool
@@ -110,7 +110,7 @@ def test_nothing_that_is_sent_hangs_or_breaks_a_connection(
     asyncio.run(run())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.binary(max_size=300), cuts=cuts)
 def test_noise_is_refused(data: bytes, cuts: list[int]) -> None:
     async def run() -> None:
