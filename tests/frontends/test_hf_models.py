@@ -192,7 +192,7 @@ async def test_a_caller_that_breaks_off_frees_the_backend() -> None:
 
     async with open_node(backend(infer)) as node, node.dial() as wire:
         await wire.send(
-            f"POST /models/vit HTTP/1.1\r\nHost: {node.host}\r\nContent-Length: 999\r\n\r\n"
+            f"POST /models/vit HTTP/1.1\r\nHost: {node.host}\r\nContent-Length: 999999\r\n\r\n"
         )
         await wire.send(START)
         await soon(begun.wait())
