@@ -1,8 +1,9 @@
 """OpenAI, and any server that speaks its API: vLLM, llama.cpp, LM Studio, TGI, OpenRouter."""
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 
@@ -135,16 +136,20 @@ class OpenAIBackend:
             return self.assumed
         return Capabilities(models=tuple(filter(None, map(self._offer, decode_listing(body)))))
 
-    async def infer(self, request: InferenceRequest) -> Answer:
+    def infer(self, request: InferenceRequest) -> Coroutine[Any, Any, Answer]:
         if request.task not in TASKS:
             raise UnsupportedTask(f"{self.name} doesn't do {request.task}")
         model = self._upstream_model(request.model)
         if request.task == "chat":
-            return await ask_openai(self._upstream, request, CHAT, model=model)
+            return ask_openai(self._upstream, request, CHAT, model=model)
         if request.task == "feature-extraction":
-            return await ask_openai(self._upstream, request, EMBEDDINGS, model=model)
+            return ask_openai(self._upstream, request, EMBEDDINGS, model=model)
         if request.raw is not None and request.raw.wire == COMPLETIONS.name:
-            return await ask_openai(self._upstream, request, COMPLETIONS, model=model)
+            return ask_openai(self._upstream, request, COMPLETIONS, model=model)
+        return self._continue(request, model)
+
+    async def _continue(self, request: InferenceRequest, model: str) -> Answer:
+        """Continue a text, as an answer to it."""
         prompt = str(request.inputs["prompt"])
         asked = as_chat(request, prompt)
         answer = await ask_openai(self._upstream, asked, CHAT, model=model)

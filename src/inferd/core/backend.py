@@ -1,7 +1,7 @@
 """The one interface between the gateway and everything that can run a model."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
@@ -89,7 +89,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def infer(self, request: InferenceRequest) -> Answer:
+    def infer(self, request: InferenceRequest) -> Coroutine[Any, Any, Answer]:
         """Begin to answer. Returning is the commitment; before it, another backend may try.
 
         `request.model` is one of the ids it offers, or any for an open task. Chunks end with

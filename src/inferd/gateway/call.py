@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
@@ -146,14 +147,16 @@ class Call:
         self._target = target
         if target.rule is self._rule:
             return
-        self._hold.release(0)
-        self._hold, self._rule = FREE, target.rule
+        if self._hold is not FREE:
+            self._hold.release(0)
+            self._hold = FREE
+        self._rule = target.rule
         meter = target.meter
         if meter is not None:
             tokens = estimate(self._request) if meter.counts_tokens else 0
             self._hold = meter.hold(self._principal, tokens)
 
-    def _ask(self, target: Target) -> Coroutine[None, None, Answer]:
+    def _ask(self, target: Target) -> Coroutine[Any, Any, Answer]:
         target.member.took()
         request, raw, tell = self._request, self._request.raw, unheard
         if self._desk.events.is_heard:

@@ -109,19 +109,22 @@ async def ask_openai(
     more = marks_of(request)
     if headers:
         more += lines_of(headers)
-    try:
-        response = await upstream.post(
-            path, EVENTS if streams else JSON, body, more, request.deadline
-        )
-    except BackendRefused:
-        if spare is None:
-            raise
-        response = await upstream.post(path, EVENTS, spare, more, request.deadline)
-        # What it had refused was our own wish, then.
-        upstream.asks_usage = False
+    response = await upstream.post(path, EVENTS if streams else JSON, body, more, request.deadline)
+    if not 200 <= response.status < 300:
+        response = await _again(upstream, response, path, spare, more, request.deadline)
     try:
         told = _SERVED if served is None else served(response)
-        answer = await _answer(response, wire, told, raw, takes_usage=spare is not None)
+        kind = kind_of(response.content_type)
+        if kind is Kind.STREAM:
+            answer = _stream(response, wire, told, raw, takes_usage=spare is not None)
+        elif kind is Kind.PAGE:
+            raise page("the upstream doesn't speak OpenAI's API")
+        else:
+            whole = response.whole()
+            if whole is None:
+                whole = await response.read(MAX_BYTES)
+            answer = _whole(whole, wire, told, raw, response)
+            response.close()
     except BaseException as error:
         response.close()
         if isinstance(error, NodeError):
@@ -131,24 +134,30 @@ async def ask_openai(
     return answer
 
 
-async def _answer(
-    response: Response, wire: OpenAIWire, served: Served, raw: Raw | None, *, takes_usage: bool
-) -> Answer:
-    content_type = response.content_type
-    kind = kind_of(content_type)
-    if kind is Kind.STREAM:
-        return _stream(response, wire, served, raw, takes_usage=takes_usage)
-    if kind is Kind.PAGE:
-        raise page("the upstream doesn't speak OpenAI's API")
-    body = response.whole()
-    if body is None:
-        body = await response.read(MAX_BYTES)
-    answer = _whole(body, wire, served, raw)
-    answer.status = response.status
-    answer.content_type = content_type
-    answer.block = response.block
-    response.close()
-    return answer
+async def _again(
+    upstream: Upstream,
+    response: Response,
+    path: str,
+    spare: bytes | None,
+    more: bytes,
+    deadline: float | None,
+) -> Response:
+    """Ask once more, without what only we wished for, where that may be what was refused.
+
+    Raises:
+        NodeError: It was something else.
+    """
+    try:
+        await upstream.refused(response)
+    except BackendRefused:
+        if spare is None:
+            raise
+    response = await upstream.post(path, EVENTS, spare or b"", more, deadline)
+    if not 200 <= response.status < 300:
+        await upstream.refused(response)
+    # What it had refused was our own wish, then.
+    upstream.asks_usage = False
+    return response
 
 
 def _bodies(
@@ -181,16 +190,19 @@ def _stream(
     return Answer(chunks, free=response.close, served=served)
 
 
-def _whole(body: bytes, wire: OpenAIWire, served: Served, raw: Raw | None) -> Answer:
+def _whole(
+    body: bytes, wire: OpenAIWire, served: Served, raw: Raw | None, response: Response
+) -> Answer:
     try:
         good = _good.decode(body)
     except _MALFORMED:
         good = _Good()
     tokens = good.usage
-    usage = NO_USAGE
     if not good.choices and not good.data:
         usage = _odd_usage(body)
-    elif tokens is not None:
+    elif tokens is None:
+        usage = NO_USAGE
+    else:
         usage = Usage(
             input_tokens=json.count_of(tokens.prompt_tokens),
             output_tokens=json.count_of(tokens.completion_tokens),
@@ -201,6 +213,9 @@ def _whole(body: bytes, wire: OpenAIWire, served: Served, raw: Raw | None) -> An
     answer.wire = wire.name
     answer.whole = body
     answer.usage = usage
+    answer.status = response.status
+    answer.content_type = response.content_type
+    answer.block = response.block
     return answer
 
 

@@ -132,15 +132,16 @@ class Upstream:
             body=body,
             whole=None if accept == EVENTS else self._timeout,
         )
-        return await self._asked(once, deadline)
+        response = await self._answered(once, deadline)
+        return response if 200 <= response.status < 300 else await self.refused(response)
 
-    async def post(
+    def post(
         self, path: str, accept: str, body: bytes, more: bytes, deadline: float | None
-    ) -> Response:
-        """As `ask`, for JSON that is posted again and again.
+    ) -> Awaitable[Response]:
+        """As `ask`, for JSON that is posted again and again; the response may be a failure.
 
         Raises:
-            NodeError: There is no response, or it is a failure.
+            NodeError: There is no response.
         """
         head = self._heads.get((path, accept))
         if head is None:
@@ -149,12 +150,11 @@ class Upstream:
         whole = None if accept == EVENTS else self._timeout
         if self._retries:
             once = partial(self._client.post, head + more, body, whole)
-            return await self._asked(once, deadline)
+            return self._answered(once, deadline)
         seconds = None if deadline is None else self.left(deadline)
-        response = await self._client.post(head + more, body, whole, seconds)
-        return response if 200 <= response.status < 300 else await self._refused(response)
+        return self._client.post(head + more, body, whole, seconds)
 
-    async def _asked(
+    async def _answered(
         self, once: Callable[..., Awaitable[Response]], deadline: float | None
     ) -> Response:
         tries = sent_bytes = 0
@@ -170,7 +170,7 @@ class Upstream:
             await self._clock.sleep(_FIRST_PAUSE * 2**tries)
             tries += 1
         response.sent_bytes += sent_bytes
-        return response if 200 <= response.status < 300 else await self._refused(response)
+        return response
 
     async def read(self, method: str, path: str) -> tuple[str, bytes]:
         """Return a listing: its content type and its body.
@@ -195,7 +195,12 @@ class Upstream:
             body = body.replace(secret.encode(), b"[hidden]")
         return body
 
-    async def _refused(self, response: Response) -> NoReturn:
+    async def refused(self, response: Response) -> NoReturn:
+        """Free a response that is a failure.
+
+        Raises:
+            NodeError: What it means.
+        """
         refusal = await self._refusal(response)
         refusal.sent_bytes = response.sent_bytes
         raise refusal

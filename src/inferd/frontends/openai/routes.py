@@ -1,5 +1,7 @@
 """OpenAI's API, for its SDKs and everything that speaks like them."""
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 from starlette.routing import Route
 
@@ -15,10 +17,13 @@ from inferd.frontends._http.native import NativeRoute
 from inferd.frontends._http.relay import Whole, relay
 from inferd.frontends.openai.description import PATHS, SCHEMAS
 from inferd.wire import openai_chat, openai_embeddings, openai_text
+from inferd.wire.context import Context as Asked
 
 _JSON = ("application/json", "+json")
 _PYTHON_CLIENT, _NO_MODEL = "hf_hub/", "dummy"
 """How huggingface_hub calls itself, and what it writes where nobody named a model."""
+
+_Taker = Callable[[Exchange, bytes, Asked], Awaitable[None]]
 
 
 def frontend(context: Context) -> Frontend:
@@ -60,30 +65,46 @@ def native() -> list[NativeRoute]:
     ]
 
 
-async def chat_completions(exchange: Exchange) -> None:
+def chat_completions(exchange: Exchange) -> Awaitable[None]:
     """Answer a conversation, whole or as events."""
-    asked = exchange.directions()
-    body = exchange.at_hand or await json_body(exchange)
+    return _taken(exchange, _chat)
+
+
+def completions(exchange: Exchange) -> Awaitable[None]:
+    """Continue a text, whole or as events."""
+    return _taken(exchange, _completion)
+
+
+def embeddings(exchange: Exchange) -> Awaitable[None]:
+    """Answer with a vector for each text."""
+    return _taken(exchange, _embedding)
+
+
+def _taken(exchange: Exchange, take: _Taker) -> Awaitable[None]:
+    """Have a body taken that nearly always is here already: then nobody waits for it."""
+    asked, body = exchange.directions(), exchange.at_hand
+    return _read(exchange, asked, take) if body is None else take(exchange, body, asked)
+
+
+async def _read(exchange: Exchange, asked: Asked, take: _Taker) -> None:
+    await take(exchange, await json_body(exchange), asked)
+
+
+def _chat(exchange: Exchange, body: bytes, asked: Asked) -> Awaitable[None]:
     request = openai_chat.take_request(body, asked, id=exchange.request_id)
     if request.model == _NO_MODEL and _PYTHON_CLIENT in exchange.headers.get("user-agent", ""):
         request = msgspec.structs.replace(request, model="")
-    await relay(exchange, request, ChatVoice(exchange, request))
+    return relay(exchange, request, ChatVoice(exchange, request))
 
 
-async def completions(exchange: Exchange) -> None:
-    """Continue a text, whole or as events."""
-    asked = exchange.directions()
-    body = exchange.at_hand or await json_body(exchange)
+def _completion(exchange: Exchange, body: bytes, asked: Asked) -> Awaitable[None]:
     request = openai_text.take_request(body, asked, id=exchange.request_id)
-    await relay(exchange, request, _Completion(exchange, request))
+    return relay(exchange, request, _Completion(exchange, request))
 
 
-async def embeddings(exchange: Exchange) -> None:
-    """Answer with a vector for each text."""
-    asked = exchange.directions()
-    body = exchange.at_hand or await json_body(exchange)
+def _embedding(exchange: Exchange, body: bytes, asked: Asked) -> Awaitable[None]:
     request = openai_embeddings.take_request(body, asked, id=exchange.request_id)
-    await relay(exchange, request, _Embeddings(request))
+    return relay(exchange, request, _Embeddings(request))
 
 
 async def models(exchange: Exchange) -> None:

@@ -210,7 +210,9 @@ class Client:
             try:
                 connection.say(message)
                 if body is None:
-                    await connection.head()
+                    # Not `head`: nearly every request passes here, and each call is paid for.
+                    while connection.answer is None:
+                        await connection.progress()
                 else:
                     await upload(connection, body)
                 return Response(connection)

@@ -308,6 +308,18 @@ class Connection(Incoming):
         self._waiter = waiter = self._loop.create_future()
         return waiter
 
+    def progress(self) -> "asyncio.Future[None]":
+        """Return what is done when more is known of the answer, whose head isn't in.
+
+        Raises:
+            BackendError: It never will be.
+        """
+        if self._error is not None:
+            raise self._error
+        if not self.is_open:
+            raise BackendUnavailable(f"{self._owner.name} closed the connection")
+        return self._wait()
+
     async def head(self) -> None:
         """Wait for the status and headers.
 
@@ -315,11 +327,7 @@ class Connection(Incoming):
             BackendError: They never came.
         """
         while self.answer is None:
-            if self._error is not None:
-                raise self._error
-            if not self.is_open:
-                raise BackendUnavailable(f"{self._owner.name} closed the connection")
-            await self._wait()
+            await self.progress()
 
     def whole(self) -> bytes | None:
         """Return the body if all of it is here, and nobody has to wait."""
