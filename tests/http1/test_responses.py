@@ -159,7 +159,7 @@ async def _fed(
 ) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
     connection = Connection(owner or _Owner())
     connection.connection_made(_Pipe())
-    connection.begin(BOUND, BOUND)
+    connection.begin(b"", BOUND, BOUND)
     try:
         for piece in pieces:
             connection.data_received(piece)

@@ -1,6 +1,7 @@
 """OpenAI's wire, the asking end: a caller's own bytes where it speaks it too, else typed chunks."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
 
@@ -22,7 +23,7 @@ from inferd.core.answer import Answer, Served
 from inferd.core.errors import BackendFailed, BackendRefused, NodeError, UnsupportedTask
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import NO_USAGE, Chunk, Usage
-from inferd.http1.client import Response
+from inferd.http1.client import Head, Response
 from inferd.wire import json, openai_chat, openai_embeddings, openai_text
 from inferd.wire.failures import failure
 from inferd.wire.openai_raw import with_model, with_usage
@@ -57,9 +58,12 @@ EMBEDDINGS = OpenAIWire(
 _SERVED = Served()
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
+
+
 class _Tokens(msgspec.Struct, gc=False):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: _Count = 0
+    completion_tokens: _Count = 0
 
 
 class _Good(msgspec.Struct, gc=False):
@@ -114,7 +118,7 @@ async def ask_openai(
         response = await _again(upstream, response, path, spare, more, request.deadline)
     try:
         told = _SERVED if served is None else served(response)
-        kind = kind_of(response.content_type)
+        kind = kind_of(response.head.content_type)
         if kind is Kind.STREAM:
             answer = _stream(response, wire, told, raw, takes_usage=spare is not None)
         elif kind is Kind.PAGE:
@@ -123,7 +127,7 @@ async def ask_openai(
             whole = response.whole()
             if whole is None:
                 whole = await response.read(MAX_BYTES)
-            answer = _whole(whole, wire, told, raw, response)
+            answer = _whole(whole, wire, told, raw, response.head)
             response.close()
     except BaseException as error:
         response.close()
@@ -190,9 +194,7 @@ def _stream(
     return Answer(chunks, free=response.close, served=served)
 
 
-def _whole(
-    body: bytes, wire: OpenAIWire, served: Served, raw: Raw | None, response: Response
-) -> Answer:
+def _whole(body: bytes, wire: OpenAIWire, served: Served, raw: Raw | None, head: Head) -> Answer:
     try:
         good = _good.decode(body)
     except _MALFORMED:
@@ -203,19 +205,16 @@ def _whole(
     elif tokens is None:
         usage = NO_USAGE
     else:
-        usage = Usage(
-            input_tokens=json.count_of(tokens.prompt_tokens),
-            output_tokens=json.count_of(tokens.completion_tokens),
-        )
+        usage = Usage(input_tokens=tokens.prompt_tokens, output_tokens=tokens.completion_tokens)
     if raw is None and wire.decode is not None:
         return Answer(each(wire.decode(body)), served=served)
     answer = Answer(served=served)
     answer.wire = wire.name
     answer.whole = body
     answer.usage = usage
-    answer.status = response.status
-    answer.content_type = response.content_type
-    answer.block = response.block
+    answer.status = head.status
+    answer.content_type = head.content_type
+    answer.block = head.block
     return answer
 
 

@@ -128,7 +128,10 @@ class NativeExchange(Exchange):
         self._connection.send(status, self._lines(b"", block), body)
 
     async def reply_with(self, status: int, said: bytes, block: bytes, body: bytes) -> None:
-        self._connection.send(status, self._lines(said, block), body)
+        # As `_lines`, which nearly every request would have to call.
+        request_id, usual = self.request_id.encode(), usual_lines(block)
+        lines = b"x-request-id: %b%b%b%b" % (request_id, usual, said, block)
+        self._connection.send(status, lines, body)
 
     def tell(self, status: int, block: bytes, body: bytes) -> None:
         """Send a whole response at once."""

@@ -199,16 +199,16 @@ class Client:
         times = self._timeouts
         sent_bytes = 0
         while True:
-            connection.begin(
-                times.head,
-                times.idle,
-                end=end,
-                whole=whole,
-                expects_body=expects_body,
-                sent_bytes=sent_bytes,
-            )
             try:
-                connection.say(message)
+                connection.begin(
+                    message,
+                    times.head,
+                    times.idle,
+                    end=end,
+                    whole=whole,
+                    expects_body=expects_body,
+                    sent_bytes=sent_bytes,
+                )
                 if body is None:
                     # Not `head`: nearly every request passes here, and each call is paid for.
                     while connection.answer is None:

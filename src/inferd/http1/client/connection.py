@@ -102,6 +102,7 @@ class Connection(Incoming):
 
     def begin(
         self,
+        message: bytes,
         head: float,
         idle: float,
         *,
@@ -110,10 +111,10 @@ class Connection(Incoming):
         expects_body: bool = True,
         sent_bytes: int = 0,
     ) -> None:
-        """Take the connection for one request; `end` is on the loop's clock.
+        """Take the connection for one request, and send its `message`.
 
-        `whole` is the time for the answer from the moment that a streamed body is out;
-        `sent_bytes` what had been sent for the same request elsewhere.
+        `end` is on the loop's clock; `whole` is the time for the answer from the moment that a
+        streamed body is out; `sent_bytes` what had been sent for the same request elsewhere.
         """
         self._expect(is_body=expects_body)
         self.is_lent = True
@@ -124,7 +125,9 @@ class Connection(Incoming):
         self._wish = head
         self._end = end
         self._whole = whole
-        self._watch(self._time(), head)
+        due = self._time() + head
+        self.deadline = due if due < end else end
+        self.say(message)
 
     def close(self) -> None:
         """Free the connection: back to the pool if it is clean, gone if it isn't."""
