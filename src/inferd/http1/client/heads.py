@@ -2,16 +2,11 @@
 
 from functools import cached_property
 
-_LEFT_OUT = frozenset(
-    b"""connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer
-    transfer-encoding upgrade content-length date server set-cookie set-cookie2 alt-svc via
-    x-request-id strict-transport-security content-security-policy clear-site-data nel report-to
-    reporting-endpoints www-authenticate x-frame-options x-content-type-options referrer-policy
-    refresh x-accel-redirect x-sendfile""".split()
+_PASSED_ON = frozenset(
+    (b"content-type", b"content-encoding", b"content-disposition", b"content-language")
 )
-"""What is said hop by hop, to this node alone, or in the name of the origin, which is us."""
+"""What describes the body. All else is of this hop, the origin's own, or the operator's account."""
 
-_OURS = (b"x-inference-", b"access-control-")
 _MOST_MISSES = 64
 _LONGEST = 4 << 10
 _NAME = b"\r\ncontent-length: "
@@ -47,21 +42,9 @@ class Head:
 
     @cached_property
     def block(self) -> bytes:
-        """Its end-to-end headers as finished lines, for whoever passes it on as it is.
-
-        What is for this hop, for this node or in the origin's own name is left out, and so are
-        the request id and `X-Inference-…`, which the node says itself.
-        """
-        named: frozenset[bytes] = frozenset()
-        for name, value in self.headers:
-            if name == b"connection":
-                named |= frozenset(each.strip() for each in value.lower().split(b","))
+        """The headers that describe the body, as finished lines, for whoever passes it on."""
         return b"".join(
-            [
-                b"%b: %b\r\n" % (name, value)
-                for name, value in self.headers
-                if name not in _LEFT_OUT and name not in named and not name.startswith(_OURS)
-            ]
+            [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name in _PASSED_ON]
         )
 
 
@@ -104,4 +87,6 @@ class LastHead:
         if begin > len(_NAME) and end <= _LONGEST:
             others = tuple(each for each in head.headers if each[0] != b"content-length")
             self._head = Head(head.status, others, is_reusable=True)
+            # Each answer has a length of its own, so the head that they share has none.
+            self._head.is_framed = True
             self._before, self._after = data[:begin], data[stop:end]

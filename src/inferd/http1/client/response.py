@@ -34,7 +34,7 @@ class Response:
 
     @property
     def block(self) -> bytes:
-        """The headers that whoever passes the answer on as it is says too, as finished lines."""
+        """The headers that describe the body, as finished lines, for whoever passes it on."""
         return self.head.block
 
     def header(self, name: str) -> str:
