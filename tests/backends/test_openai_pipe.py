@@ -124,6 +124,37 @@ async def test_an_upstream_that_dies_or_stalls_within_is_a_failure_after_what_ca
             await answer.pipe(sink)
         answer.close()
         assert sink.said.count(b"data: ") == 1
+        assert not answer.told_failure
+
+
+class Failing(FakeOpenAI):
+    """Tells of a failure of its own after the first event, and then breaks off, or ends."""
+
+    word = '{"error": {"message": "out of memory"}}'
+
+    async def events(self, wire: Wire, events: list[str]) -> None:
+        await super().events(wire, [events[0], self.word])
+
+    async def middle(self, wire: Wire) -> None:
+        if self.mode == "cut":
+            await wire.chunk(f"data: {self.word}\n\n".encode())
+        await super().middle(wire)
+
+
+@pytest.mark.parametrize("usage", [True, False])
+@pytest.mark.parametrize("mode", ["ok", "cut"])
+async def test_an_upstreams_own_word_of_its_failure_is_known(mode: str, usage: bool) -> None:
+    fake = Failing()
+    fake.mode = mode
+    async with asyncio.timeout(BOUND), remote("openai", fake, path="/v1") as subject:
+        answer = await subject.backend.infer(asking(usage=usage))
+        assert not answer.told_failure
+        sink = Sink()
+        with pytest.raises(BackendFailed):
+            await answer.pipe(sink)
+        answer.close()
+        assert answer.told_failure
+        assert b"out of memory" in sink.said
 
 
 async def test_closing_the_answer_frees_the_upstream_at_once() -> None:

@@ -252,6 +252,10 @@ async def test_a_stream_of_the_same_wire_passes_untouched_with_its_own_end() -> 
     backend = FakeBackend(passes(None, *pieces, content_type="text/event-stream"))
     async with open_node(backend) as node:
         assert await chat(node, STREAM) == "data: {}\n\ndata: [DONE]\n\n"
+        answer = await node.client.post(
+            "/v1/chat/completions", content=STREAM, headers={"Content-Type": "application/json"}
+        )
+        assert answer.headers["x-accel-buffering"] == "no"
 
 
 async def test_half_an_event_does_not_swallow_the_error_behind_it() -> None:

@@ -63,6 +63,11 @@ class Pipe(Protocol):
 
     async def pipe(self, sink: Sink, /) -> None: ...
 
+    @property
+    def told_failure(self) -> bool:
+        """Whether what was passed on ends in the upstream's own word of its failure."""
+        ...
+
 
 class Answer:
     """A backend's answer, lent: whoever called `infer` closes it.
@@ -135,6 +140,11 @@ class Answer:
                 raise BackendFailed("a raw answer held a chunk that isn't bytes")
             sink.write(chunk)
             await sink.drained()
+
+    @property
+    def told_failure(self) -> bool:
+        """Whether its raw bytes have told of a failure: then the caller knows already."""
+        return self._pipe is not None and self._pipe.told_failure
 
     def close(self) -> None:
         """Free whatever it holds upstream. Synchronous and idempotent."""

@@ -102,6 +102,11 @@ class StreamWatch:
         """The stream's last events, each from its beginning unless they are huge."""
         return b"".join((self._before, self._last, self._latest, *self._rest))
 
+    @property
+    def passed(self) -> bytes:
+        """What has been given back of the tail."""
+        return b"".join((self._before, self._last, self._latest)) if self._takes else self.tail
+
     def _joined(self, data: bytes) -> bytes:
         """Return the events that are whole now, and keep the beginning of the next."""
         seam = self._seam + data

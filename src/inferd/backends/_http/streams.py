@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from inferd.core.answer import Answer, Served, Sink
+from inferd.core.errors import NodeError
 from inferd.core.result import Chunk
 from inferd.http1.client import Response
 from inferd.wire import openai_chat, sse
@@ -90,13 +91,31 @@ class RawStream:
         """
         tail = self._watch.tail
         if _ERROR in tail or not openai_chat.is_complete(tail):
-            decoder = openai_chat.StreamDecoder()
-            for line in tail.splitlines():
-                if line.startswith(b"data:"):
-                    decoder.feed(line.removeprefix(b"data:"))
-            decoder.end()
+            _decoded(tail).end()
         return self._watch.end()
+
+    @property
+    def told_failure(self) -> bool:
+        """Whether the caller has the upstream's own word of its failure."""
+        try:
+            _decoded(self._watch.passed)
+        except NodeError:
+            return True
+        return False
 
     def _free(self) -> None:
         self.answer.usage = self._watch.usage
         self._response.close()
+
+
+def _decoded(events: bytes) -> openai_chat.StreamDecoder:
+    """Read a stream's last events.
+
+    Raises:
+        NodeError: One of them is the upstream's error.
+    """
+    decoder = openai_chat.StreamDecoder()
+    for line in events.splitlines():
+        if line.startswith(b"data:"):
+            decoder.feed(line.removeprefix(b"data:"))
+    return decoder

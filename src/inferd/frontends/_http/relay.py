@@ -27,7 +27,9 @@ from inferd.frontends._http.exchange import (
 _MOST_WARNINGS = 16
 _LONGEST_WARNING = 500
 _LAST_WORDS = 0.5
-_EVENTS = b"content-type: text/event-stream\r\nx-accel-buffering: no\r\n"
+_AT_ONCE = b"x-accel-buffering: no\r\n"
+"""Tells nginx, where it stands in front, to hold nothing back."""
+_EVENTS = b"content-type: text/event-stream\r\n" + _AT_ONCE
 _GAP = b"\n\n"
 _MOST_KEPT = 256
 
@@ -85,7 +87,7 @@ async def relay(exchange: Exchange, request: InferenceRequest, voice: Voice) -> 
             if answer.whole is not None:
                 await exchange.reply_with(answer.status, said, block, answer.whole)
             else:
-                await _pass_on(exchange, answer, said + block, voice, model)
+                await _pass_on(exchange, answer, said + block + _AT_ONCE, voice, model)
         elif request.stream and (events := voice.events(model)) is not None:
             await _tell(exchange, answer, provenance(served, model), events)
         else:
@@ -108,7 +110,8 @@ async def _pass_on(
         await exchange.more(raw_chunk(first))
         await exchange.pour(answer)
     except (Exception, asyncio.CancelledError) as error:
-        if answer.content_type.startswith("text/event-stream"):
+        is_stream = answer.content_type.startswith("text/event-stream")
+        if is_stream and not answer.told_failure:
             # Half an event, if one was passed on, must not swallow this one.
             await _say_last(exchange, voice.events(model), error, _GAP)
         raise
