@@ -1,6 +1,7 @@
 """Bodies that are peeked at: one model, whoever reads it."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -60,6 +61,19 @@ def test_nor_can_a_field_that_is_odd_make_anybody_look_away(odd: str) -> None:
     except InvalidRequest:
         return
     assert (request.model, b"Model" in body_of(request)) == ("b", False)
+
+
+def test_nothing_of_a_body_is_kept() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(600):
+            body = f'{{"model":"m",{HI},"metadata":{{"note":"{number:0800}"}}}}'.encode()
+            assert body_of(openai_chat.take_request(body, {}, id="1")) == body
+        del body
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < 64 << 10
 
 
 @given(st.text(), st.text(), st.booleans())

@@ -12,7 +12,8 @@ from inferd.core.tasks import check_name
 from inferd.wire import json
 
 _BLANK = ord(" ")
-_SHORT = 1024
+_MODEL = b'"model"'
+_ESCAPE = b"\\u00"
 _ADDRESSES = ("http://", "https://")
 """What @huggingface/inference puts where nobody named a model: the address that it asks."""
 
@@ -56,13 +57,12 @@ def unambiguous(body: bytes, key: bytes, bulk: msgspec.Raw) -> bytes:
     if begin < 0:
         return with_one_model(body)
     begin += len(key)
-    begin += body[begin] == _BLANK
+    if body[begin] == _BLANK:
+        begin += 1
     # What stands there is one whole value: it ends where the one that was read does.
     if body.startswith(bulk, begin) and (length := len(memoryview(bulk))):
         rest = body[:begin] + body[begin + length :]
-        # Callers send the same again, but for the bulk.
-        is_plain = _is_plain_again(rest) if len(rest) < _SHORT else _is_plain(rest)
-        return body if is_plain else _with_one_model(body)
+        return body if _is_plain(rest) else _with_one_model(body)
     return with_one_model(body)
 
 
@@ -82,10 +82,9 @@ def _with_one_model(body: bytes) -> bytes:
 
 def _is_plain(rest: bytes) -> bool:
     """Whether what is not the bulk can hold one `model` only."""
-    return rest.lower().count(b'"model"') <= 1 and b"\\u00" not in rest
-
-
-_is_plain_again = lru_cache(maxsize=512)(_is_plain)
+    lower = rest.lower()
+    # With `find`, which is faster than `in` and `count`: every request passes here.
+    return lower.find(_MODEL) == lower.rfind(_MODEL) and lower.find(_ESCAPE) < 0
 
 
 @lru_cache(maxsize=512)
