@@ -19,7 +19,7 @@ from inferd.core.errors import (
 from inferd.core.request import InferenceRequest, Tier
 from inferd.core.result import Media, Result
 from inferd.core.tasks import TASKS
-from inferd.wire import openai_chat, openai_embeddings
+from inferd.wire import openai_chat, openai_embeddings, openai_text
 from tests.backends.fakes import MODEL, SECRET, FakeNode, FakeUpstream, form_of
 from tests.backends.subjects import NODE, Subject, remote
 from tests.clocks import HandClock
@@ -262,8 +262,12 @@ async def test_the_original_lists_tasks_and_takes_texts_as_tasks() -> None:
         assert (await folded(subject, several)).embeddings is not None
         assert form_of(fake.received[-1])[0].payload == {"prompt": ["a", "b"]}
         assert fake.received[-1].path == "/inference"
-        raw = openai_embeddings.decode_request(b'{"model": "", "input": ["a", "b"]}', id="r")
-        assert (await folded(subject, raw)).embeddings is not None
+        peeked = openai_embeddings.take_request(b'{"model": "", "input": ["a", "b"]}', {}, id="r")
+        assert (await folded(subject, peeked)).embeddings is not None
+        assert form_of(fake.received[-1])[0].payload == {"prompt": ["a", "b"]}
+        peeked = openai_text.take_request(b'{"model": "", "prompt": "a b"}', {}, id="r")
+        assert (await folded(subject, peeked)).text
+        assert form_of(fake.received[-1])[0].payload == {"prompt": "a b"}
         assert fake.received[-1].path == "/inference"
 
 

@@ -29,7 +29,7 @@ from inferd.core.backend import Backend, Capabilities, Model
 from inferd.core.clock import Clock
 from inferd.core.content import File
 from inferd.core.errors import BackendFailed, ModelNotFound, UnsupportedTask
-from inferd.core.request import InferenceRequest, Tier, tiers_up_to
+from inferd.core.request import InferenceRequest, Tier, opened, tiers_up_to
 from inferd.core.result import Chunk, Finish
 from inferd.core.tasks import TASKS, task_named
 from inferd.http1.client import Body, Response
@@ -98,6 +98,7 @@ class RemoteNodeBackend:
         model = self._models.get(request.model, request.model)
         if (wire := self._wire_of(request)) is not None:
             return await self._ask_openai(request, wire, model)
+        request = opened(request)
         parameters = {
             name: value for name, value in request.parameters.items() if name != "use_remote"
         }
@@ -109,18 +110,17 @@ class RemoteNodeBackend:
         """Return which of OpenAI's endpoints is asked; None where the task itself is."""
         if request.task == "chat":
             return CHAT
-        if request.raw is not None and request.raw.wire == COMPLETIONS.name:
-            return COMPLETIONS
-        if request.task == "feature-extraction" and self._wants_embeddings(request):
-            return EMBEDDINGS
-        return None
-
-    def _wants_embeddings(self, request: InferenceRequest) -> bool:
         if self._is_original:
-            return False
-        if request.raw is not None and request.raw.wire == EMBEDDINGS.name:
-            return True
-        return not isinstance(request.inputs.get("prompt"), str)
+            return None
+        spoken = "" if request.raw is None else request.raw.wire
+        if spoken == COMPLETIONS.name:
+            return COMPLETIONS
+        if spoken == EMBEDDINGS.name:
+            return EMBEDDINGS
+        if request.task == "feature-extraction":
+            # The task takes one text, that wire several.
+            return None if isinstance(request.inputs.get("prompt"), str) else EMBEDDINGS
+        return None
 
     async def _ask_openai(self, request: InferenceRequest, wire: OpenAIWire, model: str) -> Answer:
         if "use_remote" in request.parameters:
