@@ -115,6 +115,21 @@ async def test_a_broken_new_file_changes_nothing_and_is_told_once(
     assert str(live) in told[0].getMessage()
 
 
+async def test_files_that_cannot_be_looked_at_change_nothing(
+    live: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate = Certificate(live)
+    async with serving(hello, certificate=certificate) as served:
+        new = live.with_suffix(".new")
+        # As a folder that may no longer be entered, which keeps out all but root.
+        new.symlink_to("x" * 300)
+        new.replace(live)
+        certificate.expired()
+        assert "the old certificate stays" in caplog.text
+        async with served.line(BOTH) as line:
+            assert shown(line) == "127.0.0.1"
+
+
 async def test_a_key_that_comes_after_its_certificate_is_waited_for(tmp_path: Path) -> None:
     chain, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     chain.write_bytes(FIRST.read_bytes())

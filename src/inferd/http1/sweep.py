@@ -1,12 +1,16 @@
 """The one timer that enforces every deadline of a loop."""
 
 import asyncio
+import logging
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
 FOREVER = float("inf")
 
 _INTERVAL = 0.1
+_AGAIN_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 class Watched(Protocol):
@@ -45,7 +49,13 @@ class Sweep:
     def _look(self) -> None:
         now = self._loop.time()
         for late in [each for each in self._watched if each.deadline <= now]:
-            late.expired()
+            try:
+                late.expired()
+            except Exception:
+                # One's fault is no reason to let the others wait for ever.
+                logger.exception("a deadline's work failed")
+                if late.deadline <= now:
+                    late.deadline = now + _AGAIN_SECONDS
         self._timer = self._loop.call_later(_INTERVAL, self._look) if self._watched else None
 
 

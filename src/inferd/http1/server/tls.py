@@ -77,7 +77,7 @@ def _context_of(certificate: Path, key: Path) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     for file in (certificate, key):
-        if not file.is_file() or not os.access(file, os.R_OK):
+        if not _can_be_read(file):
             raise BadCertificate(
                 f"{file} can't be read", "check server.tls_certificate and server.tls_key"
             )
@@ -95,6 +95,13 @@ def _context_of(certificate: Path, key: Path) -> ssl.SSLContext:
             "give both in PEM, the key without a password",
         ) from error
     return context
+
+
+def _can_be_read(file: Path) -> bool:
+    try:
+        return file.is_file() and os.access(file, os.R_OK)
+    except OSError:
+        return False
 
 
 def _no_password() -> str:
