@@ -123,3 +123,29 @@ def test_an_old_token_that_is_shown_again_and_again_keeps_nobody_out() -> None:
             with pytest.raises(Unauthenticated):
                 credentials.identify(bearer(old), ambient=False, client="1.2.3.4")
     credentials.identify(bearer("s3cret"), ambient=False, client="1.2.3.4")
+
+
+def test_who_has_guessed_is_forgotten_within_a_minute_of_the_last_guess() -> None:
+    clock = HandClock()
+    credentials = Credentials(["s3cret"], owner_token="tok", clock=clock)
+    for client, guesses in (("1.2.3.4", GUESSES), ("5.6.7.8", 1)):
+        for guess in range(guesses):
+            with pytest.raises(Unauthenticated):
+                credentials.identify(bearer(f"wrong{guess}"), ambient=False, client=client)
+    who = credentials.identify(bearer("s3cret"), ambient=False, client="9.9.9.9")
+    assert credentials.may_ask(who, ambient=False, client="9.9.9.9")
+    assert len(credentials.guessers) == 2
+    clock.turn(60)
+    # Anybody's request will do, the owner's too, that is never kept out.
+    assert credentials.may_ask(OWNER, ambient=False, client="9.9.9.9")
+    assert not credentials.guessers
+
+
+def test_who_has_guessed_is_forgotten_as_others_guess() -> None:
+    clock = HandClock()
+    credentials = Credentials(["s3cret"], owner_token="tok", clock=clock)
+    for client in ("1.2.3.4", "5.6.7.8", "9.9.9.9"):
+        with pytest.raises(Unauthenticated):
+            credentials.identify(bearer("wrong"), ambient=False, client=client)
+        clock.turn(2)
+    assert [*credentials.guessers] == ["9.9.9.9"]

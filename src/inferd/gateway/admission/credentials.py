@@ -48,7 +48,7 @@ class Credentials:
         }
         self._guesses = Guesses(clock)
         self.guessers = self._guesses.clients
-        """Who has shown a wrong credential lately."""
+        """Who has shown a wrong credential lately: while it is empty, `may_ask` is no question."""
         self.login = login
         self.is_open = not self._holders and login is None
         self._holders[_digest(owner_token.encode())] = owner
@@ -111,6 +111,8 @@ class Credentials:
 
     def may_ask(self, principal: Principal, *, ambient: bool, client: str) -> bool:
         """Whether that client isn't kept out by its wrong guesses, as `identify` would have it."""
+        # While anybody is remembered, every request comes here.
+        self._guesses.tidy()
         if principal is self._owner or (ambient and self.is_open):
             return True
         try:

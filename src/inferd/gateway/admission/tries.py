@@ -83,6 +83,7 @@ class Guesses:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.clients: OrderedDict[str, _Guesser] = OrderedDict()
+        """Who guessed longest ago comes first."""
 
     def __len__(self) -> int:
         """How many clients are remembered."""
@@ -108,8 +109,19 @@ class Guesses:
                 retry_after=wait,
             )
 
+    def tidy(self) -> None:
+        """Forget clients that have all their guesses back: within a minute of its last, each."""
+        now = self._clock.now()
+        while self.clients:
+            longest_ago = next(iter(self.clients.values()))
+            _fill(longest_ago, now, GUESSES, _SECONDS_A_GUESS)
+            if longest_ago.left < GUESSES:
+                return
+            self.clients.popitem(last=False)
+
     def count(self, client: str, digest: bytes) -> None:
         """Count a wrong token, told from others by its `digest`."""
+        self.tidy()
         own = self.clients.pop(client, None) or _Guesser(GUESSES, self._clock.now())
         self.clients[client] = own
         if len(self.clients) > _MOST_CLIENTS:
