@@ -62,6 +62,12 @@ def post(path: str, body: bytes, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+def chunked(path: str, body: bytes, *headers: str) -> bytes:
+    head = post(path, b"", "Transfer-Encoding: chunked", *headers)
+    head = head.replace(b"Content-Length: 0\r\n", b"")
+    return head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+
+
 def get(path: str, *headers: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
 
@@ -199,6 +205,8 @@ async def test_good_requests(request_bytes: bytes) -> None:
         (post("/v1/chat/completions", CHAT, JSON, "Origin: https://evil.example"), b"403"),
         (post("/v1/chat/completions", CHAT, JSON, "Sec-Fetch-Site: cross-site"), b"401"),
         (post("/v1/chat/completions", b"x" * 3000, JSON), b"413"),
+        (chunked("/v1/chat/completions", b"x" * 3000, JSON), b"413"),
+        (chunked("/v1/chat/completions", b"x" * 2000, JSON), b"400"),
     ],
 )
 async def test_requests_that_are_refused(request_bytes: bytes, status: bytes) -> None:

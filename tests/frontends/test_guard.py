@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from inferd.frontends._http.guard import Guard, Shape
 from inferd.frontends._http.origins import Site, is_local, is_loopback, site_of
 from inferd.frontends._http.settings import HttpSettings
+from inferd.http1.server.asgi import LINGERS
+from inferd.wire.openai_chat import encode_error
 from tests.frontends.fakes import HELLO, FakeBackend, says
 from tests.frontends.nodes import OWNER_TOKEN, Node, open_node
 
@@ -252,6 +256,42 @@ async def test_a_body_that_grows_too_long_is_refused_where_it_does(path: str) ->
         )
     assert answer.status_code == 413
     assert "payload_too_large" in answer.text
+
+
+@pytest.mark.parametrize(("extensions", "heard"), [({}, 4), ({LINGERS: {}}, 2)])
+async def test_who_still_sends_is_heard_by_the_guard_or_by_our_server_not_by_both(
+    extensions: dict[str, object], heard: int
+) -> None:
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/inference",
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+        "scheme": "http",
+        "extensions": extensions,
+    }
+    pieces = [b"x" * 800, b"x" * 800, b"x", b""]
+    received: list[bytes] = []
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        received.append(pieces[len(received)])
+        return {"type": "http.request", "body": received[-1], "more_body": bool(received[-1])}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+        while (await receive())["more_body"]:
+            pass
+
+    shapes = [Shape("/", encode_error)]
+    await Guard(app, HttpSettings(max_body_bytes=1000), shapes)(scope, receive, send)
+    assert sent[0]["status"] == 413
+    assert b"payload_too_large" in sent[1]["body"]
+    assert not sent[-1]["more_body"]
+    assert len(received) == heard
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ class House:
             return act
         return self._native if head.path.startswith("/v1") else self._asgi
 
-    def failed(self, connection: Connection, error: Exception) -> None:
+    def failed(self, request_id: str, head: Head | None, error: Exception) -> None:
         self.faults.append(error)
 
     async def _echo(self, connection: Connection) -> None:

@@ -183,3 +183,20 @@ async def test_a_client_that_reads_slowly_has_time() -> None:
         connection.expired()
         assert outlet.ends == ["close", "abort"]
         connection.connection_lost(None)
+
+
+async def test_what_comes_while_an_answer_is_not_read_is_bounded_and_served_later() -> None:
+    async def big(connection: Connection) -> None:
+        connection.send(200, b"", BIG * 4)
+
+    row = request(b"/v1/x") * 20_000
+    async with watching({"/act": big}) as one, talk(one.port) as line:
+        line.transport.pause_reading()
+        line.send(request())
+        await one.until(lambda: bool(one.open) and one.only.is_full and not one.only.is_busy)
+        line.send(row)
+        await one.until(lambda: not one.only.is_reading)
+        assert one.only.held_bytes < len(row) // 2
+        line.transport.resume_reading()
+        await line.until(lambda: line.came.count(b"HTTP/1.1 200 ") == 20_001)
+        assert not line.is_closed

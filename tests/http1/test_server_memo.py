@@ -3,7 +3,10 @@ from hypothesis import strategies as st
 
 from inferd.http1.server.head import Head, parse_head
 from inferd.http1.server.memo import Known, Memo
+from inferd.http1.server.owner import Handler, Peer
 from inferd.http1.server.refusal import Refusal
+from tests.http1.raw import talk
+from tests.http1.watching import Watched, watching
 
 
 def head_of(length: bytes = b"12", *, name: bytes = b"Content-Length", more: bytes = b"") -> bytes:
@@ -84,15 +87,34 @@ def test_what_is_kept_is_bounded() -> None:
         assert memo.find(data[-1], None) is not None
 
 
-def test_what_is_forgotten_is_forgotten_by_connections_too() -> None:
+def test_a_head_that_is_kept_again_is_the_same_and_takes_no_more_room() -> None:
     memo, known = kept(head_of())
-    assert known is not None
-    at = known.at
-    memo.clear()
-    assert memo.find(head_of(), known) is None
-    # What a client sends may be anything; it isn't that head any more.
-    for filler in (b"\0", b"a"):
-        assert memo.find(filler * at + head_of()[at:], known) is None
+    other = head_of(more=b"X-A: b\r\n")
+    kept_too = memo.keep(other, parse_head(other))
+    for _ in range(30_000):
+        assert memo.keep(head_of(b"7"), known.head if known else parse_head(head_of())) is known
+    assert memo.find(other, None) == (kept_too, 12, len(other))
+
+
+async def test_a_head_that_comes_in_two_segments_is_decided_once() -> None:
+    class Counting(Watched):
+        def route(self, head: Head, peer: Peer) -> Handler:
+            routed.append(head)
+            return super().route(head, peer)
+
+    routed: list[Head] = []
+    data = head_of(b"5") + b"hello"
+    async with watching(house=Counting) as one, talk(one.port) as line:
+        for number in range(1, 4):
+            for cut in (40, len(data) - 3):
+                before = one.read_bytes
+                line.send(data[:cut])
+                await one.read(before + cut)
+                line.send(data[cut:])
+                await one.read(before + len(data))
+            await line.answered(2 * number)
+        assert [each.body for each in line.replies()] == [b"hello"] * 6
+        assert len(routed) == 1
 
 
 lines = st.lists(

@@ -1,13 +1,18 @@
 """Who may come in, and how a server ends."""
 
 import asyncio
+import logging
+import socket
 import ssl
 from contextlib import AsyncExitStack
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from inferd.http1.server.asgi import AsgiHandler
+from inferd.http1.server.head import Head
 from inferd.http1.server.limits import Limits
+from inferd.http1.server.owner import Handler, Peer
 from inferd.http1.server.server import Server
 from inferd.http1.server.tls import Certificate
 from tests.http1.serving import BOUND, HELLO, Line, Served, hello, serving, until
@@ -204,6 +209,82 @@ async def test_told_to_hurry_it_waits_no_longer() -> None:
         served.server.hurry()
         await stopping
         assert b"sorry" in await line.until_closed()
+
+
+async def test_who_comes_over_tls_as_it_stops_keeps_neither_place_nor_socket() -> None:
+    stopping: list[asyncio.Task[None]] = []
+
+    def stop_now(_address: str) -> bool:
+        # It is asked as a connection is accepted: the end begins before the handshake does.
+        loop = asyncio.get_running_loop()
+        stopping.append(loop.create_task(served.server.stop(STOPPING, 3600)))
+        return False
+
+    certificate = Certificate(CERTS / "server.pem")
+    async with (
+        serving(hello, certificate=certificate, is_proxy=stop_now) as served,
+        served.line() as line,
+    ):
+        assert await line.until_closed() == b""
+        async with asyncio.timeout(BOUND):
+            await stopping[0]
+        assert served.server.connections == 0
+
+
+@pytest.mark.parametrize("loop_factory", [None, asyncio.SelectorEventLoop])
+def test_whoever_cannot_be_taken_in_keeps_neither_place_nor_socket(
+    loop_factory: type[asyncio.SelectorEventLoop] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        certificate = Certificate(CERTS / "server.pem")
+        certificate.context = None  # pyright: ignore[reportAttributeAccessIssue]
+        async with serving(hello, certificate=certificate) as served, served.line() as line:
+            assert await line.until_closed() == b""
+            assert served.server.connections == 0
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+    assert "couldn't be taken in" in caplog.text
+
+
+# --- faults ---
+
+
+async def test_a_router_s_fault_is_told_and_logged_by_one_id(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def route(head: Head, _peer: Peer) -> Handler:
+        if head.path == "/hello":
+            return AsgiHandler(hello)
+        raise ValueError("the router's fault")
+
+    server = Server(route)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server.listen(listener)
+        served = Served(server, listener)
+        for before in (b"", HELLO):
+            caplog.clear()
+            async with served.line() as line:
+                line.say(before + b"GET /faulty?secret HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                if before:
+                    await line.answer()
+                status, headers, body = await line.answer()
+            assert status == 500
+            [record] = caplog.records
+            assert record.getMessage().startswith(f"{headers['x-request-id']}: ")
+            assert "GET /faulty" in record.getMessage()
+            assert "secret" not in record.getMessage()
+            assert headers["x-request-id"].encode() in body
+        await server.stop(STOPPING, 0)
+
+
+async def test_a_refusal_s_id_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(hello) as served, served.line() as line:
+        line.say(b"GET / HTTP/9.9\r\n\r\n")
+        status, headers, _ = await line.answer()
+    assert status == 505
+    assert f"{headers['x-request-id']}: refused: 505" in caplog.text
 
 
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"

@@ -17,6 +17,7 @@ from inferd.frontends._http.errors import Unexpected, headers_of, status_of
 from inferd.frontends._http.exchange import VISIT, Visit, header_value
 from inferd.frontends._http.origins import authority_of, is_local, is_secure, origin_of, site_of
 from inferd.frontends._http.settings import HttpSettings
+from inferd.http1.server.asgi import LINGERS
 
 logger = logging.getLogger(__name__)
 
@@ -136,10 +137,13 @@ class Guard:
             *((name.lower().encode(), header_value(text)) for name, text in headers_of(error)),
         ]
         await line.send({"type": "http.response.start", "status": status, "headers": headers})
-        await line.send({"type": "http.response.body", "body": body, "more_body": True})
-        if error.kind is ErrorKind.PAYLOAD_TOO_LARGE:
+        # Our own server lets a caller that is still sending find its answer; uvicorn doesn't.
+        lingers = LINGERS in scope.get("extensions", {})
+        if error.kind is ErrorKind.PAYLOAD_TOO_LARGE and not lingers:
+            await line.send({"type": "http.response.body", "body": body, "more_body": True})
             await line.linger()
-        await line.send({"type": "http.response.body", "body": b"", "more_body": False})
+            body = b""
+        await line.send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 class _Line:
@@ -203,7 +207,10 @@ class _Line:
         return message
 
     async def linger(self) -> None:
-        """Let a caller that is still sending find the answer: closing at once may destroy it."""
+        """Let a caller that is still sending find the answer: closing at once may destroy it.
+
+        For servers that close at once, as uvicorn does.
+        """
         left = _LINGERING_BYTES
         try:
             async with asyncio.timeout(_LINGERING_SECONDS):

@@ -123,9 +123,12 @@ class NativeHandler:
     async def __call__(self, connection: Connection) -> None:
         """Answer one request."""
         length, credentials = connection.length, self._credentials
+        if length is None:
+            # In chunks: of those that are here already, nobody else counts the bytes.
+            length = len(connection.body or b"")
         if (
             self._version != credentials.version
-            or (length is not None and length > self.most_bytes)
+            or length > self.most_bytes
             or (credentials.guessers and not self._may_ask(connection))
         ):
             await self._decision.other(connection)

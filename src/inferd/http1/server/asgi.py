@@ -11,6 +11,9 @@ from starlette.types import ASGIApp, Message, Scope
 from inferd.http1.server.connection import Connection
 from inferd.http1.server.refusal import Refusal
 
+LINGERS = "inferd.lingers"
+"""The extension that says: an answer given before its request's end isn't destroyed by the rest."""
+
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _UNSAFE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -65,7 +68,7 @@ def _scope_of(connection: Connection) -> Scope:
         "client": ("127.0.0.1", 0) if peer.is_unix else (peer.host, peer.port),
         "server": None,
         "state": {},
-        "extensions": {},
+        "extensions": {LINGERS: {}},
     }
 
 

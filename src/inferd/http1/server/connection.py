@@ -12,6 +12,7 @@ from inferd.http1.server.refusal import (
     HandlerFailed,
     Refusal,
     Unavailable,
+    new_id,
 )
 from inferd.http1.server.turn import ENDED, NOT_BEGUN
 from inferd.http1.sweep import FOREVER
@@ -164,6 +165,7 @@ class Connection(Life):
         if data.startswith(b"\r\n"):
             data = data[2:]  # Some clients end a body with an empty line.
         end = data.find(b"\r\n\r\n") + 4
+        head = None
         try:
             if max(end, len(data) if end < 4 else 0) > self.limits.head_bytes:
                 raise Refusal(
@@ -182,8 +184,7 @@ class Connection(Life):
             self.refuse(refusal)
             return
         except Exception as error:  # noqa: BLE001  a router's fault is no reason to go silent
-            self._owner.failed(self, error)
-            self.refuse(HandlerFailed())
+            self._failed(head, error)
             return
         self._held = b""
         if head.handler.is_worth_keeping:
@@ -211,15 +212,21 @@ class Connection(Life):
             self._complete(self._held + data)
             return
         self._held += data
-        if self._is_busy:
-            self._balance()
-        elif incoming is not None:
+        if incoming is not None and not self._is_busy:
             self._read_away(incoming)
+        else:
+            self._balance()
 
     def _complete(self, data: bytes) -> None:
         """See whether what was held is a request, now that there is more of it."""
         if self._pending is None:
-            self._read_head(data)
+            found = self._memo.find(data, self._known)
+            if found is None:
+                self._read_head(data)
+                return
+            self._held = b""
+            self._known, length, end = found
+            self._begin_request(self._known.head, length, data, end)
             return
         head, length, end = self._pending
         if len(data) < end + length:
@@ -289,8 +296,13 @@ class Connection(Life):
         if isinstance(error, Refusal):
             self.refuse(error)
         elif not (self.is_left and isinstance(error, CallerLeft)):
-            self._owner.failed(self, error)
-            self.refuse(HandlerFailed())
+            self._failed(self.head, error)
+
+    def _failed(self, head: Head | None, error: Exception) -> None:
+        """Tell the client and the log, by one id, that something raised that never should."""
+        request_id = new_id()
+        self._owner.failed(request_id, head, error)
+        self.refuse(HandlerFailed(), request_id)
 
     def _cut(self, message: str) -> None:
         """End a request whose handler was cancelled."""

@@ -1,13 +1,16 @@
 """How long a connection waits for what, and how it ends."""
 
 import asyncio
+import logging
 
 from inferd.http1.server.head import Head
 from inferd.http1.server.leaving import has_left
 from inferd.http1.server.owner import Owner
-from inferd.http1.server.refusal import Refusal, encode_refusal, status_line
+from inferd.http1.server.refusal import Refusal, encode_refusal, new_id, status_line
 from inferd.http1.server.turn import ENDED, Turn
 from inferd.http1.sweep import FOREVER
+
+logger = logging.getLogger(__name__)
 
 _LINGERING_BYTES = 16 << 20
 _LINGERING_SECONDS = 2.0
@@ -133,9 +136,18 @@ class Life(Turn):
     # The end
 
     def refuse(self, refusal: Refusal, request_id: str = "") -> None:
-        """Answer with `refusal` and let the connection go; break it off if an answer has begun."""
+        """Answer with `refusal` and let the connection go; break it off if an answer has begun.
+
+        Without a `request_id`, by which the log has it already, a line there gives it one.
+        """
         if self.is_left or self._is_closing:
             return
+        if self._is_busy and self.has_begun:
+            self.abort()
+            return
+        if not request_id:
+            request_id = new_id()
+            logger.info("%s: refused: %d %s", request_id, refusal.status, refusal.message)
         headers, body = encode_refusal(refusal, request_id)
         if not self._is_busy:
             self._transport.write(
@@ -143,8 +155,6 @@ class Life(Turn):
                 % (status_line(refusal.status), headers, len(body), body)
             )
             self._let_go(linger=True)
-        elif self.has_begun:
-            self.abort()
         else:
             self.keep_alive = self._is_plain = False
             self.send(refusal.status, headers, body)

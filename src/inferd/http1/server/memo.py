@@ -8,8 +8,6 @@ _MOST_BYTES = 1 << 20
 _LONGEST = 4 << 10
 # The end of `Content-Length: `, in whichever letters a client begins it.
 _MARK = b"ength: "
-# Nothing begins with one of none: a byte that no head begins with, a client may still send.
-_NEVER: tuple[bytes, ...] = ()
 _LINE = b"\r\ncontent-length: "
 
 
@@ -20,7 +18,7 @@ class Known:
 
     def __init__(self, head: Head, prefix: bytes, suffix: bytes) -> None:
         self.head = head
-        self.prefix: bytes | tuple[bytes, ...] = prefix
+        self.prefix = prefix
         self.suffix = suffix
         """Empty where the head says no length: then `prefix` is all of it."""
         self.at = len(prefix)
@@ -70,7 +68,10 @@ class Memo:
         return (known, int(digits), end) if digits.isdigit() else None
 
     def keep(self, data: bytes, head: Head) -> Known | None:
-        """Remember `head`, whose bytes are `data`; None if more than its length decides."""
+        """Remember `head`, whose bytes are `data`, or one that came before it with the same rest.
+
+        None if more than its length decides.
+        """
         if len(data) > _LONGEST or not _is_plain(head):
             return None
         at, after = _digits(data, len(data))
@@ -80,19 +81,15 @@ class Memo:
         elif head.get(b"content-length"):
             return None
         prefix, suffix = data[:at], data[after:]
-        known = Known(head, prefix, suffix)
+        known = self._known.get(prefix + suffix)
+        if known is not None:
+            return known
         if len(self._known) >= _MOST_HEADS or self._bytes + len(data) > _MOST_BYTES:
-            self.clear()
+            self._known.clear()
+            self._bytes = 0
         self._bytes += len(data)
-        self._known[prefix + suffix] = known
+        self._known[prefix + suffix] = known = Known(head, prefix, suffix)
         return known
-
-    def clear(self) -> None:
-        """Forget all: what was decided from heads no longer holds."""
-        for known in self._known.values():
-            known.prefix = _NEVER  # Connections hold the last they met.
-        self._known.clear()
-        self._bytes = 0
 
 
 def _digits(data: bytes, end: int) -> tuple[int, int]:

@@ -79,6 +79,9 @@ class Owner(Protocol):
         """
         ...
 
-    def failed(self, connection: "Connection", error: Exception) -> None:
-        """Write down that a handler raised. The client is answered 500, or cut off."""
+    def failed(self, request_id: str, head: Head | None, error: Exception) -> None:
+        """Write down that the handler, or the router, raised on a request with this head.
+
+        None: its head couldn't even be read. The client is answered 500, with that id, or cut off.
+        """
         ...

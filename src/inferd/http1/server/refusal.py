@@ -62,9 +62,13 @@ def status_line(status: int) -> bytes:
     return LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
 
 
-def encode_refusal(refusal: Refusal, request_id: str = "") -> tuple[bytes, bytes]:
+def new_id() -> str:
+    """Return an id for a request that no handler has given one."""
+    return os.urandom(8).hex()
+
+
+def encode_refusal(refusal: Refusal, request_id: str) -> tuple[bytes, bytes]:
     """Return the header lines and the body that tell a client of `refusal`."""
-    request_id = request_id or os.urandom(8).hex()
     told = {
         "error": refusal.kind.value.replace("_", " "),
         "reason": refusal.message,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Hashable
+from functools import partial
 
 from inferd.core.hosts import is_loopback
 from inferd.http1.server.connection import Connection
@@ -85,26 +86,35 @@ class Server:
         task = self.loop.create_task(self._welcome(connection, line, certificate))
         arriving = self._arriving if certificate is None else self._shaking_hands
         arriving.add(task)
-        task.add_done_callback(arriving.discard)
+        task.add_done_callback(partial(self._arrived, connection, line))
 
     async def _welcome(
         self, connection: Connection, line: socket.socket, certificate: Certificate | None
     ) -> None:
-        try:
-            if certificate is None:
-                await self.loop.connect_accepted_socket(lambda: connection, line)
-            else:
-                await self.loop.connect_accepted_socket(
-                    lambda: connection,
-                    line,
-                    ssl=certificate.context,
-                    ssl_handshake_timeout=_HANDSHAKE_SECONDS,
-                    ssl_shutdown_timeout=_GOODBYE_SECONDS,
-                )
-        except (OSError, asyncio.CancelledError):
-            # No TLS, or not ours: nobody was let in, and there is nobody to tell.
-            if connection not in self._connections:
-                self._forget(connection)
+        if certificate is None:
+            await self.loop.connect_accepted_socket(lambda: connection, line)
+        else:
+            await self.loop.connect_accepted_socket(
+                lambda: connection,
+                line,
+                ssl=certificate.context,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+                ssl_shutdown_timeout=_GOODBYE_SECONDS,
+            )
+
+    def _arrived(
+        self, connection: Connection, line: socket.socket, task: asyncio.Task[None]
+    ) -> None:
+        """Give the place of who didn't come in to others, even if its task never had a step."""
+        self._arriving.discard(task)
+        self._shaking_hands.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, OSError):
+            logger.error("a connection couldn't be taken in", exc_info=error)
+        if (error is not None or task.cancelled()) and connection not in self._connections:
+            # No TLS, or not ours, or the server stops: there is nobody to tell.
+            line.close()
+            self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
         host = self._guests.pop(connection, None)
@@ -141,15 +151,10 @@ class Server:
             memo = self._memos[kind] = Memo()
         return memo
 
-    def forget(self) -> None:
-        """Remember no head: what was decided from them no longer holds."""
-        for memo in self._memos.values():
-            memo.clear()
-
-    def failed(self, connection: Connection, error: Exception) -> None:
-        """Write down that a handler raised."""
-        head = connection.head
-        logger.error("%s %s: unexpected failure", head.method, head.path, exc_info=error)
+    def failed(self, request_id: str, head: Head | None, error: Exception) -> None:
+        """Write down that a handler, or the router, raised."""
+        what = "" if head is None else f" on {head.method} {head.raw_path.decode()}"
+        logger.error("%s: unexpected failure%s", request_id, what, exc_info=error)
 
     def hurry(self) -> None:
         """Once it stops, wait no longer for requests to end."""
