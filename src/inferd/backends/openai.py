@@ -114,7 +114,7 @@ class OpenAIBackend:
         self._models = dict(settings.models)
         self._embeddings = frozenset(options.embeddings)
         self._upstream = upstream
-        upstream.asks_usage = options.usage
+        upstream.usage_question.is_put = options.usage
         self.assumed = (
             Capabilities(models=self._offers(self._models))
             if self._models

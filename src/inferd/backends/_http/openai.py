@@ -1,6 +1,7 @@
 """OpenAI's wire, the asking end: a caller's own bytes where it speaks it too, else typed chunks."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -56,7 +57,9 @@ EMBEDDINGS = OpenAIWire(
 )
 
 _SERVED = Served()
-
+_OUR_WISH = "stream_options"
+_MAY_BE_OURS = frozenset({400, 422})
+"""Statuses of a server that doesn't know a field."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 
@@ -115,7 +118,10 @@ async def ask_openai(
         more += lines_of(headers)
     response = await upstream.post(path, EVENTS if streams else JSON, body, more, request.deadline)
     if not 200 <= response.status < 300:
-        response = await _again(upstream, response, path, spare, more, request.deadline)
+        again = partial(upstream.post, path, EVENTS, spare or b"", more, request.deadline)
+        response = await _again(upstream, response, again if spare else None)
+        # What it had refused was our own wish, then.
+        upstream.usage_question.refused(model)
     try:
         told = _SERVED if served is None else served(response)
         kind = kind_of(response.head.content_type)
@@ -139,12 +145,7 @@ async def ask_openai(
 
 
 async def _again(
-    upstream: Upstream,
-    response: Response,
-    path: str,
-    spare: bytes | None,
-    more: bytes,
-    deadline: float | None,
+    upstream: Upstream, response: Response, again: Callable[[], Awaitable[Response]] | None
 ) -> Response:
     """Ask once more, without what only we wished for, where that may be what was refused.
 
@@ -153,14 +154,20 @@ async def _again(
     """
     try:
         await upstream.refused(response)
-    except BackendRefused:
-        if spare is None:
+    except BackendRefused as refusal:
+        about = str(refusal.details.get("param", _OUR_WISH))
+        is_ours = response.status in _MAY_BE_OURS and about.startswith(_OUR_WISH)
+        if again is None or not is_ours:
             raise
-    response = await upstream.post(path, EVENTS, spare or b"", more, deadline)
+    sent_bytes = response.sent_bytes
+    try:
+        response = await again()
+    except NodeError as error:
+        error.sent_bytes += sent_bytes
+        raise
+    response.sent_bytes += sent_bytes
     if not 200 <= response.status < 300:
         await upstream.refused(response)
-    # What it had refused was our own wish, then.
-    upstream.asks_usage = False
     return response
 
 
@@ -171,7 +178,7 @@ def _bodies(
     streams = request.stream and wire.streams
     if raw is not None:
         plain = raw.body if model and raw.model == model else with_model(raw.body, model)
-        if not streams or not upstream.asks_usage or raw.wants_usage:
+        if not streams or raw.wants_usage or not upstream.usage_question.suits(model):
             return plain, None
         body = with_usage(plain)
         return body, None if body is plain else plain
@@ -181,7 +188,7 @@ def _bodies(
     if not streams:
         return body, None
     plain = without_usage(body)
-    return (body, plain) if upstream.asks_usage else (plain, None)
+    return (body, plain) if upstream.usage_question.suits(model) else (plain, None)
 
 
 def _stream(

@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from typing import NoReturn, Protocol
 
 from inferd.backends import Settings
+from inferd.backends._http.asking import UsageQuestion
 from inferd.core.clock import Clock
 from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable, NodeError
 from inferd.core.request import InferenceRequest
@@ -70,8 +71,7 @@ class Upstream:
         self._retries = retries
         self._is_closed = False
         self._timeout = settings.timeout
-        self.asks_usage = True
-        """Whether streams are asked what they took; until one is refused for it."""
+        self.usage_question = UsageQuestion(settings.name, clock)
         self._client = Client(
             settings.name,
             url,
