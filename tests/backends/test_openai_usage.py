@@ -56,7 +56,15 @@ async def text_of(answer: Answer) -> str:
     return b"".join(pieces).decode()
 
 
-@pytest.mark.parametrize("options", [{}, {"stream_options": {"include_usage": False, "x": 1.0}}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"stream_options": {"include_usage": False, "x": 1.0}},
+        {"stream_options": {"include_usage": 0, "x": 1.0}},
+        {"stream_options": {"include_usage": "no", "x": 1.0}},
+    ],
+)
 async def test_a_stream_is_booked_though_its_caller_asked_for_no_usage(
     subject: Subject, options: dict[str, object]
 ) -> None:

@@ -59,6 +59,14 @@ def test_what_one_continuation_has_no_place_for_is_named(
     assert caught.value.details["param"] == param
 
 
+def test_a_body_that_is_read_whole_still_asks_for_usage() -> None:
+    for odd in ({}, {"max_tokens": 5.0}):
+        body = {"prompt": "a", "stream": True, "stream_options": {"include_usage": True}, **odd}
+        raw = openai_text.take_request(json.dumps(body).encode(), {}, id="1").raw
+        assert raw is not None
+        assert raw.wants_usage
+
+
 def test_a_list_of_one_text_is_that_text() -> None:
     assert read(prompt=["Once"], n=1, suffix=None).inputs == {"prompt": "Once"}
 

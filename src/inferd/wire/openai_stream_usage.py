@@ -13,7 +13,6 @@ from inferd.wire.openai_usage import usage_of
 
 _FIELD = "stream_options"
 _FLAG = "include_usage"
-_UNSAID = (b"", b"null", b"false")
 _NAME = b'"usage"'
 _NULLS = (b'"usage":null', b'"usage": null')
 """What OpenAI says in every event but the last, once it is asked."""
@@ -41,16 +40,13 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def unasked_usage(body: bytes) -> dict[str, object]:
     """Return what to set in a stream's request so that it tells its usage.
 
-    Nothing, if the caller asked for it, or said something that is the upstream's to refuse.
+    Nothing, if the caller asked for it. Whatever else it said there, some servers take for a no.
     """
     asked = json.peek(_asked, body)
     if asked is None:
         return {}
-    stated = bytes(asked.stream_options)
-    if stated in _UNSAID:
-        return {_FIELD: {_FLAG: True}}
-    options = json.peek(_fields, stated)
-    if options is None or bytes(options.get(_FLAG, b"")) not in _UNSAID:
+    options = json.peek(_fields, bytes(asked.stream_options)) or {}
+    if bytes(options.get(_FLAG, b"")) == b"true":
         return {}
     return {_FIELD: {**options, _FLAG: True}}
 

@@ -61,6 +61,7 @@ def _whole(body: bytes, id: str, asked: Context) -> InferenceRequest:  # noqa: A
     model = openai_peek.model_of(json.text_of(document, "model"))
     stream = json.flag_of(document, "stream")
     inputs, parameters = _fields(document)
+    options = json.object_of(document.get("stream_options"))
     return InferenceRequest(
         id=id,
         task=TASK,
@@ -68,7 +69,11 @@ def _whole(body: bytes, id: str, asked: Context) -> InferenceRequest:  # noqa: A
         inputs=inputs,
         parameters=parameters,
         stream=stream,
-        raw=Raw(wire=WIRE, body=openai_peek.with_one_model(body)),
+        raw=Raw(
+            wire=WIRE,
+            body=openai_peek.with_one_model(body),
+            wants_usage=options.get("include_usage") is True,
+        ),
         **asked,
     )
 
