@@ -11,6 +11,7 @@ from inferd.core.answer import Answer, collect
 from inferd.core.errors import (
     BackendDenied,
     BackendFailed,
+    BackendLimited,
     BackendOverloaded,
     BackendRefused,
     BackendTimeout,
@@ -124,7 +125,7 @@ async def test_4_an_unsupported_task_is_refused_without_traffic(subject: Subject
         (403, BackendDenied),
         (404, ModelNotFound),
         (408, BackendTimeout),
-        (429, BackendOverloaded),
+        (429, BackendLimited),
         (500, BackendFailed),
         (502, BackendFailed),
         (503, BackendOverloaded),

@@ -41,7 +41,7 @@ WANTED: dict[str, object] = {
     "refused: unknown model": ["AI_APICallError", 404, False, "nothing-here"],
     "refused: upstream's 400": ["AI_APICallError", 400, False, "temperature must be below 2"],
     "refused: upstream's 401": ["AI_APICallError", 503, True, "refused our credential"],
-    "refused: upstream's 429": ["AI_APICallError", 503, True, "come back later"],
+    "refused: upstream's 429": ["AI_APICallError", 429, True, "come back later"],
     "refused: upstream's 500": ["AI_APICallError", 502, True, "HTTP 500"],
     "refused: broken off": [True, "breaks broke off", True],
     "refused: an error in a stream": [True, "The server had an error", True],

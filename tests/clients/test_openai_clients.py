@@ -72,13 +72,13 @@ WANTED: dict[str, object] = {
     "refused: upstream's 404": ["NotFoundError", 404, "model_not_found", True, "doesn't have"],
     "refused: upstream's 422": ["BadRequestError", 400, "backend_refused", True, "field required"],
     "refused: upstream's 429": [
-        "InternalServerError", 503, "backend_overloaded", True, "come back later",
+        "RateLimitError", 429, "rate_limit_exceeded", True, "come back later",
     ],
     "refused: upstream's 500": ["InternalServerError", 502, "backend_failed", True, "HTTP 500"],
     "refused: upstream's 503": [
         "InternalServerError", 503, "backend_overloaded", True, "come back later",
     ],
-    "refused: 429 says when": ["7", "backend_overloaded"],
+    "refused: 429 says when": ["7", "rate_limit_exceeded"],
     "refused: broken off": ["APIError", "breaks broke off"],
     "refused: an error in a stream": ["APIError", "The server had an error"],
 }  # fmt: skip

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from inferd.core.errors import (
     BackendDenied,
     BackendFailed,
+    BackendLimited,
     BackendOverloaded,
     BackendRefused,
     BackendTimeout,
@@ -27,7 +28,7 @@ OUR_SIDE: dict[ErrorKind, type[NodeError]] = {
     ErrorKind.UNAUTHENTICATED: BackendUnavailable,
     ErrorKind.PERMISSION_DENIED: BackendDenied,
     ErrorKind.NOT_CONFIGURED: BackendUnavailable,
-    ErrorKind.RATE_LIMITED: BackendOverloaded,
+    ErrorKind.RATE_LIMITED: BackendLimited,
 }
 
 
@@ -42,7 +43,7 @@ OUR_SIDE: dict[ErrorKind, type[NodeError]] = {
         (413, PayloadTooLarge),
         (418, BackendRefused),
         (422, BackendRefused),
-        (429, BackendOverloaded),
+        (429, BackendLimited),
         (500, BackendFailed),
         (502, BackendFailed),
         (503, BackendOverloaded),

@@ -11,6 +11,7 @@ from inferd.core.content import BytesFile
 from inferd.core.errors import (
     BackendDenied,
     BackendFailed,
+    BackendLimited,
     BackendOverloaded,
     BackendTimeout,
     BackendUnavailable,
@@ -285,7 +286,7 @@ def test_another_kind_of_file_is_no_result(task: str, content_type: str) -> None
         (400, {"error": {"message": "x", "code": "model_not_supported"}}, ModelNotFound, "serves"),
         (400, {"error": "Model x not supported by provider hf-inference"}, ModelNotFound, "serves"),
         (410, {"error": "deprecated and no longer supported"}, ModelNotFound, "serves"),
-        (429, {"error": "slow down"}, BackendOverloaded, "later"),
+        (429, {"error": "slow down"}, BackendLimited, "later"),
         (503, {"error": "loading", "estimated_time": 20.5}, BackendOverloaded, "being loaded"),
         (504, {"error": "too long"}, BackendTimeout, "in time"),
         (500, {"error": "trace"}, BackendFailed, "HTTP 500"),

@@ -15,6 +15,7 @@ NodeError
 └── BackendError                whatever was to answer didn't
     ├── BackendUnavailable      can't be reached, or refuses our credential
     ├── BackendOverloaded       asks us to come back later
+    │   └── BackendLimited      as we asked it too often, or for too much
     ├── BackendTimeout          no answer in time
     ├── BackendFailed           answered nonsense, or broke off
     ├── BackendDenied           knows us, and doesn't allow us this
@@ -40,6 +41,7 @@ class ErrorKind(StrEnum):
     RATE_LIMITED = "rate_limited"
     BACKEND_UNAVAILABLE = "backend_unavailable"
     BACKEND_OVERLOADED = "backend_overloaded"
+    BACKEND_LIMITED = "backend_limited"
     BACKEND_TIMEOUT = "backend_timeout"
     BACKEND_FAILED = "backend_failed"
     BACKEND_DENIED = "backend_denied"
@@ -163,6 +165,12 @@ class BackendOverloaded(BackendError):
     kind = ErrorKind.BACKEND_OVERLOADED
 
 
+class BackendLimited(BackendOverloaded):
+    """We asked it too often, or for too much: a limit of its own, not one of this node."""
+
+    kind = ErrorKind.BACKEND_LIMITED
+
+
 class BackendTimeout(BackendError):
     """No answer in time."""
 
@@ -208,6 +216,7 @@ ALL_KINDS: Mapping[ErrorKind, type[NodeError]] = {
         RateLimited,
         BackendUnavailable,
         BackendOverloaded,
+        BackendLimited,
         BackendTimeout,
         BackendFailed,
         BackendDenied,

@@ -6,6 +6,7 @@ from inferd.core.errors import (
     ALL_KINDS,
     BackendDenied,
     BackendFailed,
+    BackendLimited,
     BackendOverloaded,
     BackendRefused,
     BackendTimeout,
@@ -23,6 +24,8 @@ from inferd.wire import json
 MAX_REASON = 300
 MAX_RETRY_AFTER = 86_400.0
 
+_LIMITED = "the remote limits how much it is asked: come back later"
+
 _KINDS = {kind.value: kind for kind in ErrorKind}
 
 # What the other node says about our credential, its own set-up or its own load is not the
@@ -30,7 +33,7 @@ _KINDS = {kind.value: kind for kind in ErrorKind}
 _OUR_SIDE: dict[ErrorKind, tuple[type[NodeError], str]] = {
     ErrorKind.UNAUTHENTICATED: (BackendUnavailable, "the remote refused our credential"),
     ErrorKind.NOT_CONFIGURED: (BackendUnavailable, "the remote has this switched off"),
-    ErrorKind.RATE_LIMITED: (BackendOverloaded, "the remote asks us to come back later"),
+    ErrorKind.RATE_LIMITED: (BackendLimited, _LIMITED),
     ErrorKind.INTERNAL: (BackendFailed, "the remote failed"),
 }
 
@@ -41,7 +44,7 @@ _STATUSES: dict[int, tuple[type[NodeError], str]] = {
     407: (BackendUnavailable, "a proxy refused our credential"),
     408: (BackendTimeout, "the remote gave no answer in time"),
     413: (PayloadTooLarge, "the remote takes fewer bytes than that"),
-    429: (BackendOverloaded, "the remote asks us to come back later"),
+    429: (BackendLimited, _LIMITED),
     503: (BackendOverloaded, "the remote asks us to come back later"),
     504: (BackendTimeout, "the remote gave no answer in time"),
     508: (LoopDetected, "the remote has seen this request before"),

@@ -15,6 +15,7 @@ _TGI_TYPES = {
     ErrorKind.PAYLOAD_TOO_LARGE: "validation",
     ErrorKind.BACKEND_REFUSED: "validation",
     ErrorKind.BACKEND_OVERLOADED: "overloaded",
+    ErrorKind.BACKEND_LIMITED: "overloaded",
     ErrorKind.RATE_LIMITED: "overloaded",
     ErrorKind.BACKEND_FAILED: "generation",
     ErrorKind.BACKEND_TIMEOUT: "generation",

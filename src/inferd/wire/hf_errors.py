@@ -18,6 +18,7 @@ _FACTS: dict[ErrorKind, str] = {
     ErrorKind.RATE_LIMITED: "rate limited",
     ErrorKind.BACKEND_UNAVAILABLE: "backend unavailable",
     ErrorKind.BACKEND_OVERLOADED: "backend overloaded",
+    ErrorKind.BACKEND_LIMITED: "backend limited",
     ErrorKind.BACKEND_TIMEOUT: "backend timeout",
     ErrorKind.BACKEND_FAILED: "backend failed",
     ErrorKind.BACKEND_DENIED: "backend denied",

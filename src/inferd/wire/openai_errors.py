@@ -14,6 +14,7 @@ _TYPES: dict[ErrorKind, tuple[str, str]] = {
     ErrorKind.RATE_LIMITED: ("rate_limit_error", "rate_limit_exceeded"),
     ErrorKind.BACKEND_UNAVAILABLE: ("api_error", "backend_unavailable"),
     ErrorKind.BACKEND_OVERLOADED: ("api_error", "backend_overloaded"),
+    ErrorKind.BACKEND_LIMITED: ("rate_limit_error", "rate_limit_exceeded"),
     ErrorKind.BACKEND_TIMEOUT: ("api_error", "backend_timeout"),
     ErrorKind.BACKEND_FAILED: ("api_error", "backend_failed"),
     ErrorKind.BACKEND_DENIED: ("permission_error", "backend_denied"),

@@ -17,6 +17,7 @@ STATUS: Mapping[ErrorKind, int] = {
     ErrorKind.MODEL_NOT_FOUND: 404,
     ErrorKind.PAYLOAD_TOO_LARGE: 413,
     ErrorKind.RATE_LIMITED: 429,
+    ErrorKind.BACKEND_LIMITED: 429,
     ErrorKind.INTERNAL: 500,
     ErrorKind.BACKEND_FAILED: 502,
     ErrorKind.BACKEND_UNAVAILABLE: 503,
