@@ -356,6 +356,10 @@ def _told_by(target: Target, error: NodeError) -> str:
 
 
 def _most_telling(errors: Sequence[NodeError]) -> NodeError:
-    """Return the failure a caller can act on: one that tried and broke, before one that lacked."""
+    """Return the failure a caller can act on: one that tried and broke, before one that lacked.
+
+    A backend's own limit is what is told only where all who broke were at theirs.
+    """
     broke = [error for error in errors if isinstance(error, BackendError | LoopDetected)]
-    return (broke or errors)[0]
+    others = [error for error in broke if error.kind is not ErrorKind.BACKEND_LIMITED]
+    return (others or broke or errors)[0]
