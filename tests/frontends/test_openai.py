@@ -6,9 +6,10 @@ import struct
 import pytest
 
 from inferd.core.backend import Model
+from inferd.core.errors import BackendLimited, BackendOverloaded, ModelNotFound
 from inferd.core.request import Tier
 from inferd.core.result import Embeddings, Finish, ToolCallDelta, Usage
-from tests.frontends.fakes import HELLO, FakeBackend, says
+from tests.frontends.fakes import HELLO, Behaviour, FakeBackend, fails, says
 from tests.frontends.nodes import open_node
 
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -25,6 +26,36 @@ async def test_a_completion_is_whole_by_default() -> None:
     assert body["choices"][0]["message"]["content"] == "Hello"
     assert body["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     assert backend.requests[0].model == "tiny"
+
+
+LIMITED = BackendLimited("it limits us", retry_after=7)
+
+
+@pytest.mark.parametrize(
+    ("behaviours", "status", "code"),
+    [
+        ([fails(LIMITED)], 429, "rate_limit_exceeded"),
+        ([fails(LIMITED), fails(BackendLimited("so does it"))], 429, "rate_limit_exceeded"),
+        ([fails(LIMITED), fails(ModelNotFound("none here"))], 429, "rate_limit_exceeded"),
+        ([fails(LIMITED), fails(BackendOverloaded("busy"))], 503, "backend_overloaded"),
+        ([fails(BackendOverloaded("busy"))], 503, "backend_overloaded"),
+        ([fails(LIMITED), says(*HELLO)], 200, ""),
+    ],
+)
+async def test_a_limit_of_every_backend_is_told_as_one(
+    behaviours: list[Behaviour], status: int, code: str
+) -> None:
+    backends = [FakeBackend(each, f"b{number}") for number, each in enumerate(behaviours)]
+    async with open_node(*backends) as node:
+        answer = await node.client.post("/v1/chat/completions", json=CHAT)
+    assert answer.status_code == status
+    if status == 429:
+        told = answer.json()["error"]
+        assert (told["type"], told["code"]) == ("rate_limit_error", code)
+        assert told["kind"] == "backend_limited"
+        assert answer.headers["retry-after"] == "7"
+    elif code:
+        assert answer.json()["error"]["code"] == code
 
 
 async def test_tool_calls_reach_the_caller() -> None:
