@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferd.core.backend import Model
 from inferd.core.content import Message
 from inferd.core.errors import (
     ALL_KINDS,
@@ -130,8 +129,6 @@ def test_no_request_raises_anything_but_invalid_request(body: bytes) -> None:
 def test_hostile_json_is_an_invalid_request(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         wire.decode_request(body, id="1")
-    with suppress(InvalidRequest):  # it doesn't look into the values that it keeps
-        wire.with_model(body, "m")
     assert wire.usage_of(body) == NO_USAGE
 
 
@@ -172,9 +169,8 @@ def test_a_structured_answer_becomes_its_json() -> None:
 
 @given(junk)
 def test_no_answer_raises_anything_but_backend_failed(body: bytes) -> None:
-    for read in (wire.decode_result, wire.decode_models):
-        with suppress(BackendFailed):
-            read(body)
+    with suppress(BackendFailed):
+        wire.decode_result(body)
 
 
 def test_content_in_parts_is_read() -> None:
@@ -188,30 +184,9 @@ def test_content_in_parts_is_read() -> None:
     assert wire.decode_result(b'{"choices":[{"message":{"content":5}}]}') == [Finish()]
 
 
-def test_another_model_leaves_every_other_byte() -> None:
-    body = b'{"a": 1.50, "model" : "x", "deep": {"model":"x"}, "big": 123456789012345678901234567}'
-    changed = wire.with_model(body, 'y"')
-    assert changed == (
-        b'{"a":1.50,"model":"y\\"","deep":{"model":"x"},"big":123456789012345678901234567}'
-    )
-    assert wire.with_model(b"{}", "y") == b'{"model":"y"}'
-
-
-def test_usage_is_found_in_the_tail_of_a_stream() -> None:
-    tail = (
-        b'ices":[],"usage":{"prompt_tokens":9}}\n\n'
-        b'data: {"usage":{"prompt_tokens":1,"completion_tokens":2}}\r\n\r\n'
-        b'data: {"choices":[],"usage":null}\n\ndata: {"x":"usage"}\n\ndata: [DONE]\n\n'
-    )
-    assert wire.usage_of_tail(tail) == Usage(input_tokens=1, output_tokens=2)
-    assert wire.usage_of_tail(tail[:30]) == NO_USAGE
-    assert wire.usage_of_tail(b'data: {"usage":{"prompt_tokens":4}}') == Usage(input_tokens=4)
-
-
 @given(st.binary(max_size=60), st.sampled_from([b'"usage"', b'data: {"usage":{}}\n', b""]))
 def test_a_peek_never_raises(body: bytes, more: bytes) -> None:
     wire.usage_of(body + more)
-    wire.usage_of_tail(body + more + body)
     wire.wants_usage(InferenceRequest(id="1", task="chat", raw=Raw(wire="x", body=body)))
 
 
@@ -230,27 +205,6 @@ def test_a_name_that_no_log_could_show_is_none(name: object) -> None:
     piece = {"choices": [{"delta": {"content": "hi"}, "finish_reason": "stop"}], "model": name}
     found = [*stream.feed(msgspec.json.encode(piece).decode()), *stream.feed("[DONE]")]
     assert [each.model for each in found if isinstance(each, Finish)] == [""]
-
-
-def test_models_are_read_back() -> None:
-    models = [
-        Model(id="a", tasks=frozenset({"chat"}), aliases=("b",)),
-        Model(id="c", tasks=frozenset()),
-    ]
-    assert wire.decode_models(wire.encode_models(models)) == models
-
-
-def test_other_servers_model_lists_are_read() -> None:
-    bare = Model(id="a", tasks=frozenset())
-    for body in (
-        b'{"data":[{"id":"a"},1,{}]}',
-        b'[{"id":"a","tasks":7}]',
-        b'{"models":[{"name":"a","aliases":[1]}]}',
-        b'{"data":[{"id":"a","aliases":["x\\ny"]},{"id":"b\\nc"},{"id":"%b"}]}' % (b"x" * 257),
-    ):
-        assert wire.decode_models(body) == [bare]
-    with pytest.raises(BackendFailed):
-        wire.decode_models(b'{"data":1}')
 
 
 @pytest.mark.parametrize("kind", ErrorKind)

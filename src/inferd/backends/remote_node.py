@@ -19,6 +19,7 @@ from inferd.backends._http import (
     Upstream,
     ask_openai,
     check_content,
+    decode_listing,
     marks_of,
     open_upstream,
     reading,
@@ -33,7 +34,7 @@ from inferd.core.request import InferenceRequest, Tier, opened, tiers_up_to
 from inferd.core.result import Chunk, Finish
 from inferd.core.tasks import TASKS, task_named
 from inferd.http1.client import Body, Response
-from inferd.wire import files_header, hf_tasks, json, multipart, openai_chat, usage_header
+from inferd.wire import files_header, hf_tasks, json, multipart, usage_header
 
 _MOST_SECONDS = 86_400.0
 _EVERY_TASK = Capabilities(open_tasks=frozenset(TASKS))
@@ -86,7 +87,11 @@ class RemoteNodeBackend:
         except ModelNotFound:
             return await self._tasks_of_original()
         self._is_original = False
-        offers = [model for model in openai_chat.decode_models(body) if model.tasks]
+        offers = [
+            Model(id=row.name, tasks=row.tasks, aliases=row.aliases)
+            for row in decode_listing(body)
+            if row.tasks
+        ]
         return Capabilities(
             models=tuple(map(_known, self._renamed(offers))), open_tasks=_EVERY_TASK.open_tasks
         )

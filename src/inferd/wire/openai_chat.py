@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol, Unpack
 
-from inferd.core.backend import Model
 from inferd.core.errors import BackendFailed, InvalidRequest
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk, Finish, FinishReason, Result, TextDelta, Usage
@@ -20,14 +19,12 @@ from inferd.wire.openai_usage import (
     read_usage,
     usage_of,
     usage_of_field,
-    usage_of_tail,
 )
 
 __all__ = [
     "WIRE",
     "ChunkEncoder",
     "StreamDecoder",
-    "decode_models",
     "decode_request",
     "decode_result",
     "encode_error",
@@ -38,9 +35,7 @@ __all__ = [
     "take_request",
     "usage_of",
     "usage_of_field",
-    "usage_of_tail",
     "wants_usage",
-    "with_model",
 ]
 
 WIRE = "openai.chat"
@@ -214,15 +209,6 @@ def decode_result(body: bytes) -> list[Chunk]:
     return chunks
 
 
-def with_model(body: bytes, model: str) -> bytes:
-    """Return a caller's body with another model; every other value keeps its bytes.
-
-    Raises:
-        InvalidRequest: The body isn't a JSON object.
-    """
-    return json.with_fields(body, {"model": model})
-
-
 def encode_models(offers: Iterable[Offer], *, created: int = 0) -> bytes:
     """Write the list of models; `tasks` and `aliases` are ours."""
     return json.encode(
@@ -241,33 +227,3 @@ def encode_models(offers: Iterable[Offer], *, created: int = 0) -> bytes:
             ],
         }
     )
-
-
-def decode_models(body: bytes) -> list[Model]:
-    """Read a list of models; `tasks` is empty where the upstream doesn't say.
-
-    Raises:
-        BackendFailed: It isn't one.
-    """
-    document = json.answer(body)
-    rows = document.get("data", document.get("models")) if isinstance(document, dict) else document
-    if not isinstance(rows, list):
-        raise BackendFailed("the upstream's answer isn't a list of models")
-    models: list[Model] = []
-    for row in rows:
-        if not isinstance(row, dict):
-            continue
-        if name := json.told_name(row.get("id", row.get("name"))):
-            models.append(
-                Model(
-                    id=name, tasks=frozenset(_texts(row, "tasks")), aliases=_texts(row, "aliases")
-                )
-            )
-    return models
-
-
-def _texts(row: Mapping[str, object], name: str) -> tuple[str, ...]:
-    value = row.get(name)
-    if not isinstance(value, list):
-        return ()
-    return tuple(filter(None, map(json.told_name, value)))

@@ -68,23 +68,6 @@ def usage_of_field(field: bytes) -> Usage:
     return _plain(tokens) if tokens else NO_USAGE
 
 
-def usage_of_tail(tail: bytes) -> Usage:
-    """Peek at the usage in the last bytes of a raw stream, which may begin in the middle."""
-    end = len(tail)
-    while (found := tail.rfind(b'"usage"', 0, end)) >= 0:
-        start = max(tail.rfind(b"\n", 0, found), tail.rfind(b"\r", 0, found)) + 1
-        stop = min(
-            (at for at in (tail.find(b"\n", found), tail.find(b"\r", found)) if at >= 0),
-            default=len(tail),
-        )
-        line = tail[start:stop]
-        usage = usage_of(line.removeprefix(b"data:").strip())
-        if line.startswith(b"data:") and usage != NO_USAGE:
-            return usage
-        end = max(start, 0)
-    return NO_USAGE
-
-
 def is_complete(tail: bytes) -> bool:
     """Whether the last bytes of a raw stream say that it ended, rather than broke off."""
     return any(line.rstrip() in _DONE for line in tail.splitlines())

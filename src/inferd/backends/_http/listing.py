@@ -23,10 +23,14 @@ _NEITHER = frozenset(
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """A row. `writes` and `embeds` are None where the server doesn't say."""
+    """A row. `writes` and `embeds` are None where the server doesn't say.
+
+    `tasks` are those that an inferd lists, by its own names.
+    """
 
     name: str
     aliases: tuple[str, ...] = ()
+    tasks: frozenset[str] = frozenset()
     writes: bool | None = None
     embeds: bool | None = None
 
@@ -55,15 +59,17 @@ def decode_listing(body: bytes) -> list[Listed]:
 
 def _listed(name: str, row: Mapping[str, object]) -> Listed:
     told = _told(row)
-    aliases = tuple(
-        alias for each in json.list_of(row.get("aliases")) if (alias := json.told_name(each))
-    )
+    writes = embeds = None
     if told:
         writes, embeds = bool(told & _TEXT), bool(told & _VECTORS)
-        return Listed(name=name, aliases=aliases, writes=writes, embeds=embeds)
-    if _OTHERS.search(name.lower()):
-        return Listed(name=name, aliases=aliases, writes=False, embeds=False)
-    return Listed(name=name, aliases=aliases)
+    elif _OTHERS.search(name.lower()):
+        writes = embeds = False
+    aliases, tasks = _words(row.get("aliases")), frozenset(_words(row.get("tasks")))
+    return Listed(name=name, aliases=aliases, tasks=tasks, writes=writes, embeds=embeds)
+
+
+def _words(values: object) -> tuple[str, ...]:
+    return tuple(filter(None, map(json.told_name, json.list_of(values))))
 
 
 def _told(row: Mapping[str, object]) -> frozenset[str]:

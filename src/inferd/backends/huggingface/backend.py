@@ -15,6 +15,7 @@ from inferd.backends._http import (
     as_chat,
     ask_openai,
     check_content,
+    decode_listing,
     reading,
     typed_stream,
     wants_prompt,
@@ -40,7 +41,7 @@ from inferd.core.result import Chunk, Value
 from inferd.core.tasks import TASKS as KNOWN
 from inferd.core.tasks import Output
 from inferd.http1.client import Response
-from inferd.wire import hf_inference, hf_tasks, openai_chat
+from inferd.wire import hf_inference, hf_tasks
 from inferd.wire.hf_inference_providers import (
     WAYS,
     Ask,
@@ -91,7 +92,7 @@ class HuggingFaceBackend:
     async def capabilities(self) -> Capabilities:
         self._check_token()
         _, body = await self._router.read("GET", "/v1/models")
-        chats = frozenset(model.id for model in openai_chat.decode_models(body))
+        chats = frozenset(row.name for row in decode_listing(body))
         models: list[Model] = []
         for ours, theirs in self._models.items():
             try:

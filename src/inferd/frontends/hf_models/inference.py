@@ -16,6 +16,7 @@ from inferd.wire import (
     hf_client_results,
     openai_chat,
     openai_completions,
+    openai_raw,
     usage_header,
 )
 
@@ -68,7 +69,7 @@ async def _chat(exchange: Exchange, model: str) -> None:
     sent = await json_body(exchange)
 
     def read() -> InferenceRequest:
-        body = openai_chat.with_model(sent, model)
+        body = openai_raw.with_model(sent, model)
         return openai_chat.decode_request(body, id=exchange.request_id, **asked)
 
     request = await take_apart(sent, read)
