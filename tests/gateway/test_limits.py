@@ -4,64 +4,57 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferd.core.answer import Answer
-from inferd.core.errors import BackendFailed, RateLimited
+from inferd.core.errors import RateLimited
 from inferd.core.request import InferenceRequest, Limits, Principal, Raw
-from inferd.core.result import Usage
 from inferd.gateway.admission.estimate import estimate
 from inferd.gateway.admission.limits import Hold, Limiter, Meter
-from inferd.gateway.admission.policy import Rule
 from tests.clocks import HandClock
-from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
 ALICE, BOB = Principal(id="key:alice"), Principal(id="key:bob")
 
 
 def test_concurrency_counts_what_is_running_and_frees_on_release() -> None:
-    limiter, two = Limiter(HandClock()), Limits(concurrency=2)
-    first = limiter.hold(ALICE, two)
-    limiter.hold(ALICE, two)
+    two = meter(HandClock(), concurrency=2)
+    first = two.hold(ALICE)
+    two.hold(ALICE)
     with pytest.raises(RateLimited):
-        limiter.hold(ALICE, two)
+        two.hold(ALICE)
     first.release()
     first.release()
-    limiter.hold(ALICE, two)
+    two.hold(ALICE)
     with pytest.raises(RateLimited):
-        limiter.hold(ALICE, two)
+        two.hold(ALICE)
 
 
 def test_requests_a_minute_refill_with_time() -> None:
     clock = HandClock()
-    limiter, slow = Limiter(clock), Limits(requests_per_minute=2)
-    limiter.hold(ALICE, slow)
-    limiter.hold(ALICE, slow)
+    slow = meter(clock, requests_per_minute=2)
+    slow.hold(ALICE)
+    slow.hold(ALICE)
     with pytest.raises(RateLimited) as refused:
-        limiter.hold(ALICE, slow)
+        slow.hold(ALICE)
     assert refused.value.retry_after == pytest.approx(30)
     clock.turn(30)
-    limiter.hold(ALICE, slow)
+    slow.hold(ALICE)
     with pytest.raises(RateLimited):
-        limiter.hold(ALICE, slow)
+        slow.hold(ALICE)
 
 
 def test_each_principal_has_its_own_count() -> None:
-    limiter, one = Limiter(HandClock()), Limits(concurrency=1)
-    limiter.hold(ALICE, one)
-    limiter.hold(BOB, one)
+    one = meter(HandClock(), concurrency=1)
+    one.hold(ALICE)
+    one.hold(BOB)
 
 
-def test_no_limits_hold_nothing() -> None:
-    limiter = Limiter(HandClock())
-    for _ in range(1000):
-        limiter.hold(ALICE, Limits())
+def test_no_limits_have_no_meter() -> None:
+    assert Limiter(HandClock()).meter(Limits(per_model=True)) is None
 
 
 def test_each_rule_counts_for_itself() -> None:
     limiter, one = Limiter(HandClock()), Limits(concurrency=1)
-    limiter.hold(ALICE, one, rule="embeddings")
-    limiter.hold(ALICE, one, rule="chat")
-    with pytest.raises(RateLimited):
-        limiter.hold(ALICE, one, rule="chat")
+    chat = limiter.meter(one, rule="chat")
+    assert chat is limiter.meter(one, rule="chat", model="any")
+    assert chat is not limiter.meter(one, rule="embeddings")
 
 
 def meter(clock: HandClock, **limits: object) -> Meter:
@@ -123,6 +116,14 @@ def test_a_request_takes_its_length_and_what_its_answer_may_have(
     assert estimate(raw) == estimate(typed) == tokens
 
 
+@pytest.mark.parametrize(("most", "tokens"), [(100_000, 100_100), (None, 356), (0, 356)])
+def test_a_body_that_was_only_peeked_at_takes_what_the_peek_saw(
+    most: int | None, tokens: int
+) -> None:
+    raw = Raw(wire="x", body=b"x" * 400, most_tokens=most, read=lambda _: ({}, {}))
+    assert estimate(InferenceRequest(id="r", task="chat", raw=raw)) == tokens
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("take"), st.integers(0, 400)),
@@ -178,32 +179,3 @@ def test_accounts_that_stand_as_new_ones_are_forgotten() -> None:
     limits.hold(ALICE)
     assert len(limits) <= 3
     assert busy
-
-
-async def test_a_call_settles_what_it_reserved() -> None:
-    rule = Rule(principal="secret:*", limits=Limits(tokens_per_minute=600))
-    here = FakeBackend()
-    bench = Bench(here, rules=(rule,))
-    alice = Principal(id="secret:alice")
-    request = InferenceRequest(
-        id="r", task="text-generation", model=MODEL, raw=Raw(wire="x", body=b"x" * 400)
-    )
-    for _ in range(5):
-        async with bench.gateway.infer(request, alice) as answer:
-            answer.usage = Usage(input_tokens=1, output_tokens=1)
-    here.error = BackendFailed("down")
-    for _ in range(5):
-        with pytest.raises(BackendFailed):
-            async with bench.gateway.infer(request, alice):
-                pass
-    here.error = None
-    await _leave_without_a_word(bench, request, alice)
-    with pytest.raises(RateLimited):
-        await _leave_without_a_word(bench, request, alice)
-
-
-async def _leave_without_a_word(
-    bench: Bench, request: InferenceRequest, principal: Principal
-) -> Answer:
-    async with bench.gateway.infer(request, principal) as answer:
-        return answer

@@ -16,8 +16,7 @@ from inferd.core.result import NO_USAGE, Usage
 from inferd.core.tasks import unused_files
 from inferd.gateway.account import Teller, may_have_left, outcome_of, sent_bytes, tell_end
 from inferd.gateway.admission.estimate import estimate
-from inferd.gateway.admission.limits import FREE, Hold
-from inferd.gateway.admission.policy import Rule
+from inferd.gateway.admission.limits import FREE, Hold, Meter
 from inferd.gateway.desk import Desk, check_hops
 from inferd.gateway.plans import Target
 from inferd.gateway.routing.plan import Plan
@@ -41,11 +40,11 @@ class Call:
         "_failures",
         "_farthest",
         "_hold",
+        "_meter",
         "_others",
         "_plan",
         "_principal",
         "_request",
-        "_rule",
         "_span",
         "_started",
         "_target",
@@ -58,7 +57,7 @@ class Call:
         self._principal = principal
         self._started = self._began = desk.now()
         self._hold: Hold = FREE
-        self._rule: Rule | None = None
+        self._meter: Meter | None = None
         self._target: Target | None = None
         self._answer: Answer | None = None
         self._farthest: Tier | None = None
@@ -145,13 +144,13 @@ class Call:
     def _admit(self, target: Target) -> None:
         """Take a place under the rule that allows this very target."""
         self._target = target
-        if target.rule is self._rule:
+        meter = target.meter
+        if meter is self._meter:
             return
         if self._hold is not FREE:
-            self._hold.release(0)
+            self._hold.release(self._used(NO_USAGE, None))
             self._hold = FREE
-        self._rule = target.rule
-        meter = target.meter
+        self._meter = meter
         if meter is not None:
             tokens = estimate(self._request) if meter.counts_tokens else 0
             self._hold = meter.hold(self._principal, tokens)
@@ -184,7 +183,10 @@ class Call:
             async with asyncio.timeout(left):
                 return await target.infer(request)
         except TimeoutError as error:
-            raise BackendTimeout(f"{target.name} gave no answer in time") from error
+            late = BackendTimeout(f"{target.name} gave no answer in time")
+            # It was at work, and may have had all of it.
+            late.sent_bytes = max(1, len(raw.body) if raw is not None else 0)
+            raise late from error
 
     def _heard_by(self, target: Target) -> Teller:
         if self._teller is None:
@@ -261,11 +263,8 @@ class Call:
             target.tally.seconds.add(seconds)
             target.tokens.read += usage.input_tokens
             target.tokens.written += usage.output_tokens
-        hold = self._hold
-        if hold is not FREE:
-            used = usage.input_tokens + usage.output_tokens
-            # What doesn't say what it used costs what was reserved: leaving early is no way round.
-            hold.release(None if answer is not None and not used else used)
+        if self._hold is not FREE:
+            self._hold.release(self._used(usage, error))
         row = self._row(usage, seconds, outcome)
         desk.recorder.settled(row)
         if desk.tracer is not None and self._span is not None:
@@ -274,6 +273,27 @@ class Call:
             self._teller.stop()
         if desk.events.is_heard:
             tell_end(desk.events, target, row, error)
+
+    def _used(self, usage: Usage, error: BaseException | None) -> float | None:
+        """Return the tokens to pay for; None is what was reserved.
+
+        That stands wherever an upstream may have been at work and doesn't say for how much, so
+        that leaving early is no way round; what failed before anything was sent costs nothing.
+        """
+        answer = self._answer
+        if answer is not None:
+            used = usage.input_tokens + usage.output_tokens
+            if error is None or answer.finish is not None or answer.whole is not None:
+                return used or None
+            # What a stream has told so far needn't be all.
+            return max(used, self._hold.reserved)
+        worked = error is not None and may_have_left(None, error)
+        return None if worked or any(map(self._was_paid_here, self._failures)) else 0
+
+    def _was_paid_here(self, failure: tuple[Target, NodeError]) -> bool:
+        """Whether a failed attempt may have cost something, on the count that is held now."""
+        target, error = failure
+        return target.meter is self._meter and may_have_left(None, error)
 
     def _tally(self, target: Target | None) -> Tally:
         return self._desk.plans.tallies.of(self._request.task, target.name if target else "")

@@ -15,10 +15,18 @@ _USUAL_OUTPUT = 256
 def estimate(request: InferenceRequest) -> int:
     """Return the tokens of the question, and as many as the answer may have."""
     size = len(request.raw.body) if request.raw is not None else _length(request.inputs)
-    most = request.parameters.get("max_tokens") or request.parameters.get("max_new_tokens")
+    most = _bound(request)
     if not isinstance(most, int) or most is True or most <= 0:
         most = _USUAL_OUTPUT
     return size // _A_TOKEN + most
+
+
+def _bound(request: InferenceRequest) -> object:
+    """Return what the request says that its answer may have."""
+    raw, parameters = request.raw, request.parameters
+    if raw is not None and raw.read is not None:
+        return raw.most_tokens
+    return parameters.get("max_tokens") or parameters.get("max_new_tokens")
 
 
 def _length(value: object) -> int:

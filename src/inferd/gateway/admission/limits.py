@@ -28,14 +28,15 @@ class _Account:
 class Hold:
     """A place while a request runs, and the tokens reserved for it; given back once."""
 
-    __slots__ = ("_account", "_meter", "_reserved")
+    __slots__ = ("_account", "_meter", "reserved")
 
     def __init__(self, account: _Account | None, meter: "Meter | None", reserved: float) -> None:
         self._account = account
         self._meter = meter
-        self._reserved = reserved
+        self.reserved = reserved
+        """Tokens, by the estimate."""
 
-    def release(self, used: int | None = None) -> None:
+    def release(self, used: float | None = None) -> None:
         """Give the place back, and what wasn't `used` of the tokens. Idempotent.
 
         `used` None lets the estimate stand, for an answer that doesn't say.
@@ -44,9 +45,9 @@ class Hold:
         if account is None or self._meter is None:
             return
         account.taken -= 1
-        if used is not None and self._reserved:
+        if used is not None and self.reserved:
             # What was used beyond the estimate is a debt: it is waited for later.
-            left = account.tokens + self._reserved - (used if used > 0 else 0)
+            left = account.tokens + self.reserved - (used if used > 0 else 0)
             most = self._meter.tokens_per_minute
             account.tokens = left if left < most else most
 
@@ -79,6 +80,11 @@ class Meter:
 
     def __len__(self) -> int:
         return len(self._accounts)
+
+    @property
+    def taken(self) -> int:
+        """How many places are held, by all together."""
+        return sum(account.taken for account in self._accounts.values())
 
     def hold(self, principal: Principal, tokens: int = 0) -> Hold:
         """Take a place, and `tokens` of the minute's.
@@ -180,12 +186,3 @@ class Limiter:
         if meter is None:
             meter = self._meters[key] = Meter(limits, self._clock)
         return meter
-
-    def hold(self, principal: Principal, limits: Limits, *, rule: Hashable = None) -> Hold:
-        """Take a place under the `limits` of a `rule`, for who asks but once.
-
-        Raises:
-            RateLimited: None is free; `retry_after` says when to come back.
-        """
-        meter = self.meter(limits, rule=rule)
-        return FREE if meter is None else meter.hold(principal)
