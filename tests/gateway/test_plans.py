@@ -135,12 +135,22 @@ def test_whose_turn_it_is_outlives_a_plan() -> None:
     assert bench.plans.of(ask(), bench.owner).first(0.0, 0).name == "b"
 
 
-def test_invented_names_fill_no_memory() -> None:
+def test_invented_names_fill_no_memory_and_drive_nothing_out() -> None:
     nodes = [FakeBackend(f"n{i}", is_node=True, open_tasks=ANY) for i in range(64)]
     bench = Bench(*nodes)
-    kept = {id(bench.plans.of(ask(model=f"acme/{i}"), bench.owner)): i for i in range(1100)}
-    assert len(kept) <= 1100
-    assert bench.plans.size <= 1 << 16
+    listed, used = bench.plans.of(ask(), bench.owner), ask(model="acme/used")
+    unlisted = bench.plans.of(used, bench.owner)
+    for number in range(1100):
+        bench.plans.of(ask(model=f"acme/{number}"), bench.owner)
+        assert bench.plans.of(used, bench.owner) is unlisted
+    assert bench.plans.of(ask(), bench.owner) is listed
+    assert bench.plans.size <= 4096 + 64
+
+
+def test_a_name_longer_than_any_is_not_kept() -> None:
+    bench = Bench(FakeBackend(open_tasks=ANY))
+    bench.plans.of(ask(model="x" * 300), bench.owner)
+    assert not bench.plans.size
 
 
 async def test_a_model_counts_for_itself_where_the_rule_says_so() -> None:

@@ -12,7 +12,6 @@ from inferd.core.words import size_words
 from inferd.engine.fit import Machine, judge
 from inferd.gateway.admission.policy import Policy
 from inferd.gateway.routing.pool import Member
-from inferd.gateway.routing.router import source_of
 
 _BY_CHAT = frozenset({"chat", "text-generation", "image-text-to-text"})
 """What a provider does that the Hub says is `conversational`."""
@@ -72,7 +71,7 @@ class Catalogue:
         machine: Machine | None = None,
     ) -> None:
         near = sorted(members, key=_nearest)
-        self._members = [each for each in near if remote or source_of(each) == "local"]
+        self._members = [each for each in near if remote or each.source == "local"]
         self._labels = {member.name: _label(member) for member in self._members}
         self._policy = policy
         self._principal = principal
@@ -208,7 +207,7 @@ def _nearest(member: Member) -> tuple[int, int, bool]:
 
 
 def _label(member: Member) -> str:
-    if source_of(member) == "local":
+    if member.source == "local":
         return "Runs here"
     if member.backend.kind == _HUGGINGFACE:
         return "Via Hugging Face"
@@ -249,7 +248,7 @@ def _is_silent_about(member: Member, task: str) -> bool:
 def _place(member: Member, reason: str) -> Placement:
     return Placement(
         backend=member.name,
-        source=source_of(member),
+        source=member.source,
         tier=member.backend.tier.label,
         usable=not member.error,
         reason=reason,

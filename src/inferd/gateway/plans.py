@@ -14,11 +14,13 @@ from inferd.gateway.admission.limits import Limiter, Meter
 from inferd.gateway.admission.permission import Permission
 from inferd.gateway.admission.policy import Policy, Rule
 from inferd.gateway.routing.plan import Match, Plan
-from inferd.gateway.routing.router import Router, source_of
+from inferd.gateway.routing.router import Router
 from inferd.gateway.routing.sight import check_asked_for
 from inferd.gateway.tallies import Tallies, Tally, Tokens
 
 _MOST_TARGETS = 65_536
+_MOST_UNLISTED = 4096
+_LONGEST_NAME = 256
 
 _Shape = tuple[
     int, frozenset[Tier], str, str, Place, frozenset[Tier] | None, str, bool
@@ -66,7 +68,7 @@ class Target(Match):
         self.wires = backend.wires
         self.tier = backend.tier
         self.words_tier = backend.tier.label
-        self.source = source_of(member)
+        self.source = member.source
         self.rule = rule
         self.meter = meter
         self.tiers = tiers
@@ -82,8 +84,35 @@ class Target(Match):
         )
 
 
+class _Kept:
+    """Plans with `most` targets together; the one that was made or found anew first goes first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.plans: dict[_Shape, Plan[Target]] = {}
+        self.size = 0
+        """How many targets there are, in all plans."""
+
+    def take(self, shape: _Shape) -> Plan[Target] | None:
+        """Return a plan, and keep it no longer."""
+        plan = self.plans.pop(shape, None)
+        if plan is not None:
+            self.size -= len(plan)
+        return plan
+
+    def keep(self, shape: _Shape, plan: Plan[Target]) -> None:
+        """Keep a plan, and forget the oldest where there are too many."""
+        self.plans[shape] = plan
+        self.size += len(plan)
+        while self.size > self._most and len(self.plans) > 1:
+            self.size -= len(self.plans.pop(next(iter(self.plans))))
+
+
 class Plans:
-    """The plans in force. They hold while no backend offers anything else."""
+    """The plans in force. They hold while no backend offers anything else.
+
+    Names that no backend lists have a small room of their own: callers make them up.
+    """
 
     def __init__(self, router: Router, policy: Policy, limiter: Limiter, *, node: str) -> None:
         self._router = router
@@ -92,9 +121,15 @@ class Plans:
         self._node = node
         self.tallies = Tallies()
         self._changes = router.pool.changes
-        self._kept: dict[_Shape, Plan[Target]] = {}
-        self.size = 0
+        self._listed = _Kept(_MOST_TARGETS)
+        self._unlisted = _Kept(_MOST_UNLISTED)
+        # What every request looks in.
+        self._kept = self._listed.plans
+
+    @property
+    def size(self) -> int:
         """How many targets are kept, in all plans."""
+        return self._listed.size + self._unlisted.size
 
     def of(self, request: InferenceRequest, principal: Principal) -> Plan[Target]:
         """Return who may be asked; there is somebody.
@@ -105,12 +140,13 @@ class Plans:
         shape = self._shape(request, principal)
         plan = self._kept.get(shape)
         if plan is None or plan.offers != self._changes.offers:
-            plan = self._made(shape, request, principal)
+            plan = self._unusual(shape, request, principal)
         return plan
 
     def turn(self, request: InferenceRequest, principal: Principal) -> int:
         """Return whose turn is next among equals."""
-        plan = self._kept.get(self._shape(request, principal))
+        shape = self._shape(request, principal)
+        plan = self._kept.get(shape) or self._unlisted.plans.get(shape)
         return 0 if plan is None else plan.turn
 
     def _shape(self, request: InferenceRequest, principal: Principal) -> _Shape:
@@ -125,20 +161,24 @@ class Plans:
             bool(request.hops) and self._router.is_at_its_last_hop(request),
         )
 
-    def _made(self, shape: _Shape, request: InferenceRequest, principal: Principal) -> Plan[Target]:
-        old = self._kept.pop(shape, None)
-        if old is not None:
-            self.size -= len(old)
+    def _unusual(
+        self, shape: _Shape, request: InferenceRequest, principal: Principal
+    ) -> Plan[Target]:
+        """Return the plan for a name that nobody lists, or one made now."""
+        old = self._listed.take(shape) or self._unlisted.take(shape)
+        if old is not None and old.offers == self._changes.offers:
+            self._unlisted.keep(shape, old)
+            return old
         if request.backend:
             check_asked_for(self._router.pool, self._policy, request, principal)
         permit = Permission(self._policy, request, principal)
         matches = self._router.matches(request, permit)
         targets = [self._target(match, request, principal) for match in matches]
         plan = self._router.plan(targets, turn=0 if old is None else old.turn)
-        self._kept[shape] = plan
-        self.size += len(plan)
-        while self.size > _MOST_TARGETS and len(self._kept) > 1:
-            self.size -= len(self._kept.pop(next(iter(self._kept))))
+        if not request.model or any(map(_is_listed, matches)):
+            self._listed.keep(shape, plan)
+        elif len(request.model) <= _LONGEST_NAME:
+            self._unlisted.keep(shape, plan)
         return plan
 
     def _target(self, match: Match, request: InferenceRequest, principal: Principal) -> Target:
@@ -151,8 +191,7 @@ class Plans:
             tier=match.member.backend.tier,
         )
         # A name that nobody lists may be anything: all of those share a count.
-        listed = any(model.id == match.model for model in match.member.capabilities.models)
-        known = match.model if listed else ""
+        known = match.model if _is_listed(match) else ""
         tiers = request.tiers
         if match.member.backend.is_node:
             tiers = _reach(request, principal, rule)
@@ -165,6 +204,10 @@ class Plans:
             tally=self.tallies.of(request.task, match.member.name),
             tokens=self.tallies.tokens(known),
         )
+
+
+def _is_listed(match: Match) -> bool:
+    return any(model.id == match.model for model in match.member.capabilities.models)
 
 
 def _reach(request: InferenceRequest, principal: Principal, rule: Rule) -> frozenset[Tier] | None:

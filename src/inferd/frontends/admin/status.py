@@ -4,7 +4,6 @@ import msgspec
 
 from inferd.frontends._http.context import Context
 from inferd.gateway.routing.pool import Member
-from inferd.gateway.routing.router import source_of
 
 
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +53,7 @@ def _of(member: Member, now: float) -> BackendStatus:
         name=member.name,
         kind=member.backend.kind,
         tier=member.backend.tier.label,
-        source=source_of(member),
+        source=member.source,
         priority=member.priority,
         in_flight=member.in_flight,
         served=member.served,

@@ -56,11 +56,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_hops: int = 8
 
 
-def source_of(member: Member) -> str:
-    """Return `local` or `remote`: whether the words leave this machine."""
-    return member.source
-
-
 class Router:
     """Plain decisions over the pool's live state."""
 
@@ -166,7 +161,7 @@ class Router:
 
     def _obstacle(self, member: Member, model: str | None, request: InferenceRequest) -> Why | None:
         backend, tiers = member.backend, request.tiers
-        if request.place is Place.LOCAL and source_of(member) == "remote":
+        if request.place is Place.LOCAL and member.source == "remote":
             return Why.HERE_ONLY
         if (
             request.place is Place.REMOTE
@@ -208,7 +203,7 @@ def _candidate(member: Member, model: str, reason: str, *, order: int = 0) -> Ca
         backend=member.name,
         kind=backend.kind,
         tier=backend.tier.label,
-        source=source_of(member),
+        source=member.source,
         model=model,
         order=order,
         reason=reason,
