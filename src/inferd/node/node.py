@@ -64,6 +64,9 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
     home = Home(config.server.home)
     home.prepare()
     async with AsyncExitStack() as stack:
+        records = _records(config, home, clock)
+        # It ends after the backends: requests that only their end ends are written too.
+        await stack.enter_async_context(running(records=records.run()))
         try:
             policy, rules = Policy(policy_rules(config)), routing_rules(config)
             members = await stack.enter_async_context(
@@ -72,7 +75,6 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
         except (NodeError, ValueError) as error:
             raise _cannot(error) from error
         pool = Pool(members, clock, interval=config.routing.health_check_interval)
-        records = _records(config, home, clock)
         traces = _traces(config, home, clock)
         parts = Parts(
             node=home.node_id(),
@@ -87,7 +89,7 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
         hub = await stack.enter_async_context(open_listing(config, home.path / "hub", clock=clock))
         gateway = Gateway(parts, pool, hub=hub, machine=this_machine())
         node = Node(config, gateway, sessions, records, clock)
-        loops = {"pool": pool.run(), "records": records.run()}
+        loops = {"pool": pool.run()}
         if traces is not None:
             loops["traces"] = traces.run()
             records.readings.extend(traces.readings)

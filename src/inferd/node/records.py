@@ -1,11 +1,13 @@
 """Where every request's outcome goes: the ledger, the audit log, the access log."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from inferd.core.clock import Clock
+from inferd.core.errors import NodeError
 from inferd.core.records import Forward, Row
 from inferd.node.home import Home
 from inferd.storage.audit import Audit
@@ -13,6 +15,8 @@ from inferd.storage.batch import Batch
 from inferd.storage.ledger import Ledger, Total
 from inferd.telemetry.logs import log_requests
 from inferd.telemetry.metrics import Reading
+
+logger = logging.getLogger(__name__)
 
 _DAY = 86_400.0
 
@@ -66,6 +70,8 @@ class Records:
                 for batch in (self._rows, self._lines, self._forwards):
                     tasks.create_task(batch.run())
         finally:
+            for batch in (self._rows, self._lines, self._forwards):
+                batch.close()
             self._thread.submit(self._ledger.close)
             self._thread.shutdown()
 
@@ -89,5 +95,9 @@ class Records:
         self._ledger.write(rows)
         now = self._clock.wall()
         if self._keep_days is not None and now - self._pruned_at > _DAY:
-            self._ledger.prune(now - self._keep_days * _DAY)
             self._pruned_at = now
+            try:
+                self._ledger.prune(now - self._keep_days * _DAY)
+            # The rows are written: raising would have them written again.
+            except NodeError as error:
+                logger.warning("old rows stay in the ledger until tomorrow: %s", error)

@@ -33,17 +33,30 @@ class Batch(Generic[T]):
         self._clock = clock
         self._thread = thread
         self._waiting: deque[T] = deque(maxlen=_MOST_WAITING)
+        self._room = _MOST_WAITING
         self.dropped = 0
-        """How many records were lost because too many waited."""
+        """How many records were lost: too many waited, or they came after the end."""
         self._writing: asyncio.Future[None] | None = None
         self._is_failing = False
 
     def add(self, record: T) -> None:
         """Take a record. Never waits."""
         waiting = self._waiting
-        if len(waiting) == _MOST_WAITING:
-            self.dropped += 1
+        if len(waiting) >= self._room:
+            self._lose()
         waiting.append(record)
+
+    def close(self) -> None:
+        """Take nothing more. What still waits, or comes, is told of: it is lost."""
+        self._room = 0
+        if self._waiting:
+            self.dropped += len(self._waiting)
+            logger.error("%d records for the %s are lost", len(self._waiting), self._what)
+
+    def _lose(self) -> None:
+        self.dropped += 1
+        if not self._room:
+            logger.warning("a record for the %s came after its end, and is lost", self._what)
 
     async def run(self) -> None:
         """Write for ever; when cancelled, write what is left."""
