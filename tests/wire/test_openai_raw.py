@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferd.core.errors import InvalidRequest
-from inferd.wire.openai_raw import with_model, with_usage
+from inferd.wire.openai_raw import with_model
+from inferd.wire.openai_stream_usage import with_usage
 
 TEXTS = st.text(max_size=8) | st.sampled_from(['"model"', '\\"model\\"', "model", "a/b"])
 VALUES = st.recursive(

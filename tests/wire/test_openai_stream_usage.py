@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferd.core.result import NO_USAGE, Usage
-from inferd.wire.json import encode
-from inferd.wire.openai_stream_usage import StreamWatch, unasked_usage, without_usage
+from inferd.wire.openai_stream_usage import StreamWatch, with_usage, without_usage
 
 FIRST = b'data: {"choices": [{"delta": {"content": "\\n \\"usage\\""}}], "usage": null}'
 FILTER = b'data: {"choices": [], "prompt_filter_results": []}'
@@ -88,13 +87,32 @@ def test_nothing_taken_is_nothing_counted() -> None:
 )
 def test_a_request_that_does_not_ask_is_made_to(stated: object, expected: object) -> None:
     body = json.dumps({"a": 1, "stream_options": stated}).encode()
-    assert json.loads(encode(unasked_usage(body))) == {"stream_options": expected}
+    assert json.loads(with_usage(body)) == {"a": 1, "stream_options": expected}
 
 
 def test_a_request_that_asks_and_what_is_none_are_left_alone() -> None:
     for stated in ({"include_usage": True}, {"a": 1, "include_usage": True}):
-        assert unasked_usage(json.dumps({"stream_options": stated}).encode()) == {}
-    assert unasked_usage(b"[]") == unasked_usage(b"{") == {}
+        body = json.dumps({"stream_options": stated}).encode()
+        assert with_usage(body) is body
+    for body in (b"[]", b"{", b""):
+        assert with_usage(body) is body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b" { } \n",
+        b'{"a":1}',
+        b'{"a":{}}',
+        b'{"a":"}"} ' + b" " * 90,
+        b"{" + b" " * 90 + b"}",
+    ],
+)
+def test_a_field_is_put_behind_the_last_one(body: bytes) -> None:
+    assert json.loads(with_usage(body)) == json.loads(body) | {
+        "stream_options": {"include_usage": True}
+    }
 
 
 def test_our_own_question_is_taken_back() -> None:

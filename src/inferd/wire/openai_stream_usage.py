@@ -13,6 +13,9 @@ from inferd.wire.openai_usage import usage_of
 
 _FIELD = "stream_options"
 _FLAG = "include_usage"
+_ASK = b'"stream_options":{"include_usage":true}}'
+_BLANK = b" \t\r\n"
+_ENOUGH = 64
 _NAME = b'"usage"'
 _NULLS = (b'"usage":null', b'"usage": null')
 """What OpenAI says in every event but the last, once it is asked."""
@@ -37,18 +40,28 @@ _event = msgspec.json.Decoder(_Event)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def unasked_usage(body: bytes) -> dict[str, object]:
-    """Return what to set in a stream's request so that it tells its usage.
+def with_usage(body: bytes) -> bytes:
+    """Return a stream's request that asks for its usage: the same one where it does already.
 
-    Nothing, if the caller asked for it. Whatever else it said there, some servers take for a no.
+    Whatever else than `true` the caller said there, some servers take for a no.
     """
     asked = json.peek(_asked, body)
     if asked is None:
-        return {}
-    options = json.peek(_fields, bytes(asked.stream_options)) or {}
+        return body
+    stated = bytes(asked.stream_options)
+    options = json.peek(_fields, stated) or {}
     if bytes(options.get(_FLAG, b"")) == b"true":
-        return {}
-    return {_FIELD: {**options, _FLAG: True}}
+        return body
+    if stated or not _has_room(body):
+        return json.with_fields(body, {_FIELD: {**options, _FLAG: True}})
+    # Long bodies are neither searched nor written anew.
+    return b"".join((memoryview(body)[: body.rindex(b"}")], b",", _ASK))
+
+
+def _has_room(body: bytes) -> bool:
+    """Whether a field can follow the last one: an empty object hasn't one."""
+    last = body[-_ENOUGH:].rstrip(_BLANK).removesuffix(b"}").rstrip(_BLANK)
+    return bool(last) and not last.endswith(b"{")
 
 
 def without_usage(body: bytes) -> bytes:

@@ -27,8 +27,8 @@ from inferd.core.result import NO_USAGE, Chunk, Usage
 from inferd.http1.client import Head, Response
 from inferd.wire import json, openai_chat, openai_embeddings, openai_text
 from inferd.wire.failures import failure
-from inferd.wire.openai_raw import with_model, with_usage
-from inferd.wire.openai_stream_usage import without_usage
+from inferd.wire.openai_raw import with_model
+from inferd.wire.openai_stream_usage import with_usage, without_usage
 
 
 class OpenAIWire(msgspec.Struct, frozen=True, kw_only=True):
