@@ -85,7 +85,7 @@ class Target(Match):
 
 
 class _Kept:
-    """Plans with `most` targets together; the one that was made or found anew first goes first."""
+    """Plans with `most` targets together; beyond those the one that was kept first goes."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -44,6 +44,7 @@ class Tallies:
     """Every count of this node's gateway."""
 
     def __init__(self) -> None:
+        # Tasks are those that there are, backends the configured ones.
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._tokens: dict[str, Tokens] = {OTHER: Tokens()}
 

@@ -81,11 +81,6 @@ class Meter:
     def __len__(self) -> int:
         return len(self._accounts)
 
-    @property
-    def taken(self) -> int:
-        """How many places are held, by all together."""
-        return sum(account.taken for account in self._accounts.values())
-
     def hold(self, principal: Principal, tokens: int = 0) -> Hold:
         """Take a place, and `tokens` of the minute's.
 
@@ -164,7 +159,7 @@ class Meter:
 
 
 class Limiter:
-    """Every meter of this node."""
+    """Every meter of this node: one for each rule, or for each of a rule and a listed model."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

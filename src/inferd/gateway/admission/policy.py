@@ -84,6 +84,7 @@ class Policy:
         ]
         self._rules = (*named, _OWNER_RULE, *granted)
         self._of: dict[str, tuple[Rule, ...]] = {}
+        # As many as there are sets of rules that speak of somebody.
         self._groups: dict[tuple[int, ...], int] = {}
         self._group_of: dict[str, int] = {}
 
