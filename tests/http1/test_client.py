@@ -1,6 +1,7 @@
 """One upstream, spoken to over real sockets: the pool, the deadlines, and what goes wrong."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -134,6 +135,19 @@ async def test_a_stale_connection_is_replaced_once() -> None:
         assert await read(await client.send("GET", "/again")) == b"/again"
         client.close()
     assert [request.path for request in upstream.received] == ["/first", "/again", "/again"]
+
+
+@pytest.mark.parametrize("size", [3, 64 << 10, (64 << 10) + 1, 3 << 20])
+async def test_a_body_of_any_length_arrives_once_for_each_connection(size: int) -> None:
+    body = os.urandom(size)
+    async with serve(drop_second) as upstream:
+        client = client_of(upstream)
+        await read(await client.send("POST", "/first", body=body))
+        response = await client.send("POST", "/again", body=body)
+        assert response.sent_bytes > 2 * size
+        assert await read(response) == b"/again"
+        client.close()
+    assert [request.body for request in upstream.received] == [body] * 3
 
 
 async def test_a_fresh_connection_that_drops_is_not_tried_again() -> None:

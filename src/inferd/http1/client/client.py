@@ -25,6 +25,8 @@ from inferd.http1.client.url import Url
 from inferd.http1.sweep import FOREVER
 
 MOST_CONNECTIONS = 1024
+_COPIED_BYTES = 64 << 10
+"""Up to here a body is joined to its head: one write is cheaper than two, and a copy is little."""
 
 Headers = Iterable[tuple[str, str]]
 
@@ -150,6 +152,9 @@ class Client:
         seconds: float | None = None,
     ) -> Awaitable[Response]:
         """As `send`, with a head that is made already."""
+        if len(body) > _COPIED_BYTES:
+            message = b"%bcontent-length: %d\r\n\r\n" % (head, len(body))
+            return self._exchange(message, self._end(seconds, whole), rest=body)
         message = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
         if seconds is None and whole is not None:
             return self._exchange(message, self._time() + whole)
@@ -188,6 +193,7 @@ class Client:
         message: bytes,
         end: float,
         *,
+        rest: bytes = b"",
         body: Body | None = None,
         whole: float | None = None,
         expects_body: bool = True,
@@ -209,6 +215,8 @@ class Client:
                     expects_body=expects_body,
                     sent_bytes=sent_bytes,
                 )
+                if rest:
+                    connection.say(rest)
                 if body is None:
                     # Not `head`: nearly every request passes here, and each call is paid for.
                     while connection.answer is None:

@@ -2,29 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
 from inferd.core.answer import Sink
 from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable
-from inferd.http1.client.heads import LastHead
 from inferd.http1.client.incoming import Incoming
+from inferd.http1.client.owner import Owner
 from inferd.http1.sweep import FOREVER, sweep
 
 _BUFFER_BYTES = 256 << 10
 
 Mend = Callable[[bytes], bytes]
 """Rewrites a piece on its way through; an empty one isn't passed on."""
-
-
-class Owner(Protocol):
-    """Whose connection it is."""
-
-    name: str
-    kept_seconds: float
-    last_head: LastHead
-
-    def give_back(self, connection: "Connection", /) -> None: ...
-    def gone(self, connection: "Connection", /) -> None: ...
 
 
 class Connection(Incoming):
