@@ -69,7 +69,6 @@ def test_nothing_of_a_body_is_kept() -> None:
         for number in range(600):
             body = f'{{"model":"m",{HI},"metadata":{{"note":"{number:0800}"}}}}'.encode()
             assert body_of(openai_chat.take_request(body, {}, id="1")) == body
-        del body
         kept_bytes, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
