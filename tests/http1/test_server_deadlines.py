@@ -172,7 +172,7 @@ async def test_a_client_that_reads_slowly_has_time() -> None:
         connection = Connection(one)
         connection.connection_made(cast("asyncio.Transport", outlet))
         outlet.unsent = 1000
-        connection.retire()
+        connection.retire(0)
         for minute in range(1, 11):
             clock.now = minute * 60.0
             outlet.unsent -= 1

@@ -212,8 +212,12 @@ def stop(connection: Connection) -> None:
     connection.stop("it is over")
 
 
+def retire(connection: Connection) -> None:
+    connection.retire(0)
+
+
 @pytest.mark.parametrize("data", [b"", request(b"/v1/x")])
-@pytest.mark.parametrize("end", [Connection.retire, stop])
+@pytest.mark.parametrize("end", [retire, stop])
 async def test_who_waits_is_let_go_at_once(data: bytes, end: Callable[[Connection], None]) -> None:
     async with watching() as one, talk(one.port) as line:
         line.send(data)
@@ -233,7 +237,7 @@ async def test_who_is_served_is_served_to_the_end_and_no_further() -> None:
     async with watching({"/act": act}) as one, talk(one.port) as line:
         line.send(request() + request(b"/v1/x"))
         await one.until(lambda: bool(one.open) and one.only.is_busy)
-        one.only.retire()
+        one.only.retire(60)
         go.set()
         (reply,) = await line.ended()
         assert (reply.body, reply.headers["connection"]) == (b"done", "close")
@@ -244,7 +248,7 @@ async def test_a_head_under_way_is_served_before_the_end() -> None:
     async with watching() as one, talk(one.port) as line:
         line.send(data[:30])
         await one.read(30)
-        one.only.retire()
+        one.only.retire(0)
         line.send(data[30:])
         (reply,) = await line.ended()
         assert (reply.body, reply.headers["connection"]) == (b"hello", "close")

@@ -121,15 +121,18 @@ async def test_a_trusted_proxy_stands_for_many() -> None:
 # --- the end ---
 
 
-async def test_idle_connections_close_at_once_and_nobody_comes_in() -> None:
+async def test_idle_connections_close_after_a_grace_and_nobody_comes_in() -> None:
     async with serving(hello) as served, served.line() as used, served.line() as fresh:
         used.say(HELLO)
         await used.answer()
         await until(lambda: served.server.connections == 2)
+        port = served.port
         await stop(served, drain=60)
         assert await used.until_closed() == b""
         assert await fresh.until_closed() == b""
         assert served.server.connections == 0
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
 
 
 async def test_a_request_may_end_in_time_and_its_connection_with_it() -> None:

@@ -230,3 +230,31 @@ def test_who_only_listens_delays_nothing_and_their_response_ends_as_it_should(
         for _ in pieces:
             pass
         assert node.process.wait(15) == 0
+
+
+def refuses(node: RunningNode) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", int(node.url.rpartition(":")[2])), 20).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_while_it_stops_nobody_is_let_in(tmp_path: Path, slow: Slow) -> None:
+    toml = slow.toml.replace(f"drain_timeout = {DRAIN}", "drain_timeout = 60")
+    with run_node(tmp_path, toml=toml) as node:
+        asking = Asking(node, *ASKED[0])
+        assert slow.asked.acquire(timeout=10)
+        assert not refuses(node)
+        node.process.send_signal(signal.SIGTERM)
+        for _ in range(400):
+            if refuses(node):
+                break
+            # It has a request to end, and lives.
+            with pytest.raises(subprocess.TimeoutExpired):
+                node.process.wait(0.05)
+        else:
+            pytest.fail("it still lets callers in")
+        slow.ended.set()
+        assert asking.answered().startswith(b"HTTP/1.1 200 ")
+        assert node.process.wait(10) == 0

@@ -37,7 +37,8 @@ async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
     home.prepare()
     carried = raise_file_limit()
     certificate = certificate_of(config.server)
-    with home.claimed(), listening(config.server) as listener, ExitStack() as afterwards:
+    with home.claimed(), ExitStack() as place, ExitStack() as afterwards:
+        listener = place.enter_context(listening(config.server))
         url = url_of(listener, is_tls=certificate is not None)
         async with open_node(config) as node:
             server = Server(
@@ -63,6 +64,8 @@ async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
                 try:
                     await told.wait()
                 finally:
+                    server.close()
+                    place.close()
                     # Who only listens would do so for ever.
                     node.gateway.pool.events.close()
                     await server.stop(STOPPING)

@@ -281,11 +281,11 @@ class Connection(Life):
             is_sending = incoming is not None and not incoming.is_complete
             self._let_go(linger=is_sending or bool(self._held))
         elif incoming is not None:
-            self._due = self._loop.time() + self.limits.idle_seconds
+            self._due = self._loop.time() + self._patience
             incoming.take()
             self._read_away(incoming)
         else:
-            self._due = self.deadline = self._loop.time() + self.limits.idle_seconds
+            self._due = self.deadline = self._loop.time() + self._patience
             if self._held or self._is_full or not self._is_reading:
                 self._go_on()
             else:

@@ -13,6 +13,7 @@ from functools import lru_cache
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 64
+_MOST_WAITING = 4096
 _PAUSE_SECONDS = 0.2
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _BUSY = (
@@ -87,11 +88,15 @@ class Door:
         self._loop.add_reader(listener, self._take)
 
     def close(self) -> None:
-        """Take no more. The socket stays its maker's to close."""
+        """Take who has come already, and close the socket: whoever comes then goes elsewhere."""
         if not self._is_open:
             return
         self._is_open = False
         self._loop.remove_reader(self._listener)
+        with suppress(OSError):
+            for _ in range(_MOST_WAITING):
+                self._admit(*self._listener.accept())
+        self._listener.close()
         if self._pause is not None:
             self._pause.cancel()
         if self._spare is not None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from inferd.http1.server.head import Head
-from inferd.http1.server.leaving import has_left
+from inferd.http1.server.leaving import has_left, has_said, is_sent
 from inferd.http1.server.owner import Owner
 from inferd.http1.server.refusal import Refusal, encode_refusal, new_id, status_line
 from inferd.http1.server.turn import ENDED, Turn
@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 _LINGERING_BYTES = 16 << 20
 _LINGERING_SECONDS = 2.0
+_QUIET_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
 
 
@@ -32,8 +33,11 @@ class Life(Turn):
         "_is_closing",
         "_is_reading",
         "_is_retiring",
+        "_is_sent",
         "_is_waiting",
+        "_linger_ends",
         "_owner",
+        "_patience",
         "_pending",
         "_task",
         "_unsent",
@@ -55,6 +59,10 @@ class Life(Turn):
         self._is_busy = False
         self._is_reading = True
         self._is_retiring = False
+        self._is_sent = False
+        self._linger_ends = FOREVER
+        # How long the next request may take to come.
+        self._patience = owner.limits.idle_seconds
         self._is_closing = False
         self._unsent = 0
         # The least of three dues (this part's of the connection, the body's, the reader's).
@@ -110,13 +118,18 @@ class Life(Turn):
 
     def _give_up(self) -> None:
         """End a part of the connection's life that took too long."""
-        if self._is_closing:
+        if self._is_closing and self._transport.is_closing():
+            self._see_off()
+        elif self._is_closing:
             self._hang_up()
         elif self._held and not self._is_held_back():
             part = "head" if self._pending is None else "body"
             self.refuse(
                 Refusal(408, f"the request's {part} didn't come in time", "send it at once")
             )
+        elif self._is_retiring and has_said(self._transport):
+            # It comes just now, and is answered.
+            self._due = self._loop.time() + _LOOK_SECONDS
         else:
             self._let_go(linger=False)
 
@@ -159,18 +172,25 @@ class Life(Turn):
             self.keep_alive = self._is_plain = False
             self.send(refusal.status, headers, body)
 
-    def retire(self) -> None:
-        """Serve no further request: close now if none has begun to come, else after it."""
+    def retire(self, grace_seconds: float) -> None:
+        """Serve one more request at most, which tells the client that the connection closes.
+
+        That is the one in hand, if its response's head isn't out; else one that is on its way
+        already, or comes within `grace_seconds` after the response in hand. Then it closes.
+        """
         self._is_retiring = True
-        self.keep_alive = self._is_plain = False
-        if self._is_waiting:
-            self._let_go(linger=False)
-        elif not self._is_busy and self._incoming is not None:
-            self._let_go(linger=True)
+        self._patience = grace_seconds
+        if self._is_busy:
+            if not self.has_begun:
+                self.keep_alive = self._is_plain = False
+        elif not self._held and self._pending is None and not self._is_closing:
+            self._due = self._loop.time() + grace_seconds
+            self._set_deadline()
 
     def stop(self, message: str) -> None:
         """Cancel the handler with `message`, let it have its last word, and close."""
-        self.retire()
+        self.retire(0.0)
+        self.keep_alive = self._is_plain = False
         if not self._is_busy:
             self._let_go(linger=False)
         elif self._task is not None:
@@ -221,17 +241,35 @@ class Life(Turn):
         if not self._is_reading and not self._transport.is_closing():
             self._is_reading = True
             self._transport.resume_reading()
+        now = self._loop.time()
+        self._due = self._linger_ends = now + _LINGERING_SECONDS
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self._due = self._loop.time() + _LINGERING_SECONDS
+        else:
+            # Over TLS the client isn't told that we wait, and so won't end it.
+            self._due = now + _QUIET_SECONDS
         self._set_deadline()
 
     def _hang_up(self) -> None:
         self._due = FOREVER
         self._transport.close()
+        if self.peer.is_tls:
+            # It would wait for the client's goodbye, which many never say.
+            self._due = self._loop.time() + _LOOK_SECONDS
         self._await_reader()
+
+    def _see_off(self) -> None:
+        """End a connection whose client has all that was sent: seen twice, as it may move on."""
+        was_sent, self._is_sent = self._is_sent, is_sent(self._transport)
+        if was_sent and self._is_sent:
+            self.abort()
+        else:
+            self._due = self._loop.time() + _LOOK_SECONDS
 
     def _discard(self, size: int) -> None:
         self._discarded += size
         if self._discarded > _LINGERING_BYTES:
             self.abort()
+        elif self._due < self._linger_ends and not self._transport.is_closing():
+            self._due = min(self._loop.time() + _QUIET_SECONDS, self._linger_ends)
+            self._set_deadline()

@@ -34,7 +34,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The most from one address; 0, any number. None: 256, and any number over loopback."""
     drain_seconds: float = 10.0
     """How long running requests may go on once the server is told to stop."""
-    last_words_seconds: float = 1.0
+    grace_seconds: float = 0.5
+    """How long connections between requests are still served then: a request may be on its way."""
+    last_words_seconds: float = 0.4
     """How long requests that are cut short then have to say so."""
 
     def most_from(self, *, is_local: bool) -> int:

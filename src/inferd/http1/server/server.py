@@ -22,7 +22,6 @@ Router = Callable[[Head, Peer], Handler]
 """Says who serves requests with this head. Asked once for each kind of peer and head it keeps."""
 
 _HANDSHAKE_SECONDS = 10.0
-_GOODBYE_SECONDS = 2.0
 
 
 class Server:
@@ -56,6 +55,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._wake = asyncio.Event()
         self._is_stopping = False
+        self._grace_seconds = 0.0
         self._is_hurried = False
 
     @property
@@ -66,7 +66,7 @@ class Server:
     def listen(self, listener: socket.socket, certificate: Certificate | None = None) -> None:
         """Take connections from a socket that listens; with a certificate, over TLS only.
 
-        The socket stays the caller's to close, after `stop`.
+        The socket is closed by `close`, or as `stop` begins.
         """
 
         def admit(line: socket.socket, address: object) -> None:
@@ -99,7 +99,8 @@ class Server:
                 line,
                 ssl=certificate.context,
                 ssl_handshake_timeout=_HANDSHAKE_SECONDS,
-                ssl_shutdown_timeout=_GOODBYE_SECONDS,
+                # Sooner, as a rule: the connection sees to that by itself.
+                ssl_shutdown_timeout=self.limits.write_seconds,
             )
 
     def _arrived(
@@ -132,7 +133,7 @@ class Server:
         """Take a connection in."""
         self._connections.add(connection)
         if self._is_stopping:
-            connection.retire()
+            connection.retire(self._grace_seconds)
 
     def closed(self, connection: Connection) -> None:
         """Forget it."""
@@ -161,21 +162,29 @@ class Server:
         self._is_hurried = True
         self._wake.set()
 
+    def close(self) -> None:
+        """Accept no more: who comes from now on finds nobody, and tries another node."""
+        for door in self._doors:
+            door.close()
+
     async def stop(self, message: str, drain_seconds: float | None = None) -> None:
         """Accept no more, let requests end for a while, cancel the rest with `message`, and end.
 
-        Connections between requests close at once. A request that is cancelled may still say its
-        last word; who doesn't take that within a second is cut off.
+        Connections between requests are served for a short grace, as a request may be on its way.
+        A request that is cancelled may still say its last word; who doesn't take that in time is
+        cut off.
         """
+        self.close()
+        drain = self.limits.drain_seconds if drain_seconds is None else drain_seconds
+        seconds = 0.0 if self._is_hurried else drain
         self._is_stopping = True
-        for door in self._doors:
-            door.close()
-        for task in self._shaking_hands:
-            task.cancel()
+        self._grace_seconds = min(self.limits.grace_seconds, seconds)
         for connection in [*self._connections]:
-            connection.retire()
-        seconds = self.limits.drain_seconds if drain_seconds is None else drain_seconds
-        await self._until_empty(0.0 if self._is_hurried else seconds)
+            connection.retire(self._grace_seconds)
+        late = self.loop.call_later(self._grace_seconds, self._stop_welcoming)
+        await self._until_empty(seconds)
+        late.cancel()
+        self._stop_welcoming()
         if self._guests:
             logger.warning("%d requests are cut short: %s", len(self._guests), message)
             for connection in [*self._connections]:
@@ -186,6 +195,11 @@ class Server:
             for connection in [*self._connections]:
                 connection.abort()
             await self._until_empty(self.limits.last_words_seconds)
+
+    def _stop_welcoming(self) -> None:
+        """Leave those who haven't shaken hands by now."""
+        for task in self._shaking_hands:
+            task.cancel()
 
     async def _until_empty(self, seconds: float) -> None:
         """Wait until nobody is left, for so long, or until told to hurry."""
