@@ -253,7 +253,27 @@ async def test_a_request_that_was_turned_away_went_nowhere() -> None:
     with pytest.raises(RateLimited):
         async with bench.gateway.infer(ask(), ALICE):
             pass
-    assert [row.tier for row in bench.records.rows] == [""]
+    assert [(row.backend, row.source, row.tier) for row in bench.records.rows] == [("", "", "")]
+    requests = next(each for each in bench.gateway.metrics() if each.name == "inferd_requests")
+    labels = {"task": "text-generation", "backend": "", "outcome": "rate_limited"}
+    assert requests.series == [(labels, 1)]
+
+
+async def test_a_fallback_that_is_over_its_limit_is_not_booked_as_asked() -> None:
+    far, here = far_node(), FakeBackend("here")
+    far.error = BackendUnavailable("down")
+    rules = (
+        Rule(principal="secret:*", tier=Tier.LOCAL, limits=Limits(requests_per_minute=0)),
+        Rule(principal="secret:*"),
+    )
+    bench = Bench(far, here, rules=rules)
+    with pytest.raises(RateLimited):
+        async with bench.gateway.infer(ask(place=Place.REMOTE), ALICE):
+            pass
+    assert [(row.backend, row.outcome) for row in bench.records.rows] == [
+        (far.name, "rate_limited")
+    ]
+    assert not here.asked
 
 
 async def test_a_place_is_held_while_the_answer_is_lent_and_no_longer() -> None:

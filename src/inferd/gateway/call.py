@@ -142,18 +142,21 @@ class Call:
         raise _most_telling([error for _, error in self._failures])
 
     def _admit(self, target: Target) -> None:
-        """Take a place under the rule that allows this very target."""
-        self._target = target
+        """Take a place under the rule that allows this very target.
+
+        Raises:
+            RateLimited: There is none. The target hasn't been asked, then, and isn't booked.
+        """
         meter = target.meter
-        if meter is self._meter:
-            return
-        if self._hold is not FREE:
-            self._hold.release(self._used(NO_USAGE, None))
-            self._hold = FREE
-        self._meter = meter
-        if meter is not None:
-            tokens = estimate(self._request) if meter.counts_tokens else 0
-            self._hold = meter.hold(self._principal, tokens)
+        if meter is not self._meter:
+            if self._hold is not FREE:
+                self._hold.release(self._used(NO_USAGE, None))
+                self._hold = FREE
+            self._meter = meter
+            if meter is not None:
+                tokens = estimate(self._request) if meter.counts_tokens else 0
+                self._hold = meter.hold(self._principal, tokens)
+        self._target = target
 
     def _ask(self, target: Target) -> Coroutine[Any, Any, Answer]:
         target.member.took()
