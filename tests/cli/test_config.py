@@ -86,6 +86,25 @@ def test_check_finds_what_only_the_node_would(cli: Terminal) -> None:
     assert "did you mean chat?" in outcome.err
 
 
+def test_check_finds_that_strangers_could_come_in_and_what_is_no_certificate(
+    cli: Terminal,
+) -> None:
+    outcome = cli("config", "check", "--host", "0.0.0.0")
+    assert outcome.status == 1
+    assert "no secret is set" in outcome.err
+    assert "hint: set INFERENCE_SHARED_SECRET" in outcome.err
+    wide = ("--unix-socket", "a.sock", "--set", "server.unix_socket_mode=0660")
+    assert "a.sock can be opened by others (mode 0660)" in cli("config", "check", *wide).err
+    cli.environment.setenv("INFERENCE_SHARED_SECRET", "short")
+    assert "can be guessed" in cli("config", "check", "--host", "0.0.0.0").err
+    cli.environment.setenv("INFERENCE_SHARED_SECRET", "long-enough-77")
+    assert cli("config", "check", "--host", "0.0.0.0").status == 0
+    assert cli("config", "check", *wide).status == 0
+    outcome = cli("config", "check", "--tls-certificate", "nowhere.pem")
+    assert outcome.status == 1
+    assert "nowhere.pem can't be read" in outcome.err
+
+
 def test_a_typo_is_told_with_what_was_meant(cli: Terminal) -> None:
     outcome = cli("config", "check", "--set", "routing.stratgy=x")
     assert outcome.status == 1

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from inferd.config.load import load
+from inferd.config.problems import ConfigError
 from inferd.node import CannotStart, serve
 
 PATIENCE = 20
@@ -129,3 +130,25 @@ async def test_a_place_where_none_can_be_is_named(tmp_path: Path, name: str) -> 
 async def test_nobody_else_can_open_it_so_it_needs_no_secret(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="no socket"):
         await start(tmp_path, tmp_path, INFERD_HOST="0.0.0.0")
+
+
+async def test_a_wider_mode_lets_others_in_with_a_secret_only(tmp_path: Path) -> None:
+    wide = {"INFERD_SERVER__UNIX_SOCKET_MODE": "0666"}
+    with pytest.raises(CannotStart, match=r"by others \(mode 0666\), and no secret is set") as no:
+        await start(tmp_path, tmp_path / "inferd.sock", **wide)
+    assert "unix_socket_mode at 0600" in no.value.hint
+    (tmp_path / "inferd.toml").write_text(
+        '[server]\nunix_socket_mode = "0666"\n[auth]\nshared_secrets = ["open-sesame-77"]\n'
+    )
+    with node_at(tmp_path) as (process, file):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o666
+        assert asked(file, "/v1/models").status_code == 401
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("mode", ["0400", "rw", "0o600", "99", "01777"])
+def test_what_is_no_mode_is_told(tmp_path: Path, mode: str) -> None:
+    with pytest.raises(ConfigError, match="unix_socket_mode"):
+        config(tmp_path, tmp_path / "inferd.sock", INFERD_SERVER__UNIX_SOCKET_MODE=mode)

@@ -80,13 +80,18 @@ def _size(size_bytes: int) -> str:
 async def _composed(loaded: Loaded) -> None:
     """Put the node's parts together as `inferd up` does, and ask nobody anything."""
     from inferd.node.compose import open_members, policy_rules, routing_rules
+    from inferd.node.exposure import check_exposure
+    from inferd.node.home import CannotStart
+    from inferd.node.listening import certificate_of
 
     try:
+        check_exposure(loaded.config)
+        certificate_of(loaded.config.server)
         policy_rules(loaded.config)
         routing_rules(loaded.config)
         async with open_members(loaded.config, node="check", clock=SystemClock()):
             pass
-    except NodeError as error:
+    except (CannotStart, NodeError) as error:
         raise Failure(error.message, hint=error.hint) from error
     except ValueError as error:
         raise Failure(str(error)) from error

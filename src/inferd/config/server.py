@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from inferd.config.values import (
     Count,
     File,
+    FileMode,
     Folder,
     Network,
     Origin,
@@ -26,6 +27,8 @@ from inferd.config.values import (
     setting,
 )
 from inferd.core.hosts import is_loopback
+
+_OTHERS = 0o077
 
 
 def _host_name() -> str:
@@ -60,6 +63,14 @@ class Server(Section):
             example='"/run/inferd/inferd.sock"',
         ),
     ] = None
+    unix_socket_mode: Annotated[
+        FileMode,
+        setting(
+            "The socket's mode, in octal digits. One that lets others in, such as a proxy's user, "
+            "needs a secret or a login.",
+            example='"0660"',
+        ),
+    ] = "0600"
     tls_certificate: Annotated[
         File | None,
         setting(
@@ -142,8 +153,15 @@ class Server(Section):
 
     @property
     def is_private(self) -> bool:
-        """Whether no other machine can reach it."""
-        return self.unix_socket is not None or is_loopback(self.host)
+        """Whether no other machine, nor another user through a socket's file, can reach it."""
+        if self.unix_socket is not None:
+            return not self.socket_mode & _OTHERS
+        return is_loopback(self.host)
+
+    @property
+    def socket_mode(self) -> int:
+        """The Unix socket's mode, as the system takes it."""
+        return int(self.unix_socket_mode, 8)
 
     @model_validator(mode="after")
     def _key_has_a_certificate(self) -> Self:

@@ -87,6 +87,15 @@ def _size(value: object) -> object:
     return math.floor(float(match[1]) * (1024 if "I" in unit else 1000) ** _UNITS[unit[0]])
 
 
+def _mode(value: object) -> object:
+    """Check a file's mode as `chmod` takes it: octal digits, as text."""
+    if not isinstance(value, str) or not re.fullmatch(r"0?[0-7]{3}", value.strip()):
+        raise ValueError('expected a mode in octal digits, as text: "0600" or "0660"')
+    if int(value, 8) & 0o600 != 0o600:
+        raise ValueError("the node's own user must be able to read and write it: 0600 at least")
+    return value.strip()
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -247,6 +256,7 @@ Name = Annotated[str, AfterValidator(_name)]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=0)]
 Positive = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 Number = Annotated[int, BeforeValidator(_number)]
+FileMode = Annotated[str, BeforeValidator(_mode)]
 Port = Annotated[int, BeforeValidator(_number), Field(ge=0, le=65535)]
 Seconds = Annotated[float, BeforeValidator(_number), Field(ge=0)]
 PositiveSeconds = Annotated[float, BeforeValidator(_number), Field(gt=0)]

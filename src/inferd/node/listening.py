@@ -72,7 +72,7 @@ def listening(server: Server) -> Generator[socket.socket]:
         CannotStart: It is taken, or can't be had.
     """
     if server.unix_socket is not None:
-        with _at_file(server.unix_socket) as listener:
+        with _at_file(server.unix_socket, server.socket_mode) as listener:
             yield listener
     else:
         with _at_address(server.host, server.port) as listener:
@@ -123,11 +123,11 @@ def _cannot_bind(error: OSError, host: str, port: int) -> CannotStart:
 
 
 @contextmanager
-def _at_file(file: Path) -> Generator[socket.socket]:
+def _at_file(file: Path, mode: int) -> Generator[socket.socket]:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with listener:
         _clear(file)
-        # Who could open it in the moment before a chmod would be taken for the owner.
+        # Who could open it in the moment before a chmod might be taken for the owner.
         before = os.umask(_OWNER_ONLY)
         try:
             listener.bind(str(file))
@@ -139,6 +139,7 @@ def _at_file(file: Path) -> Generator[socket.socket]:
             ) from error
         finally:
             os.umask(before)
+        file.chmod(mode)
         listener.listen(_BACKLOG)
         ours = file.stat().st_ino
         try:

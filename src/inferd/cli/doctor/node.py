@@ -51,7 +51,8 @@ def _exposure(config: NodeConfig) -> Check:
     except CannotStart as error:
         return fail("access", error.message, error.hint)
     if config.server.unix_socket is not None:
-        return Check(what="access", found="a Unix socket: only this user can open it")
+        who = "only this user" if config.server.is_private else "whoever has a secret"
+        return Check(what="access", found=f"a Unix socket: {who} can use it")
     if is_loopback(host):
         return Check(what="access", found=f"{host}: only this machine can reach it")
     return Check(what="access", found=f"{host}: others can reach it with a secret")
