@@ -197,3 +197,27 @@ def test_a_broken_configuration_is_a_finding_for_each_problem(cli: Terminal) -> 
     outcome = cli("doctor", "--set", "a.b=1", "--set", "server.prot=2")
     assert outcome.status == 1
     assert outcome.out.count("fail  configuration") == 2
+
+
+def test_beside_a_service_it_says_which_secrets_it_lacks_and_asks_nobody_with_them(
+    cli: Terminal,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as never_asked:
+        never_asked.setblocking(False)
+        port = never_asked.getsockname()[1]
+        (cli.home / "inferd.toml").write_text(
+            '[auth]\nshared_secrets = ["env:TEAM_A"]\n[local]\nenabled = false\n'
+            f'[[backends]]\nname = "gpu"\nkind = "openai"\napi_key = "env:GPU_KEY"\n'
+            f'base_url = "http://127.0.0.1:{port}/v1"\n'
+            '[remote]\nenabled = true\ntoken = "env:FAR_KEY"\n'
+            f'endpoint = "http://127.0.0.1:{port}"\n'
+        )
+        outcome = cli("doctor", "--json", "--port", "0")
+        with pytest.raises(BlockingIOError):
+            never_asked.accept()
+    assert outcome.status == 0, outcome.out
+    assert "TEAM_A is not set here" in outcome.out
+    for what in ("backend gpu", "remote 127.0.0.1"):
+        [check] = findings(outcome, what)
+        assert check["level"] == "warn"
+        assert "isn't known in this shell" in check["found"]

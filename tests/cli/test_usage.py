@@ -107,3 +107,21 @@ def test_a_row_of_no_time_we_know_is_shown(cli: Terminal) -> None:
     ledger.close()
     assert "1e+18" in cli("usage", "--latest", "1").out
     assert "9999-12-31" in cli("usage", "--by", "day").out
+
+
+def test_it_needs_none_of_the_node_s_secrets(recorded: Terminal) -> None:
+    (recorded.home / "inferd.toml").write_text(
+        '[auth]\nshared_secrets = ["env:TEAM_A"]\nlogin_user = "me"\n'
+        'login_password = "file:/nowhere/at-all"\n'
+        '[[backends]]\nname = "gpu"\nkind = "openai"\nbase_url = "http://127.0.0.1:9/v1"\n'
+        'api_key = "env:GPU_KEY"\n[backends.options]\nextra = "env:OTHER"\n'
+    )
+    assert recorded("usage").status == 0
+    for words in (["up"], ["config", "check"], ["run", "sentiment-analysis", "Fine"]):
+        outcome = recorded(*words)
+        assert outcome.status == 1
+        assert "the environment variable TEAM_A is not set" in outcome.err
+        assert "can't read the secret file /nowhere/at-all" in outcome.err
+    shown = recorded("config", "show")
+    assert shown.status == 0
+    assert "TEAM_A is not set here" in shown.err

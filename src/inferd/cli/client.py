@@ -159,7 +159,7 @@ async def _in_process(where: Where, *, local: bool) -> AsyncGenerator[Client]:
     from inferd.node.compose import secrets_of
     from inferd.telemetry.logs import configure_logging
 
-    config = read(where).config
+    config = read(where, serves=True).config
     configure_logging(level="error", style="text", secrets=secrets_of(config))
     try:
         async with open_node(config) as node:
@@ -179,14 +179,14 @@ async def _in_process(where: Where, *, local: bool) -> AsyncGenerator[Client]:
 
 def _running(where: Where) -> Running | None:
     """Return the node that runs here, once it accepts."""
-    running = here.running(read(where).config.server.home)
+    running = here.running(read(where, serves=False).config.server.home)
     return running if running is not None and accepts(running) else None
 
 
 def _ours(url: str, where: Where) -> Running | None:
     """Return the node that runs here if `url` is its: no other node is shown the owner's token."""
     try:
-        running = here.running(read(where).config.server.home)
+        running = here.running(read(where, serves=False).config.server.home)
     except Failure:
         return None
     return running if running is not None and running.url == url.rstrip("/") else None

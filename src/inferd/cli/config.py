@@ -28,7 +28,7 @@ def show(*, json: Annotated[bool, SWITCH] = False, settings: Settings = SETTINGS
         json: Print JSON.
         settings: What to change.
     """
-    loaded = read(settings)
+    loaded = read(settings, serves=False)
     found = list(rows(loaded))
     if json:
         screen.write_json([_typed(row, loaded) for row in found])
@@ -49,7 +49,7 @@ def show(*, json: Annotated[bool, SWITCH] = False, settings: Settings = SETTINGS
 @app.command
 def check(*, settings: Settings = SETTINGS) -> None:
     """Say whether the node would start with this configuration, and if not, all that is wrong."""
-    loaded = read(settings)
+    loaded = read(settings, serves=True)
     asyncio.run(_composed(loaded))
     print(f"the configuration is sound: {_named(loaded)}")
     _remark(loaded)

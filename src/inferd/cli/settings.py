@@ -100,20 +100,22 @@ SETTINGS = Settings()
 WHERE = Where()
 
 
-def read(source: Source) -> Loaded:
+def read(source: Source, *, serves: bool) -> Loaded:
     """Load the configuration that the command line names.
+
+    Only who `serves` needs its secrets: beside a service, a shell doesn't have them.
 
     Raises:
         Failure: It can't be used; every problem is listed.
     """
     try:
-        return try_read(source)
+        return try_read(source, serves=serves)
     except ConfigError as error:
         raise config_failure(error) from error
 
 
-def try_read(source: Source) -> Loaded:
-    """Load the configuration that the command line names.
+def try_read(source: Source, *, serves: bool) -> Loaded:
+    """Load the configuration that the command line names, as `read` does.
 
     Raises:
         ConfigError: It can't be used.
@@ -124,6 +126,7 @@ def try_read(source: Source) -> Loaded:
         path=source.config,
         preset=source.preset,
         cwd=Path.cwd(),
+        needs_secrets=serves,
     )
 
 

@@ -18,7 +18,7 @@ def up(*, settings: Settings = SETTINGS) -> None:
     Settings come from these flags, the environment, .env, inferd.toml and the preset, in this
     order; `inferd config show` prints them all.
     """
-    loaded = read(settings)
+    loaded = read(settings, serves=True)
 
     from inferd.node import CannotStart, serve
 

@@ -50,7 +50,7 @@ def usage(
         source: Which configuration.
     """
     groups, start = _groups(by), _start(since)
-    home = Home(read(source).config.server.home)
+    home = Home(read(source, serves=False).config.server.home)
     if latest is None:
         totals = _asked(home, lambda ledger: ledger.totals(groups, since=start))
         _print(*_summed(groups, totals), json=json, as_csv=csv)

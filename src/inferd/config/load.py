@@ -56,6 +56,7 @@ def load(
     path: Path | None = None,
     preset: str | None = None,
     cwd: Path,
+    needs_secrets: bool = True,
 ) -> Loaded:
     """Read the configuration: flags, then environment, .env, inferd.toml, preset, defaults.
 
@@ -65,13 +66,15 @@ def load(
         path: The file to read instead of looking for one.
         preset: The name of a preset to start from.
         cwd: Where `.env` and `inferd.toml` are looked for.
+        needs_secrets: Whether a secret that can't be had is a problem, or only a warning: never
+            serve with such a configuration.
 
     Raises:
         ConfigError: It can't be used; every problem that could be found is in it.
     """
     broken = Layer()
     dotenv = read_dotenv(cwd / ".env", broken)
-    surroundings = _surroundings(environ, dotenv, cwd)
+    surroundings = _surroundings(environ, dotenv, cwd, needs_secrets=needs_secrets)
     outer = [
         broken,
         read_environment(dotenv, surroundings, kind=".env"),
@@ -110,12 +113,15 @@ def preset_text(name: str) -> str:
     return (_PRESETS / f"{name}.toml").read_text(encoding="utf-8")
 
 
-def _surroundings(environ: Mapping[str, str], dotenv: Mapping[str, str], cwd: Path) -> Surroundings:
+def _surroundings(
+    environ: Mapping[str, str], dotenv: Mapping[str, str], cwd: Path, *, needs_secrets: bool
+) -> Surroundings:
     return Surroundings(
         environ={**dotenv, **{name: text for name, text in environ.items() if text.strip()}},
         folder=cwd,
         home=Path(environ["HOME"]) if environ.get("HOME") else Path.home(),
         warnings=[],
+        needs_secrets=needs_secrets,
     )
 
 
@@ -156,6 +162,7 @@ def _merge(
             folder=path.parent,
             home=surroundings.home,
             warnings=surroundings.warnings,
+            needs_secrets=surroundings.needs_secrets,
         )
     try:
         config = NodeConfig.model_validate(_nested(entries), context=surroundings)

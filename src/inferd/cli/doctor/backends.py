@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Iterator
 
 from inferd.backends import open_kind
-from inferd.cli.doctor.check import Check, fail, warn
+from inferd.cli.doctor.check import WITH_SECRETS, Check, fail, warn
 from inferd.cli.screen import counted, printable
 from inferd.config.schema import NodeConfig
+from inferd.config.secrets import is_absent
 from inferd.core.backend import Capabilities
 from inferd.core.errors import ErrorKind, NodeError
 from inferd.node.compose import Wanted, wanted
@@ -38,6 +39,8 @@ def _listed(config: NodeConfig) -> Iterator[Wanted]:
 
 async def _examine(want: Wanted) -> Check:
     what = f"backend {want.settings.name}"
+    if is_absent(want.settings.api_key):
+        return warn(what, "not asked: its api_key isn't known in this shell", WITH_SECRETS)
     try:
         async with open_kind(
             want.kind, want.settings, node="doctor", clock=SystemClock()

@@ -22,6 +22,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     fix: str = ""
 
 
+WITH_SECRETS = "run the doctor where the node's secrets are, as its user"
+"""What to do about a secret that only the node has."""
+
+
 def warn(what: str, found: str, fix: str) -> Check:
     """Return a finding that a person should know of."""
     return Check(what=what, found=found, level=Level.WARN, fix=fix)

@@ -43,7 +43,7 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
     for check in machine.software():
         yield check
     try:
-        loaded = try_read(settings)
+        loaded = try_read(settings, serves=False)
     except ConfigError as error:
         for problem in error.problems:
             yield fail("configuration", str(problem), "mend it, then `inferd config check`")

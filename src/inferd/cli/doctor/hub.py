@@ -5,6 +5,7 @@ import asyncio
 from inferd.cli.doctor.check import Check, warn
 from inferd.cli.screen import printable
 from inferd.config.schema import NodeConfig
+from inferd.config.secrets import is_absent
 from inferd.core.hub import HubFailure, HubQuery
 from inferd.hub.upstream import Upstream, slow
 from inferd.telemetry.clock import SystemClock
@@ -20,6 +21,7 @@ async def examine(config: NodeConfig) -> Check:
     if not hub.enabled:
         return Check(what=_WHAT, found="off: it is never asked for models (hub.enabled)")
     token = hub.token.get_secret_value() if hub.token else ""
+    token = "" if is_absent(token) else token
     upstream = Upstream(str(hub.endpoint), token=token, timeout=_PATIENCE, clock=SystemClock())
     try:
         async with asyncio.timeout(_PATIENCE):

@@ -11,10 +11,11 @@ import httpx2
 import msgspec
 
 from inferd.cli import here
-from inferd.cli.doctor.check import Check, fail, warn
+from inferd.cli.doctor.check import WITH_SECRETS, Check, fail, warn
 from inferd.cli.screen import printable
 from inferd.config.remote import RemoteEndpoint
 from inferd.config.schema import NodeConfig
+from inferd.config.secrets import is_absent
 from inferd.http1.client import Url, parse_url
 from inferd.node.home import Running
 from inferd.telemetry.clock import SystemClock
@@ -104,6 +105,8 @@ async def _examine(node: RemoteEndpoint, ours: str) -> list[Check]:
         fix = "write it as https://node.example:8000"
         return [fail(f"remote {node.name or node.url}", str(error), fix)]
     what = f"remote {node.name or url.authority}"
+    if node.token is not None and is_absent(node.token.get_secret_value()):
+        return [warn(what, "not asked: its token isn't known in this shell", WITH_SECRETS)]
     try:
         await asyncio.get_running_loop().getaddrinfo(url.host, url.port)
     except (socket.gaierror, UnicodeError):
