@@ -1,5 +1,7 @@
 """How much."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +84,29 @@ def test_what_was_used_beyond_the_estimate_is_waited_for() -> None:
         tokens.hold(ALICE, 1)
     clock.turn((refused.value.retry_after or 0) + 0.001)
     tokens.hold(ALICE, 1)
+
+
+@given(
+    rate=st.integers(1, 10**9),
+    answers=st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**18)), min_size=1),
+)
+def test_no_answer_makes_a_debt_that_two_minutes_do_not_pay(
+    rate: int, answers: list[tuple[int, int]]
+) -> None:
+    clock = HandClock()
+    tokens = meter(clock, tokens_per_minute=rate)
+    held = list[tuple[Hold, int]]()
+    for estimated, used in answers:
+        with suppress(RateLimited):
+            held.append((tokens.hold(ALICE, estimated), used))
+    for hold, used in held:
+        hold.release(used)
+    try:
+        tokens.hold(ALICE, 10**18)
+    except RateLimited as refused:
+        assert 0 < (refused.retry_after or 0) <= 120
+        clock.turn((refused.retry_after or 0) + 0.001)
+        tokens.hold(ALICE, 10**18)
 
 
 def test_a_request_longer_than_a_minutes_tokens_waits_for_a_full_minute_not_for_ever() -> None:

@@ -46,10 +46,13 @@ class Hold:
             return
         account.taken -= 1
         if used is not None and self.reserved:
-            # What was used beyond the estimate is a debt: it is waited for later.
+            # What was used beyond the estimate is a debt: it is waited for later. A minute's
+            # tokens are the most: an upstream may count wrongly, or lie.
             left = account.tokens + self.reserved - (used if used > 0 else 0)
             most = self._meter.tokens_per_minute
-            account.tokens = left if left < most else most
+            if left > most:
+                left = most
+            account.tokens = left if left > -most else -most
 
 
 FREE = Hold(None, None, 0)
