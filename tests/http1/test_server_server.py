@@ -242,6 +242,7 @@ def test_whoever_cannot_be_taken_in_keeps_neither_place_nor_socket(
         certificate = Certificate(CERTS / "server.pem")
         certificate.context = None  # pyright: ignore[reportAttributeAccessIssue]
         async with serving(hello, certificate=certificate) as served, served.line() as line:
+            line.say(b"\x16")
             assert await line.until_closed() == b""
             assert served.server.connections == 0
 

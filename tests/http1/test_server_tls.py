@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from inferd.http1.server.tls import BadCertificate, Certificate
-from tests.http1.serving import BOUND, HELLO, LAST, Line, serving
+from tests.http1.serving import BOUND, HELLO, LAST, Line, serving, until
 from tests.http1.upstream import CERTS
 
 FIRST, SECOND = CERTS / "server.pem", CERTS / "second.pem"
@@ -188,6 +188,23 @@ async def test_who_never_shakes_hands_holds_no_place_for_ever_and_stops_nobody(l
         async with asyncio.timeout(BOUND):
             while served.server.connections:
                 await asyncio.get_running_loop().run_in_executor(None, os.sched_yield)
+
+
+@pytest.mark.parametrize("body", [b"", b"." * 30_000])
+async def test_who_speaks_http_without_tls_is_told_so(live: Path, body: bytes) -> None:
+    async with serving(hello, certificate=Certificate(live)) as served:
+        async with served.line() as line:
+            line.say(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            status, headers, said = await line.answer()
+            assert (status, headers["content-type"]) == (400, "text/plain; charset=utf-8")
+            assert said == b"this port speaks TLS: use https://\n"
+            assert await line.until_closed() == b""
+        for odd in (b"\x80garbage", b" ", b"\x16\x03garbage"):
+            async with served.line() as line:
+                line.say(odd)
+                line.writer.write_eof()
+                assert b"HTTP" not in await line.until_closed()
+        await until(lambda: served.server.connections == 0)
 
 
 LOCKED = """\

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable
-from email.utils import formatdate
 from functools import lru_cache
 
 from starlette.types import ASGIApp, Message, Scope
@@ -17,7 +16,8 @@ LINGERS = "inferd.lingers"
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _UNSAFE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_FRAMING = frozenset({b"transfer-encoding", b"connection", b"keep-alive", b"upgrade"})
+# The connection's own to say.
+_FRAMING = frozenset({b"transfer-encoding", b"connection", b"keep-alive", b"upgrade", b"date"})
 _BODILESS = frozenset({204, 304})
 _ENDLESS = 1 << 62
 
@@ -190,7 +190,6 @@ def _block_of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int | None
     """
     lines: list[bytes] = []
     length = None
-    has_date = False
     for given, value in headers:
         name = _lower(given)
         if _UNSAFE.search(value):
@@ -198,10 +197,7 @@ def _block_of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int | None
         if name == b"content-length":
             length = int(value)
         elif name not in _FRAMING:
-            has_date = has_date or name == b"date"
             lines.append(b"%b: %b\r\n" % (name, value))
-    if not has_date:
-        lines.append(_date_line(int(asyncio.get_running_loop().time())))
     return b"".join(lines), length
 
 
@@ -210,8 +206,3 @@ def _lower(name: bytes) -> bytes:
     if not _NAME.fullmatch(name):
         raise RuntimeError(f"the application's header name {name!r} is none")
     return name.lower()
-
-
-@lru_cache(maxsize=1)
-def _date_line(_second: int) -> bytes:
-    return b"date: %b\r\n" % formatdate(usegmt=True).encode()

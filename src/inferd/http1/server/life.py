@@ -5,8 +5,9 @@ import logging
 
 from inferd.http1.server.head import Head
 from inferd.http1.server.leaving import has_left, has_said, is_sent
+from inferd.http1.server.lines import first_lines
 from inferd.http1.server.owner import Owner
-from inferd.http1.server.refusal import Refusal, encode_refusal, new_id, status_line
+from inferd.http1.server.refusal import Refusal, encode_refusal, new_id
 from inferd.http1.server.turn import ENDED, Turn
 from inferd.http1.sweep import FOREVER
 
@@ -165,7 +166,7 @@ class Life(Turn):
         if not self._is_busy:
             self._transport.write(
                 b"%b%bcontent-length: %d\r\nconnection: close\r\n\r\n%b"
-                % (status_line(refusal.status), headers, len(body), body)
+                % (first_lines(refusal.status), headers, len(body), body)
             )
             self._let_go(linger=True)
         else:

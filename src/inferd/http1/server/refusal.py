@@ -1,7 +1,6 @@
 """What the server says no to by itself, before or beside any handler."""
 
 import os
-from http import HTTPStatus
 from typing import ClassVar
 
 import msgspec
@@ -57,11 +56,6 @@ class HandlerFailed(Refusal):
         )
 
 
-def status_line(status: int) -> bytes:
-    """Return the first line of a response."""
-    return LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-
-
 def new_id() -> str:
     """Return an id for a request that no handler has given one."""
     return os.urandom(8).hex()
@@ -80,9 +74,3 @@ def encode_refusal(refusal: Refusal, request_id: str) -> tuple[bytes, bytes]:
     if isinstance(refusal, Unavailable):
         headers += b"retry-after: 1\r\n"
     return headers, msgspec.json.encode(told)
-
-
-LINES = {
-    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
-    for status in HTTPStatus
-}

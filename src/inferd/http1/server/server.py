@@ -11,9 +11,10 @@ from inferd.http1.server.connection import Connection
 from inferd.http1.server.door import Door, Room, turn_away
 from inferd.http1.server.head import Head
 from inferd.http1.server.limits import Limits
+from inferd.http1.server.lines import Today
 from inferd.http1.server.memo import Memo
 from inferd.http1.server.owner import Handler, Peer
-from inferd.http1.server.tls import Certificate
+from inferd.http1.server.tls import Certificate, check_greeting
 from inferd.http1.sweep import sweep
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ Router = Callable[[Head, Peer], Handler]
 """Says who serves requests with this head. Asked once for each kind of peer and head it keeps."""
 
 _HANDSHAKE_SECONDS = 10.0
+_LEAST_SECONDS = 0.1
 
 
 class Server:
@@ -42,6 +44,7 @@ class Server:
         self.limits = limits or Limits()
         self.sweep = sweep()
         self.loop = asyncio.get_running_loop()
+        self._today = Today(self.sweep)
         self._router = router
         self._kind_of = kind_of
         self._is_proxy = is_proxy
@@ -94,11 +97,14 @@ class Server:
         if certificate is None:
             await self.loop.connect_accepted_socket(lambda: connection, line)
         else:
+            late = self.loop.time() + _HANDSHAKE_SECONDS
+            async with asyncio.timeout_at(late):
+                await check_greeting(line)
             await self.loop.connect_accepted_socket(
                 lambda: connection,
                 line,
                 ssl=certificate.context,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+                ssl_handshake_timeout=max(_LEAST_SECONDS, late - self.loop.time()),
                 # Sooner, as a rule: the connection sees to that by itself.
                 ssl_shutdown_timeout=self.limits.write_seconds,
             )
@@ -131,6 +137,8 @@ class Server:
 
     def opened(self, connection: Connection) -> None:
         """Take a connection in."""
+        if not self._connections:
+            self._today.begin(self.loop.time())
         self._connections.add(connection)
         if self._is_stopping:
             connection.retire(self._grace_seconds)
@@ -138,6 +146,8 @@ class Server:
     def closed(self, connection: Connection) -> None:
         """Forget it."""
         self._connections.discard(connection)
+        if not self._connections:
+            self._today.end()
         self._forget(connection)
 
     def route(self, head: Head, peer: Peer) -> Handler:

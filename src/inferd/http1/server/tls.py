@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import os
+import socket
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 from inferd.http1.sweep import FOREVER, sweep
@@ -11,6 +13,11 @@ from inferd.http1.sweep import FOREVER, sweep
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 10.0
+_WORDS = b"this port speaks TLS: use https://\n"
+_USE_TLS = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_WORDS), _WORDS)
+)
 
 
 class BadCertificate(Exception):
@@ -69,6 +76,45 @@ class Certificate:
         self, line: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
     ) -> None:
         line.context = self._current
+
+
+async def check_greeting(line: socket.socket) -> None:
+    """Wait until a caller says something; one that speaks HTTP without TLS is told to use TLS.
+
+    Raises:
+        ConnectionError: It does, or is gone.
+    """
+    first = await _first_byte(line)
+    if first.isalpha():
+        # A handshake begins with 22; a letter begins a method.
+        with suppress(OSError):
+            line.send(_USE_TLS)
+            line.shutdown(socket.SHUT_WR)
+            # What it has sent already would turn the end into a reset, and destroy what it is told.
+            line.recv(65536)
+        raise ConnectionAbortedError("no TLS")
+    if not first:
+        raise ConnectionAbortedError("gone")
+
+
+async def _first_byte(line: socket.socket) -> bytes:
+    """Return the first byte that comes, without taking it."""
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            return line.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            said = loop.create_future()
+            loop.add_reader(line, _wake, said)
+            try:
+                await said
+            finally:
+                loop.remove_reader(line)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _context_of(certificate: Path, key: Path) -> ssl.SSLContext:

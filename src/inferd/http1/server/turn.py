@@ -7,14 +7,13 @@ from inferd.core.answer import Source
 from inferd.http1.server.head import Head
 from inferd.http1.server.incoming import Incoming
 from inferd.http1.server.limits import Limits
+from inferd.http1.server.lines import BODILESS, WITH_BODY, first_lines
 from inferd.http1.server.owner import Peer
-from inferd.http1.server.refusal import LINES, TooLong, status_line
+from inferd.http1.server.refusal import TooLong
 
 NOT_BEGUN, CHUNKS, COUNTED, UNTIL_CLOSE, NO_BODY, ENDED = range(6)
 """How far a response is, and what frames it."""
 
-_BODILESS = frozenset({*range(100, 200), 204, 304})
-_USUAL = {status: line for status, line in LINES.items() if status not in _BODILESS}
 # Joining a longer body to its head would cost more than a second write.
 _LONG = 64 << 10
 
@@ -146,18 +145,19 @@ class Turn(asyncio.Protocol):
     def send(self, status: int, headers: bytes, body: bytes) -> None:
         r"""Send a whole response.
 
-        `headers` are finished lines (`name: value\r\n`…); content-length and connection are added.
+        `headers` are finished lines (`name: value\r\n`…); date, content-length and connection are
+        added.
         """
-        line = _USUAL.get(status)
-        if self._is_plain and line is not None and self._framing == NOT_BEGUN:
+        lines = WITH_BODY.get(status)
+        if self._is_plain and lines is not None and self._framing == NOT_BEGUN:
             self._framing = ENDED
             size = len(body)
             if size < _LONG:
                 self._transport.write(
-                    b"%b%bcontent-length: %d\r\n\r\n%b" % (line, headers, size, body)
+                    b"%b%bcontent-length: %d\r\n\r\n%b" % (lines, headers, size, body)
                 )
                 return
-            self._transport.write(b"%b%bcontent-length: %d\r\n\r\n" % (line, headers, size))
+            self._transport.write(b"%b%bcontent-length: %d\r\n\r\n" % (lines, headers, size))
             self._transport.write(body)
         elif self._may_begin():
             has_body = self._begin(status, headers, len(body))
@@ -228,7 +228,7 @@ class Turn(asyncio.Protocol):
 
     def _begin(self, status: int, headers: bytes, length: int | None) -> bool:
         """Send the head of a response; return whether a body may follow."""
-        is_bodiless = status in _BODILESS
+        is_bodiless = status in BODILESS
         has_body = not is_bodiless and self.head.method != "HEAD"
         if self._incoming is not None and not self._incoming.can_be_read_away():
             self.keep_alive = False
@@ -238,7 +238,7 @@ class Turn(asyncio.Protocol):
         elif length is None and has_body and self.head.version == "1.1":
             framing = b"transfer-encoding: chunked\r\n"
         close = b"" if self.keep_alive else b"connection: close\r\n"
-        self._transport.write(b"%b%b%b%b\r\n" % (status_line(status), headers, framing, close))
+        self._transport.write(b"%b%b%b%b\r\n" % (first_lines(status), headers, framing, close))
         return has_body
 
     def _wake_writer(self) -> None:
