@@ -141,6 +141,11 @@ async def test_5_an_upstreams_status_becomes_ours(
         await result_of(calling, calling.ask(stream=stream))
     assert failed.value.retry_after == 7
     assert "trace" not in str(failed.value)
+    # What was turned away isn't paid for; what failed says who failed, and how.
+    assert failed.value.was_refused == ((status < 500 and status != 408) or status == 503)
+    if status >= 500:
+        assert calling.backend.name in failed.value.message
+        assert f"(HTTP {status})" in failed.value.message
 
 
 async def test_5_a_reason_that_quotes_our_credential_is_told_without_it(calling: Subject) -> None:

@@ -125,6 +125,7 @@ async def test_an_upstream_that_dies_or_stalls_within_is_a_failure_after_what_ca
         answer.close()
         assert sink.said.count(b"data: ") == 1
         assert not answer.told_failure
+        assert (answer.usage, answer.events_passed) == (NO_USAGE, 1)
 
 
 class Failing(FakeOpenAI):

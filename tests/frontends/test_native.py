@@ -200,7 +200,7 @@ async def test_a_stream_that_the_node_s_end_cuts_short_is_told_and_cut(way: Way)
         await wire.until(b"Hel")
         await stop(node)
         answer = await wire.rest()
-        assert node.ledger.outcomes == ["aborted"]
+        assert node.ledger.outcomes == ["stopped"]
     assert STOPPING.encode() in answer
     assert not answer.endswith(b"0\r\n\r\n")
     assert backend.freed.is_set()

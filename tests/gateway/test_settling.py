@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from inferd.core.answer import Answer, collect
 from inferd.core.backend import Model
-from inferd.core.errors import BackendFailed, BackendTimeout, CallerLeft, NodeError, RateLimited
+from inferd.core.errors import (
+    BackendFailed,
+    BackendLimited,
+    BackendRefused,
+    BackendTimeout,
+    CallerLeft,
+    ModelNotFound,
+    NodeError,
+    RateLimited,
+)
 from inferd.core.request import InferenceRequest, Limits, Principal
 from inferd.core.result import TextDelta, Usage
 from inferd.gateway.admission.limits import Meter
@@ -106,6 +115,14 @@ async def fail_after_sending(bench: Bench, here: FakeBackend) -> None:
             pass
 
 
+async def be_refused(bench: Bench, here: FakeBackend) -> None:
+    here.error = BackendRefused("no such parameter")
+    here.error.sent_bytes = 9
+    with pytest.raises(BackendRefused):
+        async with bench.gateway.infer(ask(), ALICE):
+            pass
+
+
 async def fail_before_sending(bench: Bench, here: FakeBackend) -> None:
     here.error = BackendFailed("down")
     with pytest.raises(BackendFailed):
@@ -121,6 +138,7 @@ COSTS: dict[Way, int] = {
     leave_before: ASKED,
     be_late: ASKED,
     fail_after_sending: ASKED,
+    be_refused: 0,
     fail_before_sending: 0,
 }
 
@@ -162,6 +180,19 @@ async def test_the_attempt_that_may_have_cost_something_is_paid_though_the_last_
         async with bench.gateway.infer(ask(), ALICE):
             pass
     assert left(bench) == MINUTE - ASKED
+
+
+@pytest.mark.parametrize("kind", [BackendLimited, ModelNotFound])
+async def test_who_was_turned_away_everywhere_pays_nothing(kind: type[NodeError]) -> None:
+    first, second = FakeBackend("first"), FakeBackend("second")
+    for backend in (first, second):
+        backend.error = kind("no")
+        backend.error.sent_bytes = 9
+    bench = limited(first, second)
+    with pytest.raises(kind):
+        async with bench.gateway.infer(ask(), ALICE):
+            pass
+    assert left(bench) == MINUTE
 
 
 async def test_a_fallback_to_another_model_counts_for_that_model() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from inferd.core.records import Row
+from inferd.core.records import Detour, Row
 from inferd.telemetry.logs import Redactor, configure_logging, log_requests
 
 
@@ -83,6 +83,30 @@ def test_requests_are_objects_for_machines(capsys: pytest.CaptureFixture[str]) -
     lines = [json.loads(line) for line in capsys.readouterr().err.split("\n") if line]
     assert lines[0] == {"level": "info", "logger": "inferd.access"} | msgspec.to_builtins(row())
     assert lines[1]["model"] == odd.model
+
+
+def detour(*after: str) -> Detour:
+    return Detour(**msgspec.structs.asdict(row()), after=after)
+
+
+def test_a_request_that_went_on_says_after_whom(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(level="info", style="text", secrets=[])
+    log_requests([detour("a", "b")])
+    assert " on local here (after a, b): ok in 12 ms" in capsys.readouterr().err
+    configure_logging(level="info", style="json", secrets=["s3cret-word"])
+    log_requests([row(), row(), detour("a", "s3cret-word")])
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert ["after" in line for line in lines] == [False, False, True]
+    assert lines[2]["after"] == ["a", "[hidden]"]
+
+
+def test_the_http_clients_of_libraries_are_not_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(level="info", style="text", secrets=[])
+    for name in ("httpx", "httpx2", "httpcore.connection", "httpcore2.http11"):
+        logging.getLogger(name).info("HTTP Request: POST http://127.0.0.1:4318/v1/traces")
+    assert not capsys.readouterr().err
+    logging.getLogger("httpx2").warning("odd")
+    assert "odd" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("style", ["text", "json"])

@@ -117,3 +117,41 @@ def test_a_field_is_put_behind_the_last_one(body: bytes) -> None:
 
 def test_our_own_question_is_taken_back() -> None:
     assert without_usage(b'{"a":1,"stream_options":{"include_usage":true}}') == b'{"a":1}'
+
+
+def _said(text: str) -> bytes:
+    delta = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+    return b"data: %b\n\n" % json.dumps({"id": "c", "choices": [delta]}).encode()
+
+
+_ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+_SAID = [_said(f'wörd {index:02} \n\n data: "choices"') for index in range(40)]
+
+
+@given(sizes=st.lists(st.integers(1, 400), min_size=1), takes=st.booleans())
+def test_what_a_cut_stream_passed_on_is_counted_wherever_it_was_cut(
+    sizes: list[int], takes: bool
+) -> None:
+    stream = _ROLE + b": ping\n\n" + b"".join(_SAID)
+    watch, at = StreamWatch(takes=takes), 0
+    for size in sizes:
+        watch.feed(stream[at : at + size])
+        at += size
+    whole = stream[:at].count(b'"delta": {"content"') - (not stream[:at].endswith(b"\n\n"))
+    assert abs(watch.events_passed - whole) <= 2
+
+
+def test_pieces_of_many_events_and_of_one_count_the_same() -> None:
+    single, many = StreamWatch(), StreamWatch()
+    for event in _SAID:
+        single.feed(event)
+    for at in range(0, 40, 8):
+        many.feed(b"".join(_SAID[at : at + 8]))
+    assert single.events_passed == many.events_passed == 40
+
+
+@pytest.mark.parametrize("nothing", [b"", _ROLE, b": ping\n\n", b'data: {"choices":[]}\n\n'])
+def test_events_without_content_are_no_tokens(nothing: bytes) -> None:
+    watch = StreamWatch()
+    watch.feed(nothing)
+    assert watch.events_passed == 0

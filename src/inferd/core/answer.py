@@ -68,6 +68,11 @@ class Pipe(Protocol):
         """Whether what was passed on ends in the upstream's own word of its failure."""
         ...
 
+    @property
+    def events_passed(self) -> int:
+        """About how many events with content were passed on."""
+        ...
+
 
 class Answer:
     """A backend's answer, lent: whoever called `infer` closes it.
@@ -82,6 +87,7 @@ class Answer:
         "_chunks",
         "_free",
         "_pipe",
+        "_words",
         "block",
         "content_type",
         "finish",
@@ -104,6 +110,7 @@ class Answer:
         self._chunks = chunks
         self._pipe = pipe
         self._free = free
+        self._words = 0
         self.served = served or Served()
         self.status = 200
         self.wire = ""
@@ -121,7 +128,9 @@ class Answer:
         if self._chunks is None:
             raise StopAsyncIteration
         chunk = await anext(self._chunks)
-        if type(chunk) is Finish:
+        if type(chunk) is TextDelta or type(chunk) is ToolCallDelta:
+            self._words += 1
+        elif type(chunk) is Finish:
             self.finish = chunk
             self.usage = chunk.usage
         return chunk
@@ -145,6 +154,11 @@ class Answer:
     def told_failure(self) -> bool:
         """Whether its raw bytes have told of a failure: then the caller knows already."""
         return self._pipe is not None and self._pipe.told_failure
+
+    @property
+    def events_passed(self) -> int:
+        """About how many pieces of text it has given; each is about a token."""
+        return self._words if self._pipe is None else self._pipe.events_passed
 
     def close(self) -> None:
         """Free whatever it holds upstream. Synchronous and idempotent."""

@@ -61,6 +61,8 @@ class NodeError(Exception):
     """Whether another backend may be tried with the same request."""
     is_fault: ClassVar[bool] = False
     """Whether it speaks against the backend's health."""
+    was_refused: bool = False
+    """Whether whoever was asked turned it away, and did no work for it."""
 
     def __init__(
         self,
@@ -83,6 +85,8 @@ class NodeError(Exception):
 
 class RequestError(NodeError):
     """The caller can mend it."""
+
+    was_refused = True
 
 
 class InvalidRequest(RequestError):
@@ -163,6 +167,7 @@ class BackendOverloaded(BackendError):
     """It asks us to come back later."""
 
     kind = ErrorKind.BACKEND_OVERLOADED
+    was_refused = True
 
 
 class BackendLimited(BackendOverloaded):
@@ -188,6 +193,7 @@ class BackendDenied(BackendError):
 
     kind = ErrorKind.BACKEND_DENIED
     is_fault = False
+    was_refused = True
 
 
 class BackendRefused(BackendError):
@@ -196,6 +202,7 @@ class BackendRefused(BackendError):
     kind = ErrorKind.BACKEND_REFUSED
     retryable = False
     is_fault = False
+    was_refused = True
 
 
 class CallerLeft(Exception):

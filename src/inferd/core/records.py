@@ -6,8 +6,9 @@ import msgspec
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request as the ledger keeps it: who, what, where, how much. Never its words.
 
-    `at` is seconds since the epoch; `outcome` is `ok`, an error kind, or `aborted` when the
-    caller left. `tier` is how far the words went; empty where they went nowhere.
+    `at` is seconds since the epoch; `outcome` is `ok`, an error kind, `aborted` when the caller
+    left, or `stopped` when the node's own end cut it. `tier` is how far the words went; empty where
+    they went nowhere. Tokens of an answer that was cut before it told its usage are estimates.
     """
 
     at: float
@@ -24,6 +25,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     units: int
     seconds: float
     outcome: str
+
+
+class Detour(Row, frozen=True, kw_only=True, gc=False):
+    """A request that failed elsewhere before it came to `backend`."""
+
+    after: tuple[str, ...] = ()
+    """The backends that failed, in turn. The ledger doesn't keep them."""
 
 
 class Forward(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,17 +1,24 @@
 """What a call is told as, while it runs and when it has ended."""
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
 from inferd.core.answer import Answer
 from inferd.core.clock import Clock
-from inferd.core.errors import CallerLeft, ErrorKind, NodeError
+from inferd.core.errors import BackendError, CallerLeft, ErrorKind, LoopDetected, NodeError
 from inferd.core.progress import Stage
-from inferd.core.records import Row
+from inferd.core.records import Detour, Row
 from inferd.core.request import InferenceRequest, Principal
+from inferd.core.result import NO_USAGE, Usage
+from inferd.core.stopping import STOPPING, is_stopping
+from inferd.gateway.admission.estimate import tokens_of_question
 from inferd.gateway.events import Events, Failure, InferenceEvent, Topic
 from inferd.gateway.plans import Target
+
+STOPPED = "stopped"
+"""The outcome of what this node's own end cut short."""
 
 
 class Teller:
@@ -95,11 +102,47 @@ def may_have_left(answer: Answer | None, error: BaseException | None) -> bool:
     return answer is not None or not isinstance(error, NodeError) or error.sent_bytes > 0
 
 
+def may_have_worked(error: BaseException) -> bool:
+    """Whether an attempt that ended before its answer may have cost whoever was asked its work."""
+    return not isinstance(error, NodeError) or (error.sent_bytes > 0 and not error.was_refused)
+
+
+def estimated(request: InferenceRequest, answer: Answer) -> Usage:
+    """Return what an answer that was cut took: what it told, else what can be told by its size."""
+    usage = answer.usage
+    if usage != NO_USAGE or answer.whole is not None or answer.finish is not None:
+        return usage
+    return Usage(input_tokens=tokens_of_question(request), output_tokens=answer.events_passed)
+
+
+def detour(row: Row, failures: Sequence[tuple[Target, NodeError]]) -> Row:
+    """Return the row with the names of those that failed before its backend was asked."""
+    after = tuple(failed.name for failed, _ in failures if failed.name != row.backend)
+    return Detour(**msgspec.structs.asdict(row), after=after) if after else row
+
+
+def told_by(target: Target, error: NodeError) -> str:
+    """Return a failure's message with the name of who failed."""
+    return error.message if target.name in error.message else f"{target.name}: {error.message}"
+
+
+def most_telling(errors: Sequence[NodeError]) -> NodeError:
+    """Return the failure a caller can act on: one that tried and broke, before one that lacked.
+
+    A backend's own limit is what is told only where all who broke were at theirs.
+    """
+    broke = [error for error in errors if isinstance(error, BackendError | LoopDetected)]
+    others = [error for error in broke if error.kind is not ErrorKind.BACKEND_LIMITED]
+    return (others or broke or errors)[0]
+
+
 def outcome_of(error: BaseException) -> str:
     """Return the word for what ended a call or an attempt."""
     match error:
         case NodeError():
             return error.kind.value
+        case asyncio.CancelledError() if is_stopping(error):
+            return STOPPED
         case CallerLeft() | asyncio.CancelledError() | GeneratorExit():
             return "aborted"
         case _:
@@ -116,4 +159,4 @@ def _failure(error: BaseException) -> Failure:
             message="the node failed on this request",
             hint="give the request id to the node's owner: the log has the reason",
         )
-    return Failure(kind=kind, message="the caller left")
+    return Failure(kind=kind, message=STOPPING if kind == STOPPED else "the caller left")

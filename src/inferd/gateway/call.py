@@ -8,13 +8,24 @@ from typing import Any
 import msgspec
 
 from inferd.core.answer import Answer, Served
-from inferd.core.errors import BackendError, BackendTimeout, ErrorKind, LoopDetected, NodeError
+from inferd.core.errors import BackendTimeout, ErrorKind, NodeError
 from inferd.core.progress import Stage, Tell, unheard
 from inferd.core.records import Forward, Row
 from inferd.core.request import InferenceRequest, Principal, Tier, opened
 from inferd.core.result import NO_USAGE, Usage
 from inferd.core.tasks import unused_files
-from inferd.gateway.account import Teller, may_have_left, outcome_of, sent_bytes, tell_end
+from inferd.gateway.account import (
+    Teller,
+    detour,
+    estimated,
+    may_have_left,
+    may_have_worked,
+    most_telling,
+    outcome_of,
+    sent_bytes,
+    tell_end,
+    told_by,
+)
 from inferd.gateway.admission.estimate import estimate
 from inferd.gateway.admission.limits import FREE, Hold, Meter
 from inferd.gateway.desk import Desk, check_hops
@@ -139,7 +150,7 @@ class Call:
                 self._admit(target)
                 self._began = desk.now()
                 return target
-        raise _most_telling([error for _, error in self._failures])
+        raise most_telling([error for _, error in self._failures])
 
     def _admit(self, target: Target) -> None:
         """Take a place under the rule that allows this very target.
@@ -206,7 +217,7 @@ class Call:
             return False
         if target.is_node:
             # Its "here" isn't ours.
-            error.message = _told_by(target, error)
+            error.message = told_by(target, error)
         if not error.retryable:
             return False
         # Its frames would keep whatever the failed attempt had read.
@@ -257,10 +268,13 @@ class Call:
         """Give back what was held, count the request, and write its row."""
         desk, target, answer = self._desk, self._target, self._answer
         usage = NO_USAGE if answer is None else answer.usage
-        outcome, seconds = "ok", desk.now() - self._started
+        # Microseconds: whoever writes it down writes no more digits than there are.
+        outcome, seconds = "ok", int((desk.now() - self._started) * 1e6 + 0.5) / 1e6
         if error is not None:
             outcome = outcome_of(error)
             self._tally(target).ended(outcome)
+            if answer is not None:
+                usage = estimated(self._request, answer)
         if answer is not None and target is not None:
             target.tally.good += error is None
             target.tally.seconds.add(seconds)
@@ -281,7 +295,8 @@ class Call:
         """Return the tokens to pay for; None is what was reserved.
 
         That stands wherever an upstream may have been at work and doesn't say for how much, so
-        that leaving early is no way round; what failed before anything was sent costs nothing.
+        that leaving early is no way round; what failed before anything was sent, and what was
+        turned away, costs nothing.
         """
         answer = self._answer
         if answer is not None:
@@ -290,13 +305,13 @@ class Call:
                 return used or None
             # What a stream has told so far needn't be all.
             return max(used, self._hold.reserved)
-        worked = error is not None and may_have_left(None, error)
+        worked = error is not None and may_have_worked(error)
         return None if worked or any(map(self._was_paid_here, self._failures)) else 0
 
     def _was_paid_here(self, failure: tuple[Target, NodeError]) -> bool:
         """Whether a failed attempt may have cost something, on the count that is held now."""
         target, error = failure
-        return target.meter is self._meter and may_have_left(None, error)
+        return target.meter is self._meter and may_have_worked(error)
 
     def _tally(self, target: Target | None) -> Tally:
         return self._desk.plans.tallies.of(self._request.task, target.name if target else "")
@@ -311,7 +326,7 @@ class Call:
             model = (finish.model if finish is not None else "") or served.model
         elif target is not None:
             model = target.model
-        return Row(
+        row = Row(
             at=self._desk.wall(),
             id=request.id,
             principal=self._principal.id,
@@ -327,10 +342,11 @@ class Call:
             seconds=seconds,
             outcome=outcome,
         )
+        return detour(row, self._failures) if self._failures else row
 
     def _served(self, target: Target, told: Served) -> Served:
         """Say who gives the answer, and what went wrong on the way."""
-        warnings = [_told_by(failed, error) for failed, error in self._failures]
+        warnings = [told_by(failed, error) for failed, error in self._failures]
         if not target.is_node:
             present = {file.field for file in self._request.files}
             task = self._request.task
@@ -372,17 +388,3 @@ def _addressed(request: InferenceRequest, target: Target, tell: Tell) -> Inferen
 async def _opened(request: InferenceRequest, size: int) -> InferenceRequest:
     """Read what has only been peeked at: long bodies in a thread, so that nobody else waits."""
     return opened(request) if size <= _ON_THE_LOOP else await asyncio.to_thread(opened, request)
-
-
-def _told_by(target: Target, error: NodeError) -> str:
-    return error.message if target.name in error.message else f"{target.name}: {error.message}"
-
-
-def _most_telling(errors: Sequence[NodeError]) -> NodeError:
-    """Return the failure a caller can act on: one that tried and broke, before one that lacked.
-
-    A backend's own limit is what is told only where all who broke were at theirs.
-    """
-    broke = [error for error in errors if isinstance(error, BackendError | LoopDetected)]
-    others = [error for error in broke if error.kind is not ErrorKind.BACKEND_LIMITED]
-    return (others or broke or errors)[0]

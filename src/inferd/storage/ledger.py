@@ -22,6 +22,7 @@ GROUPS = ("principal", "model", "task", "backend", "node", "source", "tier", "ou
 _AT_ONCE = 32
 """Rows in one statement."""
 _MOST_BITS = 40
+_COLUMNS = len(Row.__struct_fields__)
 MOST = 1 << _MOST_BITS
 """More tokens than a request can have: what claims more counts as this many."""
 
@@ -161,4 +162,5 @@ def _values(row: Row) -> tuple[object, ...]:
             output_tokens=max(0, min(row.output_tokens, MOST)),
             units=max(0, min(row.units, MOST)),
         )
-    return msgspec.structs.astuple(row)
+    values = msgspec.structs.astuple(row)
+    return values if type(row) is Row else values[:_COLUMNS]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from inferd.core.records import Row
+from inferd.core.records import Detour, Row
 
 LOGGER = "inferd.access"
 
@@ -27,7 +27,8 @@ class Shown:
         harmless, secrets = self._harmless, self._secrets
         return [
             row
-            if row.model in harmless
+            if type(row) is Row
+            and row.model in harmless
             and row.backend in harmless
             # An id of the node's own making can't hold a secret, it can only be one.
             and len(row.id) == _OWN_ID
@@ -40,6 +41,8 @@ class Shown:
     def _redacted(self, row: Row) -> Row:
         names = {name: getattr(row, name) for name in ("id", "model", "backend")}
         shown = {name: self._redact(text) for name, text in names.items()}
+        if isinstance(row, Detour):
+            row = msgspec.structs.replace(row, after=tuple(map(self._redact, row.after)))
         if len(self._harmless) >= _MOST_REMEMBERED:
             self._harmless.clear()
         self._harmless.update(
@@ -69,6 +72,8 @@ def json_lines(rows: Sequence[Row], shown: Shown) -> str:
 def said(row: Row) -> str:
     """Return what happened, in words."""
     where = f"{row.source} {row.backend}" if row.backend else row.source or "nowhere"
+    if isinstance(row, Detour):
+        where = f"{where} (after {', '.join(row.after)})"
     return (
         f"{row.id} {row.principal} {row.task} {row.model or '-'} on {where}: "
         f"{row.outcome} in {int(row.seconds * 1000 + 0.5)} ms"

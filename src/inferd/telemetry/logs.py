@@ -15,6 +15,8 @@ from inferd.telemetry.access import LOGGER, Shown, json_lines, said, text_lines
 HIDDEN = "[hidden]"
 _LOOKS_SECRET = re.compile(r"(?i)\b(bearer\s+)\S+|\b((?:hf|sk|sk-ant|ghp)[-_])[A-Za-z0-9_-]{6,}")
 _SHORTEST_SECRET = 4
+_CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2")
+"""Libraries with a line for each request of theirs, whole addresses and all."""
 
 
 class Redactor:
@@ -97,3 +99,5 @@ def configure_logging(*, level: str, style: str, secrets: Iterable[str]) -> None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -20,6 +20,14 @@ _NAME = b'"usage"'
 _NULLS = (b'"usage":null', b'"usage": null')
 """What OpenAI says in every event but the last, once it is asked."""
 
+_CHOICES = b'"choices"'
+_EMPTY = (
+    b'"role":"assistant","content":""',
+    b'"role": "assistant", "content": ""',
+    b'"choices":[]',
+    b'"choices": []',
+)
+"""What stands in events that say nothing: a stream's first, and the one of its usage."""
 _LONGEST_EVENT = 1 << 20
 TAIL_BYTES = 16 << 10
 _GAPS = (b"\n\n", b"\n\r\n", b"\r\r")
@@ -78,7 +86,17 @@ class StreamWatch:
     passed on once it is whole then.
     """
 
-    __slots__ = ("_before", "_last", "_latest", "_rest", "_rest_size", "_seam", "_takes", "usage")
+    __slots__ = (
+        "_before",
+        "_last",
+        "_latest",
+        "_rest",
+        "_rest_size",
+        "_seam",
+        "_size",
+        "_takes",
+        "usage",
+    )
 
     def __init__(self, *, takes: bool = False) -> None:
         self.usage: Usage = NO_USAGE
@@ -86,6 +104,7 @@ class StreamWatch:
         self._rest: list[bytes] = []
         self._rest_size = 0
         self._seam = b""
+        self._size = 0
         # Three references, not a buffer: what ends a stream stands in its last events.
         self._before = self._last = self._latest = b""
 
@@ -93,6 +112,7 @@ class StreamWatch:
         """Return what may be passed on."""
         if not self._rest and data.endswith(_GAPS):
             # Whole events, as nearly always.
+            self._size += len(data)
             self._before = self._last
             self._last = self._latest
             self._latest = data if len(data) <= TAIL_BYTES else data[-TAIL_BYTES:]
@@ -116,6 +136,15 @@ class StreamWatch:
         """What has been given back of the tail."""
         return b"".join((self._before, self._last, self._latest)) if self._takes else self.tail
 
+    @property
+    def events_passed(self) -> int:
+        """About how many events had content: the last ones stand for all, by their size."""
+        # Counting each piece's would cost as much as all else that is done with it.
+        seen = self._before, self._last, self._latest
+        size = sum(map(len, seen))
+        full = sum(piece.count(_CHOICES) - sum(map(piece.count, _EMPTY)) for piece in seen)
+        return round(max(0, full) * self._size / size) if size else 0
+
     def _joined(self, data: bytes) -> bytes:
         """Return the events that are whole now, and keep the beginning of the next."""
         seam = self._seam + data
@@ -136,6 +165,7 @@ class StreamWatch:
         return passed
 
     def _feed_whole(self, events: bytes) -> bytes:
+        self._size += len(events)
         self._before, self._last, self._latest = self._last, self._latest, events[-TAIL_BYTES:]
         return self._looked(events) if _NAME in events else events
 

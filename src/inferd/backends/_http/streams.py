@@ -103,6 +103,11 @@ class RawStream:
             return True
         return False
 
+    @property
+    def events_passed(self) -> int:
+        """About how many events with content were passed on."""
+        return self._watch.events_passed
+
     def _free(self) -> None:
         self.answer.usage = self._watch.usage
         self._response.close()

@@ -10,7 +10,13 @@ from typing import NoReturn, Protocol
 from inferd.backends import Settings
 from inferd.backends._http.asking import UsageQuestion
 from inferd.core.clock import Clock
-from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable, NodeError
+from inferd.core.errors import (
+    BackendError,
+    BackendFailed,
+    BackendTimeout,
+    BackendUnavailable,
+    NodeError,
+)
 from inferd.core.request import InferenceRequest
 from inferd.http1.client import Body, Client, Response, Timeouts, Url, parse_url
 from inferd.wire.failures import failure
@@ -23,6 +29,8 @@ _ERROR_BYTES = 1 << 20
 _CONNECT = 10.0
 _FIRST_PAUSE = 0.1
 _REDIRECTS = range(300, 400)
+_TOO_LATE = 408
+_SOMEBODY = "the remote"
 _NOBODYS_PAGE = frozenset({400, 404, 405, 406, 415, 422})
 """Where a page says that something else lives there; a proxy says the others in HTML too."""
 
@@ -227,6 +235,10 @@ class Upstream:
             content_type=response.content_type,
             retry_after=self._retry_after(response.header("retry-after")),
         )
+        if response.status < 500 and response.status != _TOO_LATE:
+            error.was_refused = True
+        elif isinstance(error, BackendError):
+            error.message = _named(self._name, error.message, response.status)
         if response.status in (401, 403) and isinstance(error, BackendUnavailable):
             error.hint = error.hint or f"check the token or api_key of {self._name}"
         return error
@@ -322,6 +334,15 @@ def page(what: str) -> BackendFailed:
     return BackendFailed(
         f"{what}: it answered with a web page", hint="check its address, and what listens there"
     )
+
+
+def _named(name: str, message: str, status: int) -> str:
+    """Say who failed, and with which status."""
+    if message.startswith(_SOMEBODY):
+        message = name + message.removeprefix(_SOMEBODY)
+    elif name not in message:
+        message = f"{name}: {message}"
+    return message if "(HTTP " in message else f"{message} (HTTP {status})"
 
 
 def marks_of(request: InferenceRequest) -> bytes:

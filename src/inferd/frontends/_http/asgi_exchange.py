@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from inferd.core.answer import Answer
 from inferd.core.errors import CallerLeft
 from inferd.core.request import Principal
+from inferd.core.stopping import is_stopping
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.directions import directions
 from inferd.frontends._http.exchange import (
@@ -17,7 +18,6 @@ from inferd.frontends._http.exchange import (
     Exchange,
     Visit,
     header_value,
-    is_stopping,
     node_stopping,
     raw_chunk,
     turn,

@@ -4,7 +4,6 @@ Two makers serve the same answerers: `asgi_exchange` within any ASGI server, and
 connection of our own.
 """
 
-import asyncio
 import hmac
 import types
 from collections.abc import (
@@ -24,18 +23,13 @@ from starlette.types import Scope
 from inferd.core.answer import Answer
 from inferd.core.errors import BackendFailed, BackendUnavailable, PermissionDenied
 from inferd.core.request import Principal
+from inferd.core.stopping import STOPPING
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.origins import Site
 from inferd.frontends._http.settings import HttpSettings
 from inferd.wire.context import Context as Asked
 
 VISIT = "inferd.visit"
-STOPPING = "the node is stopping"
-"""The word with which the server cancels what still runs when the time to end is over."""
-
-_SHUTDOWNS = frozenset({STOPPING, "Task cancelled, timeout graceful shutdown exceeded"})
-"""The second is uvicorn's own, for who starts the app without our server."""
-
 PIECES_A_TURN = 32
 """After so many pieces sent without a wait, everybody else has a turn."""
 
@@ -214,11 +208,6 @@ class Exchange:
     async def reply_json(self, value: object, *, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send `value` as JSON."""
         await self.reply(msgspec.json.encode(value), headers=headers)
-
-
-def is_stopping(error: asyncio.CancelledError) -> bool:
-    """Whether it was the server that cancelled, for want of time."""
-    return bool(error.args) and error.args[0] in _SHUTDOWNS
 
 
 def node_stopping() -> BackendUnavailable:

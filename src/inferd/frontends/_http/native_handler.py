@@ -11,10 +11,11 @@ from starlette.types import Scope
 
 from inferd.core.errors import CallerLeft, NodeError
 from inferd.core.request import Principal
+from inferd.core.stopping import is_stopping
 from inferd.frontends._http.access import log_refusal
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.errors import Unexpected, headers_of, status_of
-from inferd.frontends._http.exchange import Exchange, header_lines, is_stopping, node_stopping
+from inferd.frontends._http.exchange import Exchange, header_lines, node_stopping
 from inferd.frontends._http.guard import Shape, told
 from inferd.frontends._http.native_exchange import NativeExchange
 from inferd.frontends._http.origins import client_of

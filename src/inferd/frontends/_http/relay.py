@@ -15,11 +15,11 @@ from inferd.core.answer import Answer, Served, collect
 from inferd.core.errors import BackendFailed, CallerLeft, NodeError
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, Result
+from inferd.core.stopping import is_stopping
 from inferd.frontends._http.errors import Unexpected
 from inferd.frontends._http.exchange import (
     Exchange,
     header_lines,
-    is_stopping,
     node_stopping,
     raw_chunk,
 )

@@ -14,11 +14,16 @@ _USUAL_OUTPUT = 256
 
 def estimate(request: InferenceRequest) -> int:
     """Return the tokens of the question, and as many as the answer may have."""
-    size = len(request.raw.body) if request.raw is not None else _length(request.inputs)
     most = _bound(request)
     if not isinstance(most, int) or most is True or most <= 0:
         most = _USUAL_OUTPUT
-    return size // _A_TOKEN + most
+    return tokens_of_question(request) + most
+
+
+def tokens_of_question(request: InferenceRequest) -> int:
+    """Return about how many tokens there are to read."""
+    size = len(request.raw.body) if request.raw is not None else _length(request.inputs)
+    return size // _A_TOKEN
 
 
 def _bound(request: InferenceRequest) -> object:

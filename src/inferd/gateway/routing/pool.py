@@ -16,6 +16,8 @@ _SMOOTHING = 0.2
 _FIRST_EJECTION = 1.0
 _LONGEST_EJECTION = 30.0
 _MOST_DOUBLINGS = 5
+_QUIET = 10.0
+"""Seconds between two warnings of one backend: it may fail every other request."""
 _PROBE_TIMEOUT = 5.0
 _UNHEARD = Events()
 
@@ -41,6 +43,8 @@ class Member:
 
     __slots__ = (
         "_failures_in_a_row",
+        "_is_logged",
+        "_quiet_until",
         "backend",
         "capabilities",
         "changes",
@@ -69,6 +73,8 @@ class Member:
         self.events = _UNHEARD
         self.changes = Changes()
         self._failures_in_a_row = 0
+        self._is_logged = False
+        self._quiet_until = float("-inf")
 
     @property
     def name(self) -> str:
@@ -106,6 +112,8 @@ class Member:
             self._failures_in_a_row = 0
             self.ejected_until = 0.0
             self.changes.health += 1
+        if self._is_logged:
+            self._log_recovery()
         before, self.error = self.error, ""
         more = seconds - self.latency
         self.latency = seconds if more > 0 else self.latency + more * _SMOOTHING
@@ -128,7 +136,16 @@ class Member:
         self._failures_in_a_row += 1
         if self.ejected_until <= now:
             self.changes.health += 1
-        self.ejected_until = now + max(pause, retry_after or 0.0)
+        pause = max(pause, retry_after or 0.0)
+        self.ejected_until = now + pause
+        if not self._is_logged and now >= self._quiet_until:
+            self._is_logged, self._quiet_until = True, now + _QUIET
+            logger.warning(
+                "backend %s is set aside for %.3g s, longer if it fails again: %s",
+                self.name,
+                pause,
+                reason,
+            )
         if self.events.is_heard:
             self._tell(changed=True)
 
@@ -143,6 +160,11 @@ class Member:
         # A request that failed while we looked knows better than a look that went well.
         if error or self.error == before:
             self.error = error
+        if error and error != before and not self._is_logged:
+            self._is_logged = True
+            logger.warning("backend %s can't be asked: %s", self.name, error)
+        elif self._is_logged and not self.error and not self._failures_in_a_row:
+            self._log_recovery()
         if self.error != before and self.events.is_heard:
             self.events.publish(Topic.BACKEND, self.state())
 
@@ -156,6 +178,10 @@ class Member:
             reason=self.error,
             in_flight=self.in_flight,
         )
+
+    def _log_recovery(self) -> None:
+        self._is_logged = False
+        logger.info("backend %s answers again", self.name)
 
     def _tell(self, *, changed: bool) -> None:
         if changed:
@@ -211,8 +237,6 @@ class Pool:
             logger.exception("backend %s failed when it was asked what it offers", member.name)
             error = "it failed in a way it shouldn't; the log has it"
         member.found(error, before)
-        if error and error != before:
-            logger.warning("backend %s can't be asked: %s", member.name, error)
 
     def __repr__(self) -> str:
         busy = sum(member.in_flight for member in self._members)
