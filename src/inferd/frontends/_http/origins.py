@@ -12,6 +12,10 @@ from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.settings import HttpSettings
 
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?")
+_LONGEST_HOST = 255
+"""Bytes, as DNS has it. What is longer names nothing, and must not be remembered."""
+_LONGEST_ADDRESS = 64
+_MOST_FORWARDERS = 32
 _FORWARDING = frozenset(
     {
         b"forwarded",
@@ -42,7 +46,7 @@ def authority_of(scope: Scope, settings: HttpSettings) -> str:
     if len(values) != 1:
         raise HttpRefusal(400, f"there are {len(values)} Host headers", hint="send exactly one")
     authority = values[0].decode("latin-1").lower()
-    match = _AUTHORITY.fullmatch(authority)
+    match = _AUTHORITY.fullmatch(authority) if len(authority) <= _LONGEST_HOST else None
     if match is None:
         raise HttpRefusal(400, "the Host header is malformed")
     name = match[1].rstrip(".")
@@ -147,9 +151,10 @@ def client_of(scope: Scope, settings: HttpSettings) -> str:
     address = client[0] if client else ""
     if is_proxy(address, settings.trusted_proxies):
         lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        for hop in reversed(b",".join(lines).decode("latin-1").split(",")):
-            if hop.strip() and not is_proxy(hop.strip(), settings.trusted_proxies):
-                address = hop.strip()
+        hops = b",".join(lines).decode("latin-1").rsplit(",", _MOST_FORWARDERS)
+        for hop in map(str.strip, reversed(hops)):
+            if hop and not is_proxy(hop, settings.trusted_proxies):
+                address = hop
                 break
     return _network(address)
 
@@ -166,9 +171,13 @@ def _network(address: str) -> str:
     return str(mapped or ipaddress.ip_network((parsed, 64), strict=False))
 
 
-@lru_cache(maxsize=1024)
 def is_loopback(name: str) -> bool:
     """Whether `name` is this machine's own, by address or by name."""
+    return len(name) <= _LONGEST_HOST and _is_loopback(name)
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(name: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -196,9 +205,13 @@ def _is_address(name: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=1024)
 def is_proxy(address: str, proxies: tuple[str, ...]) -> bool:
     """Whether that address is a trusted proxy's: it stands for many callers."""
+    return _is_proxy(address if len(address) <= _LONGEST_ADDRESS else "", proxies)
+
+
+@lru_cache(maxsize=1024)
+def _is_proxy(address: str, proxies: tuple[str, ...]) -> bool:
     try:
         peer = ipaddress.ip_address(address)
     except ValueError:
