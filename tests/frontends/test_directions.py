@@ -53,3 +53,17 @@ def test_a_bound_said_twice_or_left_empty_is_refused_and_not_widened(name: str) 
     for lines in ([(name, wide), (name, "local")], [(name, "")], [(name, "  ")]):
         with pytest.raises(InvalidRequest, match=name):
             read(*lines)
+
+
+@pytest.mark.parametrize("text", ["5", "5.", "0.5", ".5", " 5\t", "86400"])
+def test_a_timeout_is_a_plain_number(text: str) -> None:
+    assert read(("X-Inference-Timeout", text))["deadline"] == 100 + float(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1_0", "1e1", "+5", "-5", "0", "nan", "inf", "Infinity", "86401", "9" * 400, "٥", "５", "x"],
+)
+def test_a_timeout_that_only_python_reads_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="number of seconds"):
+        read(("X-Inference-Timeout", text))

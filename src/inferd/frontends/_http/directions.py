@@ -1,6 +1,5 @@
 """What the headers say of a request's way: where, on what, how far, how long, through whom."""
 
-import math
 import re
 
 from starlette.datastructures import Headers
@@ -9,6 +8,7 @@ from inferd.core.clock import Clock
 from inferd.core.errors import InvalidRequest, LoopDetected
 from inferd.core.request import Place, Tier, parse_tiers
 from inferd.core.tasks import check_name
+from inferd.frontends._http.figures import plain_number
 from inferd.wire.context import Context
 
 _NODE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -86,11 +86,8 @@ def _tiers(text: str) -> frozenset[Tier]:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= _LONGEST_TIMEOUT:
+    seconds = plain_number(text)
+    if seconds is None or not 0 < seconds <= _LONGEST_TIMEOUT:
         raise InvalidRequest(
             "X-Inference-Timeout must be a number of seconds",
             hint=f"from just above 0 to {_LONGEST_TIMEOUT:g}",

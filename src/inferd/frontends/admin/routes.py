@@ -15,6 +15,7 @@ from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.endpoint import resource
 from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
+from inferd.frontends._http.figures import plain_number
 from inferd.frontends.admin.description import PATHS, schemas
 from inferd.frontends.admin.status import status_of_node
 
@@ -114,10 +115,8 @@ def _groups(text: str, known: Sequence[str]) -> tuple[str, ...]:
 
 def _moment(text: str) -> float:
     """Read seconds since the epoch, or a date."""
-    try:
-        moment = float(text)
-    except ValueError:
-        moment = _date(text)
+    number = plain_number(text)
+    moment = _date(text) if number is None else number
     if not 0 <= moment <= _LATEST:
         raise HttpRefusal(
             422,
