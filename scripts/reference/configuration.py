@@ -120,6 +120,8 @@ def _leaf(leaf: object, key: Key) -> str:
         return "size"
     if key.name.endswith("_minutes"):
         return "minutes"
+    if key.name.endswith("_ratio"):
+        return "share of 1"
     words: dict[object, str] = {
         bool: "true or false",
         int: "number",

@@ -225,8 +225,8 @@ class Telemetry(Section):
         float,
         Field(ge=0, le=1),
         setting(
-            "How many of the requests that come without a decision of the caller's are traced, "
-            "from 0 to 1.",
+            "Which part of the requests that come without a decision of the caller's is traced: "
+            "`0.1` is a tenth, `1` is all.",
             env=("OTEL_TRACES_SAMPLER_ARG",),
         ),
     ] = 1.0

@@ -112,7 +112,8 @@ class RuleLimits(Section):
     tokens_per_minute: Annotated[
         Positive | None,
         setting(
-            "Tokens a minute, read and written: reserved by an estimate, settled by what was used.",
+            "Tokens a minute, read and written: reserved by an estimate, settled by what was used. "
+            "A request above all of it waits for a full minute's.",
             words="no limit",
         ),
     ] = None

@@ -27,8 +27,9 @@ else:
     Tier = Literal[TIERS]
 
 TIMEOUT = (
-    "How long to wait for an answer's head and between its pieces; the whole of an answer that "
-    "isn't streamed."
+    "How long an answer may take: the whole of one that isn't streamed; of a stream its head, and "
+    "each silence after it. Each backend that a request falls back on has its own; "
+    "`X-Inference-Timeout` bounds them together."
 )
 
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]i?B|B)?", re.IGNORECASE)
