@@ -14,6 +14,7 @@ from inferd.http1.server.head import Head
 from inferd.http1.server.limits import Limits
 from inferd.http1.server.memo import Memo
 from inferd.http1.server.owner import Handler, Peer
+from inferd.http1.server.refusal import Refusal
 from inferd.http1.sweep import sweep
 from tests.http1.raw import BOUND
 
@@ -58,6 +59,7 @@ class House:
         self.seen: list[Seen] = []
         self.open: set[Connection] = set()
         self.faults: list[Exception] = []
+        self.refusals: list[Refusal] = []
         self._acts = {path: Native(act, is_worth_keeping=False) for path, act in acts.items()}
         self._memo = Memo()
         self._native = Native(self._echo, is_worth_keeping=True)
@@ -89,6 +91,9 @@ class House:
         if act := self._acts.get(head.path):
             return act
         return self._native if head.path.startswith("/v1") else self._asgi
+
+    def refused(self, request_id: str, head: Head | None, peer: Peer, refusal: Refusal) -> None:
+        self.refusals.append(refusal)
 
     def failed(self, request_id: str, head: Head | None, error: Exception) -> None:
         self.faults.append(error)

@@ -1,7 +1,6 @@
 """Who may come in, and how a server ends."""
 
 import asyncio
-import logging
 import socket
 import ssl
 from contextlib import AsyncExitStack
@@ -13,6 +12,7 @@ from inferd.http1.server.asgi import AsgiHandler
 from inferd.http1.server.head import Head
 from inferd.http1.server.limits import Limits
 from inferd.http1.server.owner import Handler, Peer
+from inferd.http1.server.refusal import Refusal
 from inferd.http1.server.server import Server
 from inferd.http1.server.tls import Certificate
 from tests.http1.serving import BOUND, HELLO, Line, Served, hello, serving, until
@@ -282,13 +282,30 @@ async def test_a_router_s_fault_is_told_and_logged_by_one_id(
         await server.stop(STOPPING, 0)
 
 
-async def test_a_refusal_s_id_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    async with serving(hello) as served, served.line() as line:
-        line.say(b"GET / HTTP/9.9\r\n\r\n")
-        status, headers, _ = await line.answer()
-    assert status == 505
-    assert f"{headers['x-request-id']}: refused: 505" in caplog.text
+async def test_what_the_server_refuses_is_told_with_its_id() -> None:
+    noted: list[tuple[str, str, int]] = []
+
+    async def reads(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+
+    def note(request_id: str, head: Head | None, _peer: Peer, refusal: Refusal) -> None:
+        noted.append((request_id, "-" if head is None else head.path, refusal.status))
+
+    handler = AsgiHandler(reads)
+    server = Server(lambda _head, _peer: handler, note=note)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server.listen(listener)
+    for data, path, expected in [
+        (b"GET / HTTP/9.9\r\n\r\n", "-", 505),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\nno\r\n", "/", 400),
+    ]:
+        async with Served(server, listener).line() as line:
+            line.say(data)
+            status, headers, _ = await line.answer()
+        assert status == expected
+        assert noted.pop() == (headers["x-request-id"], path, expected)
+    await server.stop(STOPPING, 0)
+    assert noted == []
 
 
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"

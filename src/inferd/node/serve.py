@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from inferd import __version__
 from inferd.config.schema import NodeConfig
-from inferd.frontends._http.exchange import STOPPING
+from inferd.core.stopping import STOPPING
 from inferd.http1.server.server import Server
 from inferd.http1.server.tls import Certificate
 from inferd.node.compose import secrets_of
@@ -46,6 +46,7 @@ async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
                 limits_of(config.server, carried),
                 kind_of=node.router.kind_of,
                 is_proxy=node.router.is_proxy,
+                note=node.router.note,
             )
             node.records.readings.append(
                 Reading(

@@ -51,8 +51,9 @@ class _Json(logging.Formatter):
             "at": record.created,
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
         }
+        told = getattr(record, "told", None)
+        line |= told if isinstance(told, dict) else {"message": record.getMessage()}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return self._redact(msgspec.json.encode(line).decode())

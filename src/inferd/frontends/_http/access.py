@@ -11,21 +11,25 @@ _LONGEST_PATH = 200
 _LONGEST_METHOD = 16
 
 
-def log_refusal(scope: Scope, request_id: str, status: int, kind: str) -> None:
+def log_refusal(scope: Scope, request_id: str, status: int, kind: str, *, reason: str = "") -> None:
     """Write who asked for what, and how it ended; neither headers nor a query, nor a body.
 
-    `status` is 0 where there was nobody left to tell.
+    `status` is 0 where there was nobody left to tell. A log of objects has these very names.
     """
     client = scope.get("client")
-    logger.info(
-        "%s %s %s %s: %s %s",
-        request_id,
-        _plain(client[0], _LONGEST_PATH) if client and client[0] else "-",
-        _plain(scope["method"], _LONGEST_METHOD),
-        _plain(scope["path"], _LONGEST_PATH),
-        status or "-",
-        kind,
-    )
+    told: dict[str, object] = {
+        "id": request_id,
+        "client": _plain(client[0], _LONGEST_PATH) if client and client[0] else "-",
+        "method": _plain(scope["method"], _LONGEST_METHOD),
+        "path": _plain(scope["path"], _LONGEST_PATH),
+        "status": status or "-",
+        "kind": kind,
+    }
+    said = "%(id)s %(client)s %(method)s %(path)s: %(status)s %(kind)s"
+    if reason:
+        told["reason"] = reason
+        said += ": %(reason)s"
+    logger.info(said, told, extra={"told": {**told, "status": status}})
 
 
 def _plain(text: str, most: int) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from starlette.datastructures import Headers
 
 from inferd.core.errors import NodeError
+from inferd.frontends._http.access import log_refusal
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.directions import timeless
 from inferd.frontends._http.exchange import Exchange
@@ -19,6 +20,7 @@ from inferd.frontends._http.origins import authority_of, is_local, is_loopback, 
 from inferd.frontends._http.settings import HttpSettings
 from inferd.http1.server.head import Head
 from inferd.http1.server.owner import Handler, Peer
+from inferd.http1.server.refusal import Refusal
 
 _BROWSERS = frozenset({b"origin", b"cookie", b"x-csrf-token"})
 _OFTEN_ITS_OWN = frozenset(
@@ -77,6 +79,17 @@ class NativeRouter:
         proxies = self._settings.trusted_proxies
         host, _ = address_of(peer)
         return is_loopback(host), is_proxy(host, proxies), peer.is_tls, peer.is_unix
+
+    def note(self, request_id: str, head: Head | None, peer: Peer, refusal: Refusal) -> None:
+        """Write down what the server refused by itself: None, a head that it couldn't read."""
+        if self._settings.access_log:
+            scope = {
+                "client": address_of(peer),
+                "method": "-" if head is None else head.method,
+                "path": "-" if head is None else head.path,
+            }
+            kind, why = refusal.kind.value, refusal.message
+            log_refusal(scope, request_id, refusal.status, kind, reason=why)
 
     def is_proxy(self, address: str) -> bool:
         """Whether that address stands for many callers."""

@@ -1,7 +1,6 @@
 """How long a connection waits for what, and how it ends."""
 
 import asyncio
-import logging
 
 from inferd.http1.server.head import Head
 from inferd.http1.server.leaving import has_left, has_said, is_sent
@@ -10,8 +9,6 @@ from inferd.http1.server.owner import Owner
 from inferd.http1.server.refusal import Refusal, encode_refusal, new_id
 from inferd.http1.server.turn import ENDED, Turn
 from inferd.http1.sweep import FOREVER
-
-logger = logging.getLogger(__name__)
 
 _LINGERING_BYTES = 16 << 20
 _LINGERING_SECONDS = 2.0
@@ -152,7 +149,7 @@ class Life(Turn):
     def refuse(self, refusal: Refusal, request_id: str = "") -> None:
         """Answer with `refusal` and let the connection go; break it off if an answer has begun.
 
-        Without a `request_id`, by which the log has it already, a line there gives it one.
+        Without a `request_id`, by which the log has it already, the owner is told of it.
         """
         if self.is_left or self._is_closing:
             return
@@ -161,7 +158,8 @@ class Life(Turn):
             return
         if not request_id:
             request_id = new_id()
-            logger.info("%s: refused: %d %s", request_id, refusal.status, refusal.message)
+            head = self.head if self._is_busy else None
+            self._owner.refused(request_id, head, self.peer, refusal)
         headers, body = encode_refusal(refusal, request_id)
         if not self._is_busy:
             self._transport.write(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from inferd.http1.server.head import Head
 from inferd.http1.server.limits import Limits
 from inferd.http1.server.memo import Memo
+from inferd.http1.server.refusal import Refusal
 from inferd.http1.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class Owner(Protocol):
         Raises:
             Refusal: Nobody.
         """
+        ...
+
+    def refused(self, request_id: str, head: Head | None, peer: Peer, refusal: Refusal) -> None:
+        """Take note that the server itself refused a request; None: its head couldn't be read."""
         ...
 
     def failed(self, request_id: str, head: Head | None, error: Exception) -> None:

@@ -14,6 +14,7 @@ from inferd.http1.server.limits import Limits
 from inferd.http1.server.lines import Today
 from inferd.http1.server.memo import Memo
 from inferd.http1.server.owner import Handler, Peer
+from inferd.http1.server.refusal import Refusal
 from inferd.http1.server.tls import Certificate, check_greeting
 from inferd.http1.sweep import sweep
 
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 Router = Callable[[Head, Peer], Handler]
 """Says who serves requests with this head. Asked once for each kind of peer and head it keeps."""
+
+Noting = Callable[[str, Head | None, Peer, Refusal], None]
+"""Takes note of a refusal of the server's own: the request's id, its head if it could be read."""
 
 _HANDSHAKE_SECONDS = 10.0
 _LEAST_SECONDS = 0.1
@@ -31,6 +35,7 @@ class Server:
 
     `kind_of` says what a router may decide by, of a peer: those of one of its few kinds share what
     is remembered. `is_proxy` tells addresses that stand for many callers: no limit counts them.
+    `note` is told what the server refuses by itself.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class Server:
         *,
         kind_of: Callable[[Peer], Hashable] = lambda peer: (peer.is_tls, peer.is_unix),
         is_proxy: Callable[[str], bool] = lambda _address: False,
+        note: Noting = lambda _id, _head, _peer, _refusal: None,
     ) -> None:
         self.limits = limits or Limits()
         self.sweep = sweep()
@@ -48,6 +54,7 @@ class Server:
         self._router = router
         self._kind_of = kind_of
         self._is_proxy = is_proxy
+        self._note = note
         self._memos: dict[Hashable, Memo] = {}
         self._room = Room(self.limits.connections, self._most_from)
         self._doors: list[Door] = []
@@ -161,6 +168,10 @@ class Server:
         if memo is None:
             memo = self._memos[kind] = Memo()
         return memo
+
+    def refused(self, request_id: str, head: Head | None, peer: Peer, refusal: Refusal) -> None:
+        """Take note of a request that the server refused by itself."""
+        self._note(request_id, head, peer, refusal)
 
     def failed(self, request_id: str, head: Head | None, error: Exception) -> None:
         """Write down that a handler, or the router, raised."""
