@@ -330,6 +330,13 @@ async def test_another_node_is_told_how_far_the_words_may_go_on() -> None:
     assert [request.tiers for request in far.asked] == [within_team, within_team, None]
 
 
+async def test_a_row_is_exact_to_the_microsecond() -> None:
+    bench = Bench(FakeBackend())
+    async with bench.gateway.infer(ask(), bench.owner):
+        bench.clock.turn(1 / 3)
+    assert [row.seconds for row in bench.records.rows] == [0.333333]
+
+
 async def test_every_end_leaves_exactly_one_row() -> None:
     outcomes: list[type[NodeError] | None] = [None, BackendFailed, BackendRefused, ModelNotFound]
     for outcome in outcomes:

@@ -157,7 +157,7 @@ def test_a_request_that_has_no_answer_yet_is_told_that_the_node_stops(
     assert "the node is stopping" in told.decode()
     assert "another node" in told.decode()
     assert error["error"]["code"] if path.startswith("/v1") else error["kind"]
-    assert outcomes(node) == ["aborted"]
+    assert outcomes(node) == ["stopped"]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_stream_ends_with_an_event_that_says_so_and_a_cut(
     assert b"the node is stopping" in answer
     assert b"[DONE]" not in answer
     assert not answer.endswith(b"0\r\n\r\n")
-    assert outcomes(node) == ["aborted"]
+    assert outcomes(node) == ["stopped"]
 
 
 def test_told_twice_it_stops_at_once_and_as_well(tmp_path: Path, slow: Slow) -> None:
@@ -190,7 +190,7 @@ def test_told_twice_it_stops_at_once_and_as_well(tmp_path: Path, slow: Slow) -> 
         assert slow.asked.acquire(timeout=10)
         stop(node, again=True, within=2.5)
         assert b"the node is stopping" in asking.answered()
-    assert outcomes(node) == ["aborted"]
+    assert outcomes(node) == ["stopped"]
 
 
 def test_computing_does_not_keep_a_node_alive(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from inferd.core.records import Forward, Row
+from inferd.core.records import Detour, Forward, Row
 from inferd.storage.audit import Audit
 from inferd.storage.batch import Batch
 from inferd.storage.ledger import GROUPS, MOST, Ledger, LedgerBroken
@@ -108,6 +108,14 @@ def test_a_row_written_is_there_after_opening_again(tmp_path: Path) -> None:
     again = Ledger(tmp_path / "ledger.db")
     assert len(again.latest(9)) == 2
     again.close()
+
+
+def test_a_request_that_failed_elsewhere_first_is_a_row_like_others(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    detour = Detour(**msgspec.structs.asdict(row()), after=("a",))
+    ledger.write([row(), detour] * 40)
+    assert ledger.latest(99) == [row()] * 80
+    ledger.close()
 
 
 def test_a_ledger_of_an_earlier_version_is_carried_on(tmp_path: Path) -> None:
