@@ -36,12 +36,13 @@ HEADS = {"chat": CHAT, "inference": FORM, "page": PAGE}
 STREAM = b'{"model":"pours","stream":true,"messages":[{"role":"user","content":"Hi"}]}'
 BIG = b'{"model":"big","messages":[{"role":"user","content":"Hi"}]}'
 
+# Long enough for who is in no hurry to say all of it on a busy machine.
 IMPATIENT = """
 [server]
-head_timeout = 0.5
-body_timeout = 0.5
-idle_timeout = 0.5
-write_timeout = 0.5
+head_timeout = 1.0
+body_timeout = 1.0
+idle_timeout = 1.0
+write_timeout = 1.0
 """
 
 
@@ -212,7 +213,9 @@ async def test_callers_that_read_nothing_fill_no_memory(
             if body is STREAM:
                 [reply] = await line.ended()
                 assert not reply.is_whole
-    whole = 8 * MB if body is BIG else 0
+    # An answer that is passed on whole is there once as it came and once as it goes; and what was
+    # given back to the allocator may still count as resident.
+    whole = 2 * 8 * MB if body is BIG else 0
     assert grown < len(lines) * (whole + 2 * MB), f"{grown / MB:.1f} MB for {len(lines)} callers"
     serves(node)
 
