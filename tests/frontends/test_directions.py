@@ -57,7 +57,7 @@ def test_a_bound_said_twice_or_left_empty_is_refused_and_not_widened(name: str) 
 
 @pytest.mark.parametrize("text", ["5", "5.", "0.5", ".5", " 5\t", "86400"])
 def test_a_timeout_is_a_plain_number(text: str) -> None:
-    assert read(("X-Inference-Timeout", text))["deadline"] == 100 + float(text)
+    assert read(("X-Inference-Timeout", text)).get("deadline") == 100 + float(text)
 
 
 @pytest.mark.parametrize(

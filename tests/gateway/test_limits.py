@@ -101,12 +101,16 @@ def test_no_answer_makes_a_debt_that_two_minutes_do_not_pay(
             held.append((tokens.hold(ALICE, estimated), used))
     for hold, used in held:
         hold.release(used)
-    try:
-        tokens.hold(ALICE, 10**18)
-    except RateLimited as refused:
-        assert 0 < (refused.retry_after or 0) <= 120
-        clock.turn((refused.retry_after or 0) + 0.001)
-        tokens.hold(ALICE, 10**18)
+    waits = list[float]()
+    for _ in range(3):
+        try:
+            tokens.hold(ALICE, 10**18)
+            break
+        except RateLimited as refused:
+            waits.append(refused.retry_after or 0)
+            clock.turn(waits[-1] + 0.001)
+    assert len(waits) <= 1
+    assert all(0 < wait <= 120 for wait in waits)
 
 
 def test_a_request_longer_than_a_minutes_tokens_waits_for_a_full_minute_not_for_ever() -> None:

@@ -1,6 +1,7 @@
 """The one interface between the gateway and everything that can run a model."""
 
 from collections.abc import Coroutine, Mapping
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -18,7 +19,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     detail: Mapping[str, object] = {}
 
 
-class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a backend can do now.
 
     `open_tasks` are those for which it will try models that it doesn't list: a remote node
@@ -28,20 +29,39 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[Model, ...] = ()
     open_tasks: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def tasks(self) -> frozenset[str]:
         """Every task that it can be asked for."""
-        return self.open_tasks.union(*(model.tasks for model in self.models))
+        return self.open_tasks.union(*{model.tasks for model in self.models})
+
+    @cached_property
+    def _ids(self) -> dict[str, dict[str, str]]:
+        """What each name means for a task, of the tasks that were asked for so far."""
+        return {}
 
     def find(self, task: str, name: str) -> str | None:
         """Return the id under which `name` does `task`, or None.
 
         `name` is an id, an alias, or empty for the task's default.
         """
+        if task not in self.tasks:
+            return None
+        ids = self._ids.get(task)
+        if ids is None:
+            ids = self._ids[task] = self._index(task)
+        found = ids.get(name)
+        return name if found is None and task in self.open_tasks else found
+
+    def _index(self, task: str) -> dict[str, str]:
+        ids: dict[str, str] = {}
         for model in self.models:
-            if task in model.tasks and (not name or name == model.id or name in model.aliases):
-                return model.id
-        return name if task in self.open_tasks else None
+            if task in model.tasks:
+                if not ids:
+                    ids[""] = model.id
+                ids.setdefault(model.id, model.id)
+                for alias in model.aliases:
+                    ids.setdefault(alias, model.id)
+        return ids
 
 
 class Backend(Protocol):

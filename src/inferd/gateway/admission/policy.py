@@ -13,6 +13,7 @@ import msgspec
 
 from inferd.core.errors import PermissionDenied
 from inferd.core.request import OWNER, Action, Limits, Principal, Tier
+from inferd.gateway.admission.reach import Reach, is_any
 
 NO_LIMITS = Limits()
 _MOST_REMEMBERED = 4096
@@ -37,11 +38,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         `*` asks in general: a rule that allows any of it will do, one that denies must deny it all.
         """
         if self.effect == "allow":
-            return (model == "*" or _any(model, self.models)) and (
-                task == "*" or _any(task, self.tasks)
+            return (model == "*" or is_any(model, self.models)) and (
+                task == "*" or is_any(task, self.tasks)
             )
         # A model that isn't named might be the one that is denied.
-        return (not model or _any(model, self.models)) and _any(task, self.tasks)
+        return (not model or is_any(model, self.models)) and is_any(task, self.tasks)
 
     def __str__(self) -> str:
         return self.name or (
@@ -87,6 +88,7 @@ class Policy:
         # As many as there are sets of rules that speak of somebody.
         self._groups: dict[tuple[int, ...], int] = {}
         self._group_of: dict[str, int] = {}
+        self._reaches: dict[tuple[int, Action, Tier], Reach] = {}
 
     def group(self, principal: Principal) -> int:
         """Return a number that principals share of whom the same rules speak."""
@@ -104,12 +106,30 @@ class Policy:
     ) -> Rule | None:
         """Return the rule that allows it, or None."""
         for rule in self._rules_of(principal):
-            if _any(action, rule.actions) and rule.covers(model, task):
+            if is_any(action, rule.actions) and rule.covers(model, task):
                 if rule.effect == "deny":
                     return None
                 if tier <= rule.tier:
                     return rule
         return None
+
+    def reach(self, principal: Principal, action: Action, tier: Tier) -> Reach:
+        """Return what `find` says to a principal that far away, ready for many models."""
+        key = (self.group(principal), action, tier)
+        reach = self._reaches.get(key)
+        if reach is None:
+            # A rule that doesn't allow so far leaves it to the next.
+            steps = [
+                (rule.models, rule.tasks, rule.effect == "allow")
+                for rule in self._rules_of(principal)
+                if is_any(action, rule.actions) and (rule.effect == "deny" or tier <= rule.tier)
+            ]
+
+            def finds(model: str, task: str) -> bool:
+                return self.find(principal, action, model=model, task=task, tier=tier) is not None
+
+            reach = self._reaches[key] = Reach(steps, finds)
+        return reach
 
     def decide(
         self, principal: Principal, action: Action, *, model: str = "*", task: str = "*", tier: Tier
@@ -120,7 +140,7 @@ class Policy:
             return Decision(allowed=True, reason=f"allowed by '{rule}'", rule=rule)
         near = "no rule mentions it"
         for rule in self._rules_of(principal):
-            if not _any(action, rule.actions):
+            if not is_any(action, rule.actions):
                 continue
             if not rule.covers(model, task):
                 near = f"'{rule}' doesn't cover {model or 'an unnamed model'} for {task}"
@@ -155,7 +175,3 @@ class Policy:
             rules = tuple(r for r in self._rules if fnmatchcase(principal.id, r.principal))
             self._of[principal.id] = rules
         return rules
-
-
-def _any(value: str, globs: Sequence[str]) -> bool:
-    return any(glob == "*" or fnmatchcase(value, glob) for glob in globs)

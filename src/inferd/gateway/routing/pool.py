@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from inferd.core.backend import Backend, Capabilities
 from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
@@ -16,6 +18,8 @@ _SMOOTHING = 0.2
 _FIRST_EJECTION = 1.0
 _LONGEST_EJECTION = 30.0
 _MOST_DOUBLINGS = 5
+_MOST_MODELS = 10_000
+"""Models that are taken of what a backend lists, the first: all are gone through at times."""
 _QUIET = 10.0
 """Seconds between two warnings of one backend: it may fail every other request."""
 _PROBE_TIMEOUT = 5.0
@@ -44,6 +48,7 @@ class Member:
     __slots__ = (
         "_failures_in_a_row",
         "_is_logged",
+        "_lists_too_much",
         "_quiet_until",
         "backend",
         "capabilities",
@@ -74,6 +79,7 @@ class Member:
         self.changes = Changes()
         self._failures_in_a_row = 0
         self._is_logged = False
+        self._lists_too_much = False
         self._quiet_until = float("-inf")
 
     @property
@@ -151,8 +157,13 @@ class Member:
 
     def offers(self, capabilities: Capabilities) -> None:
         """Note what it says that it offers now."""
+        if len(capabilities.models) > _MOST_MODELS:
+            capabilities = self._bounded(capabilities)
         if capabilities != self.capabilities:
             self.changes.offers += 1
+        elif self.capabilities is not self.backend.assumed:
+            # What was worked out from the same words still holds.
+            return
         self.capabilities = capabilities
 
     def found(self, error: str, before: str) -> None:
@@ -178,6 +189,17 @@ class Member:
             reason=self.error,
             in_flight=self.in_flight,
         )
+
+    def _bounded(self, capabilities: Capabilities) -> Capabilities:
+        if not self._lists_too_much:
+            self._lists_too_much = True
+            logger.warning(
+                "backend %s lists %d models: the first %d are taken",
+                self.name,
+                len(capabilities.models),
+                _MOST_MODELS,
+            )
+        return msgspec.structs.replace(capabilities, models=capabilities.models[:_MOST_MODELS])
 
     def _log_recovery(self) -> None:
         self._is_logged = False

@@ -1,6 +1,8 @@
 """Which backends a caller may know of: it may ask for those by name, and hear of them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -12,19 +14,43 @@ from inferd.gateway.routing.pool import Member, Pool
 from inferd.gateway.routing.refusals import no_such_backend
 
 _MOST_NAMES = 50
+_DECIDED: WeakKeyDictionary[Policy, dict[tuple[int, Member], tuple[Capabilities, bool]]] = (
+    WeakKeyDictionary()
+)
+"""For each policy: whether a group of principals sees a backend, and what it offered then."""
 
 
 def sees(policy: Policy, principal: Principal, member: Member) -> bool:
-    """Whether the principal may list anything that this backend offers."""
-    tier, offers = member.backend.tier, member.capabilities
+    """Whether the principal may list anything that this backend offers.
+
+    Decided once for what it offers: this is asked for every event.
+    """
+    decided = _DECIDED.get(policy)
+    if decided is None:
+        decided = _DECIDED[policy] = {}
+    key, offers = (policy.group(principal), member), member.capabilities
+    known = decided.get(key)
+    if known is None or known[0] is not offers:
+        known = decided[key] = (offers, _sees(policy, principal, member))
+    return known[1]
+
+
+def _sees(policy: Policy, principal: Principal, member: Member) -> bool:
+    tier, only = member.backend.tier, member.only_tasks
+    reach = policy.reach(principal, Action.LIST, tier)
     if policy.find(principal, Action.LIST, tier=tier) is None:
         return False
-    asked = [("*", task) for task in offers.open_tasks if member.does(task)]
-    asked += [(m.id, task) for m in offers.models for task in m.tasks if member.does(task)]
-    return not asked or any(
-        policy.find(principal, Action.LIST, model=model, task=task, tier=tier) is not None
-        for model, task in asked
-    )
+    open_tasks = member.capabilities.open_tasks
+    asked = open_tasks & only if only else open_tasks
+    if reach.tasks("*", asked):
+        return True
+    offers_nothing = not asked
+    for model in member.capabilities.models:
+        tasks = model.tasks & only if only else model.tasks
+        if reach.tasks(model.id, tasks):
+            return True
+        offers_nothing = offers_nothing and not tasks
+    return offers_nothing
 
 
 def check_asked_for(
@@ -41,8 +67,8 @@ def check_asked_for(
             or policy.find(principal, Action.INFER, task=request.task, tier=member.backend.tier)
         ):
             return
-    known = [member.name for member in members if sees(policy, principal, member)]
-    raise no_such_backend(request.backend, known[:_MOST_NAMES])
+    known = (member.name for member in members if sees(policy, principal, member))
+    raise no_such_backend(request.backend, list(islice(known, _MOST_NAMES)))
 
 
 class Doable(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,30 +91,41 @@ def doable(members: Iterable[Member], policy: Policy, principal: Principal, mode
     unlisted: set[str] = set()
     is_hidden = False
 
-    def knows(member: Member, name: str, task: str) -> bool:
-        tier = member.backend.tier
-        return member.does(task) and any(
-            policy.find(principal, action, model=name, task=task, tier=tier) is not None
-            for action in (Action.INFER, Action.LIST)
-        )
-
     for member in members:
-        open_tasks = member.capabilities.open_tasks
-        unlisted |= {task for task in open_tasks if knows(member, model or "*", task)}
+        known = _knower(policy, principal, member)
+        unlisted |= known(model or "*", member.capabilities.open_tasks)
         for offer in member.capabilities.models:
             if model and model != offer.id and model not in offer.aliases:
                 continue
-            known = {task for task in offer.tasks if knows(member, offer.id, task)}
-            listed |= known
-            is_hidden = is_hidden or not known
-            if known:
-                tags.add(str(offer.detail.get("pipeline_tag", "")))
+            tag = str(offer.detail.get("pipeline_tag", ""))
+            if tag in tags and offer.tasks <= listed:
+                continue
+            found = known(offer.id, offer.tasks)
+            listed |= found
+            is_hidden = is_hidden or not found
+            if found:
+                tags.add(tag)
     return Doable(
         tags=frozenset(tags),
         listed=frozenset(listed),
         unlisted=frozenset(unlisted),
         is_hidden=is_hidden and not listed,
     )
+
+
+def _knower(
+    policy: Policy, principal: Principal, member: Member
+) -> Callable[[str, frozenset[str]], frozenset[str]]:
+    """Return what says which of a model's tasks the caller may ask the backend for, or list."""
+    tier, only = member.backend.tier, member.only_tasks
+    infers = policy.reach(principal, Action.INFER, tier).tasks
+    lists = policy.reach(principal, Action.LIST, tier).tasks
+
+    def known(model: str, tasks: frozenset[str]) -> frozenset[str]:
+        tasks = tasks & only if only else tasks
+        return infers(model, tasks) | lists(model, tasks)
+
+    return known
 
 
 class Ear:
@@ -104,8 +141,6 @@ class Ear:
         self._policy = policy
         self._requests = requests
         self._members = {member.name: member for member in pool}
-        # Decided once for what a backend offers: this is asked for every event.
-        self._decided: dict[str, tuple[Capabilities, bool]] = {}
 
     def __call__(self, event: Event) -> Event | None:
         """Return the event, without what isn't for this principal; or nothing."""
@@ -124,10 +159,5 @@ class Ear:
                 return event if self._sees(event.backend) else None
 
     def _sees(self, name: str) -> bool:
-        member, known = self._members.get(name), self._decided.get(name)
-        if member is None:
-            return False
-        if known is None or known[0] is not member.capabilities:
-            seen = sees(self._policy, self._principal, member)
-            known = self._decided[name] = (member.capabilities, seen)
-        return known[1]
+        member = self._members.get(name)
+        return member is not None and sees(self._policy, self._principal, member)
