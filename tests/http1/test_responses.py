@@ -94,6 +94,8 @@ async def test_a_body_cut_short_is_a_failure(data: bytes) -> None:
         b"SSH-2.0-OpenSSH_9.7\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01",
         b"HTTP/1.1 banana\r\n\r\n",
+        b"HTTP/2.0 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        b"HTTP/0.9 200 OK\r\ncontent-length: 5\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\nhello",

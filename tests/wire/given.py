@@ -9,7 +9,7 @@ from inferd.core.result import Finish, FinishReason, Result, TextDelta, ToolCall
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 some_words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 names = words.map(lambda text: "".join(char for char in text if char.isprintable()))
-counts = st.integers(min_value=0, max_value=1 << 40)
+counts = st.integers(min_value=0, max_value=1 << 31)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(1 << 53), 1 << 53) | words,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),

@@ -21,7 +21,7 @@ from inferd.core.errors import (
     UnsupportedTask,
 )
 from inferd.wire import hf_tasks, openai_chat
-from inferd.wire.failures import failure
+from inferd.wire.failures import failure, node_failure
 from tests.wire.given import ERRORS, junk
 
 OUR_SIDE: dict[ErrorKind, type[NodeError]] = {
@@ -63,7 +63,7 @@ def test_an_error_of_ours_is_itself_again_on_either_wire(error: NodeError) -> No
     expected = OUR_SIDE.get(error.kind, type(error))
     for document in (hf_tasks.encode_error(error, "r"), openai_chat.encode_error(error, "r")):
         body = msgspec.json.encode(document)
-        read = failure(500, body, content_type="application/json")
+        read = node_failure(500, body, content_type="application/json")
         assert type(read) is expected
         if expected is type(error):
             assert (read.message, read.hint) == (error.message, error.hint)
@@ -111,11 +111,11 @@ def test_what_a_broken_server_says_is_never_quoted() -> None:
 
 def test_the_originals_word_for_an_unknown_task_is_understood() -> None:
     body = b'{"detail":{"error":"Unsupported task","task":"x","supported_tasks":[]}}'
-    assert type(failure(400, body)) is UnsupportedTask
+    assert type(node_failure(400, body)) is UnsupportedTask
 
 
 def test_an_internal_error_of_ours_is_a_failure() -> None:
-    error = failure(500, msgspec.json.encode(hf_tasks.encode_error(NodeError("secret"))))
+    error = node_failure(500, msgspec.json.encode(hf_tasks.encode_error(NodeError("secret"))))
     assert type(error) is BackendFailed
     assert error.message == "the remote failed"
 

@@ -14,12 +14,14 @@ from inferd.backends._http import (
     EMBEDDINGS,
     EVENTS,
     JSON,
+    JSON_BYTES,
     MAX_BYTES,
     OpenAIWire,
     Upstream,
     ask_openai,
     check_content,
     decode_listing,
+    decoded,
     marks_of,
     open_upstream,
     reading,
@@ -35,6 +37,7 @@ from inferd.core.result import Chunk, Finish
 from inferd.core.tasks import TASKS, task_named
 from inferd.http1.client import Body, Response
 from inferd.wire import files_header, hf_tasks, json, multipart, usage_header
+from inferd.wire.failures import node_failure
 
 _MOST_SECONDS = 86_400.0
 _EVERY_TASK = Capabilities(open_tasks=frozenset(TASKS))
@@ -58,6 +61,7 @@ async def open_backend(settings: Settings, *, node: str, clock: Clock) -> AsyncG
         clock=clock,
         what=f"{settings.name} isn't an inferd",
         retries=options.retries,
+        explain=node_failure,
     ) as upstream:
         yield RemoteNodeBackend(settings, upstream, node)
 
@@ -162,13 +166,17 @@ class RemoteNodeBackend:
             check_content(response, f"{self.name} isn't an inferd")
             served = self._served(response)
             if content_type.lower().startswith(EVENTS):
-                chunks = typed_stream(response, hf_tasks.StreamDecoder())
+                chunks = typed_stream(response, hf_tasks.StreamDecoder(self._upstream.told))
                 answer = Answer(chunks, free=response.close, served=served)
             else:
-                body = await response.read(MAX_BYTES)
+                is_media = hf_tasks.is_media(content_type)
+                body = await response.read(MAX_BYTES if is_media else JSON_BYTES)
                 response.close()
                 name = _file_name(response.header("content-disposition"))
-                result = hf_tasks.decode_result(request.task, content_type, body, name=name)
+                decode = partial(
+                    hf_tasks.decode_result, request.task, content_type, body, name=name
+                )
+                result = await decoded(decode, len(body))
                 answer = Answer(each(_accounted(result, response)), served=served)
         answer.sent_bytes = response.sent_bytes
         return answer

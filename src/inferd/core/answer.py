@@ -13,7 +13,9 @@ from inferd.core.result import (
     Finish,
     Media,
     Result,
+    Room,
     TextDelta,
+    Texts,
     ToolCallDelta,
     Usage,
     Value,
@@ -167,6 +169,9 @@ class Answer:
             free()
 
 
+_MOST_CALLS = 1024
+
+
 async def collect(answer: Answer) -> Result:
     """Fold an answer's typed chunks into one result.
 
@@ -183,8 +188,9 @@ class _Fold:
     """What has arrived so far."""
 
     def __init__(self) -> None:
-        self._texts: list[str] = []
-        self._calls: dict[int, ToolCallDelta] = {}
+        self._room = Room()
+        self._text = Texts(self._room)
+        self._calls: dict[int, _Call] = {}
         self._value: object = None
         self._embeddings: Embeddings | None = None
         self._media: Media | None = None
@@ -193,9 +199,9 @@ class _Fold:
     def add(self, chunk: Chunk) -> None:
         match chunk:
             case TextDelta(text):
-                self._texts.append(text)
+                self._text.add(text)
             case ToolCallDelta():
-                self._calls[chunk.index] = _merged(self._calls.get(chunk.index), chunk)
+                self._add_call(chunk)
             case Value(value):
                 self._value = value
             case Embeddings():
@@ -207,25 +213,42 @@ class _Fold:
             case bytes():
                 raise TypeError("a raw answer is relayed, not folded")
 
+    def _add_call(self, more: ToolCallDelta) -> None:
+        call = self._calls.get(more.index)
+        if call is None:
+            if len(self._calls) >= _MOST_CALLS:
+                raise BackendFailed(f"the answer calls more than {_MOST_CALLS} tools")
+            call = self._calls[more.index] = _Call(self._room)
+        call.add(more)
+
     def result(self) -> Result:
         if self._finish is None:
             raise BackendFailed("the answer ended without saying that it was complete")
         return Result(
             finish=self._finish,
-            text="".join(self._texts),
-            tool_calls=tuple(self._calls[index] for index in sorted(self._calls)),
+            text=str(self._text),
+            tool_calls=tuple(self._calls[index].whole(index) for index in sorted(self._calls)),
             value=self._value,
             embeddings=self._embeddings,
             media=self._media,
         )
 
 
-def _merged(before: ToolCallDelta | None, more: ToolCallDelta) -> ToolCallDelta:
-    if before is None:
-        return more
-    return ToolCallDelta(
-        index=more.index,
-        id=before.id or more.id,
-        name=before.name or more.name,
-        arguments=before.arguments + more.arguments,
-    )
+class _Call:
+    """A tool call as it comes."""
+
+    __slots__ = ("_arguments", "_id", "_name")
+
+    def __init__(self, room: Room) -> None:
+        self._id = self._name = ""
+        self._arguments = Texts(room)
+
+    def add(self, more: ToolCallDelta) -> None:
+        self._id = self._id or more.id
+        self._name = self._name or more.name
+        self._arguments.add(more.arguments)
+
+    def whole(self, index: int) -> ToolCallDelta:
+        return ToolCallDelta(
+            index=index, id=self._id, name=self._name, arguments=str(self._arguments)
+        )

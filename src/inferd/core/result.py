@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from inferd.core.errors import BackendFailed
+
 
 class FinishReason(StrEnum):
     """Why a model stopped."""
@@ -39,6 +41,55 @@ class ToolCallDelta(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     id: str = ""
     name: str = ""
     arguments: str = ""
+
+
+MOST_TEXT_BYTES = 64 << 20
+_PIECE_BYTES = 64
+"""What keeping a piece costs, however short it is."""
+
+
+class Room:
+    """How much of one answer's text may still be kept."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = MOST_TEXT_BYTES
+
+    def take(self, text: str) -> None:
+        """Make room for one more piece.
+
+        Raises:
+            BackendFailed: There is none left.
+        """
+        self._left -= len(text) + _PIECE_BYTES
+        if self._left < 0:
+            raise BackendFailed(f"the answer's text is longer than {MOST_TEXT_BYTES >> 20} MiB")
+
+
+class Texts:
+    """Pieces of an answer's text, joined when it is over."""
+
+    __slots__ = ("_room", "_texts")
+
+    def __init__(self, room: Room | None = None) -> None:
+        self._texts: list[str] = []
+        self._room = room or Room()
+
+    def add(self, text: str) -> None:
+        """Keep one more.
+
+        Raises:
+            BackendFailed: They are more than a node holds.
+        """
+        self._room.take(text)
+        self._texts.append(text)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __str__(self) -> str:
+        return "".join(self._texts)
 
 
 class Value(msgspec.Struct, frozen=True, tag=True):

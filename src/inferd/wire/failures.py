@@ -1,6 +1,7 @@
 """An upstream's failure as one of ours, with nothing of its insides."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from inferd.core.errors import (
     ALL_KINDS,
@@ -23,6 +24,9 @@ from inferd.wire import json
 
 MAX_REASON = 300
 MAX_RETRY_AFTER = 86_400.0
+
+Told = Callable[[int, bytes], NodeError]
+"""What an upstream's word of its failure means, by a status and the JSON that it is told in."""
 
 _LIMITED = "the remote limits how much it is asked: come back later"
 
@@ -57,11 +61,16 @@ def failure(
     *,
     content_type: str = "",
     retry_after: float | None = None,
+    is_node: bool = False,
 ) -> NodeError:
-    """Return the error that an upstream's answer of `status` means."""
+    """Return the error that an upstream's answer of `status` means.
+
+    Only a node (`is_node`) is believed when it names the kind of its error: for anybody else the
+    status decides who may be asked next.
+    """
     retry_after = _bounded(retry_after)
     document = None if _is_html(content_type, body) else json.attempt(body)
-    told = _told(document, retry_after)
+    told = _told(document, retry_after) if is_node else None
     if told is not None:
         return told
     if status in _STATUSES:
@@ -77,6 +86,10 @@ def failure(
             retry_after=retry_after,
         )
     return BackendFailed(f"the remote failed (HTTP {status})", retry_after=retry_after)
+
+
+node_failure = partial(failure, is_node=True)
+"""The same, of an answer of another node."""
 
 
 def reason_of(content_type: str, body: bytes) -> str:

@@ -55,8 +55,8 @@ def decode_result(
         BackendRefused: It says that it skipped the work.
     """
     known = task_named(task) if isinstance(task, str) else task
-    plain_type = content_type.partition(";")[0].strip().lower()
-    if plain_type.startswith(_MEDIA):
+    plain_type = _plain(content_type)
+    if is_media(content_type):
         media = Media(data=body, content_type=plain_type, name=name)
         return [media, Finish(usage=Usage(units=1))]
     if "html" in plain_type:
@@ -72,6 +72,15 @@ def decode_result(
     if known.output is Output.LABELS:
         document = _unnested(document)
     return [Value(document), Finish(usage=Usage(units=1))]
+
+
+def is_media(content_type: str) -> bool:
+    """Whether an answer of that type is a file: then its bytes are the result."""
+    return _plain(content_type).startswith(_MEDIA)
+
+
+def _plain(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _file(task: Task, media: Media) -> Encoded:

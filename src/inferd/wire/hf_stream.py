@@ -11,12 +11,13 @@ from inferd.core.result import (
     FinishReason,
     Media,
     TextDelta,
+    Texts,
     ToolCallDelta,
     Usage,
     Value,
 )
 from inferd.wire import json, sse, vectors
-from inferd.wire.failures import failure
+from inferd.wire.failures import Told, node_failure
 from inferd.wire.hf_errors import encode_error
 
 _REASONS = {
@@ -45,14 +46,14 @@ class StreamEncoder:
     """Nothing follows the last chunk."""
 
     def __init__(self) -> None:
-        self._texts: list[str] = []
+        self._texts = Texts()
         self._index = 0
 
     def encode(self, chunk: Chunk) -> bytes:
         """Return the event of a chunk."""
         match chunk:
             case TextDelta(text):
-                self._texts.append(text)
+                self._texts.add(text)
                 return self._token(text)
             case Finish():
                 return self._last(chunk)
@@ -92,7 +93,7 @@ class StreamEncoder:
             {
                 "index": self._index + 1,
                 "token": {"id": 0, "text": "", "logprob": None, "special": True},
-                "generated_text": "".join(self._texts),
+                "generated_text": str(self._texts),
                 "details": details_of(finish),
             }
         )
@@ -104,7 +105,8 @@ class StreamDecoder:
     After the upstream's last byte, `end` says whether it broke off.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Told = node_failure) -> None:
+        self._told = told
         self.malformed = 0
         """How many events were skipped because they weren't what this wire says."""
         self.finished = False
@@ -125,7 +127,7 @@ class StreamDecoder:
             self.malformed += 1
             return []
         if document.get("error"):
-            raise failure(500, text.encode(errors="replace"))
+            raise self._told(500, text.encode(errors="replace"))
         return self._chunks(document)
 
     def end(self) -> list[Chunk]:

@@ -12,7 +12,7 @@ from inferd.core.tasks.values import wrong
 from inferd.wire import json
 from inferd.wire.context import Context
 from inferd.wire.hf_errors import InvalidSpec, encode_error
-from inferd.wire.hf_results import Encoded, decode_result, encode_result
+from inferd.wire.hf_results import Encoded, decode_result, encode_result, is_media
 from inferd.wire.hf_stream import StreamDecoder, StreamEncoder
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "encode_error",
     "encode_result",
     "encode_spec",
+    "is_media",
 ]
 
 

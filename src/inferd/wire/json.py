@@ -14,6 +14,12 @@ MOST_VALUES = 250_000
 """In a caller's JSON. Every list, object and number becomes an object of its own, many times as
 long as it was written, and is looked at one by one."""
 
+MOST_ANSWERED = 1_000_000
+"""In an upstream's JSON, which holds vectors."""
+
+MOST_COUNTED = 1 << 31
+"""No answer takes more tokens, whatever an upstream says: budgets and limits are kept by it."""
+
 MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
 """What a decoder raises."""
 
@@ -79,8 +85,9 @@ def answer(body: bytes) -> object:
     """Read an upstream's JSON.
 
     Raises:
-        BackendFailed: It isn't JSON; the body is not quoted.
+        BackendFailed: It isn't JSON, or has more than MOST_ANSWERED values; it is not quoted.
     """
+    check_answer(body)
     try:
         return _decode(body)
     except MALFORMED as error:
@@ -99,6 +106,16 @@ def answer_object(body: bytes) -> dict[str, object]:
     return value
 
 
+def check_answer(body: bytes) -> None:
+    """Count an upstream's values before any is made.
+
+    Raises:
+        BackendFailed: There are more than MOST_ANSWERED.
+    """
+    if _holds_more(body, MOST_ANSWERED):
+        raise BackendFailed(f"the upstream's answer holds more than {MOST_ANSWERED:,} values")
+
+
 def peek(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
     """Read only the fields that the decoder's type names; None when that fails."""
     try:
@@ -108,7 +125,11 @@ def peek(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
 
 
 def attempt(body: bytes | str) -> object:
-    """Read JSON that may as well be something else; None when it is."""
+    """Read JSON that may as well be something else; None when it is, or has over MOST_VALUES."""
+    if len(body) > MOST_VALUES:
+        whole = body.encode(errors="replace") if isinstance(body, str) else body
+        if _holds_more(whole, MOST_VALUES):
+            return None
     try:
         return _decode(body)
     except MALFORMED:
@@ -173,8 +194,8 @@ def flag_of(document: Mapping[str, object], name: str) -> bool:
 
 
 def count_of(value: object) -> int:
-    """Return an upstream's count, or 0 when it is anything else."""
-    return value if type(value) is int and 0 <= value < 1 << 53 else 0
+    """Return an upstream's count, or 0 when it is anything else, or more than there can be."""
+    return value if type(value) is int and 0 <= value <= MOST_COUNTED else 0
 
 
 def list_of(value: object) -> list[object]:
@@ -196,20 +217,25 @@ def _unreadable(name: str, how: str, error: BaseException) -> InvalidRequest:
 
 
 def _check_size(body: bytes, name: str) -> None:
-    """Count values before any is made, by what separates them."""
-    # Each value is a byte at least: what nearly every request brings needn't be looked at.
-    if len(body) <= MOST_VALUES or _separators(body) <= MOST_VALUES:
-        return
-    # Commas and brackets inside texts don't count: what stands between every second pair of
-    # quotes does.
-    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
-    is_many = _count(plain, b'"') > 4 * MOST_VALUES
-    if is_many or _separators(b'"'.join(plain.split(b'"')[::2])) > MOST_VALUES:
+    """Count values before any is made."""
+    if _holds_more(body, MOST_VALUES):
         raise PayloadTooLarge(
             f"{name} holds more than {MOST_VALUES:,} values, the most this node reads at once",
             hint="split it into several requests",
             details={"limit": MOST_VALUES},
         )
+
+
+def _holds_more(body: bytes, most: int) -> bool:
+    """Whether there are more values than that, by what separates them."""
+    # Each value is a byte at least: what nearly every request brings needn't be looked at.
+    if len(body) <= most or _separators(body) <= most:
+        return False
+    # Commas and brackets inside texts don't count: what stands between every second pair of
+    # quotes does.
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    is_many = _count(plain, b'"') > 4 * most
+    return is_many or _separators(b'"'.join(plain.split(b'"')[::2])) > most
 
 
 def _separators(text: bytes) -> int:

@@ -16,7 +16,7 @@ from inferd.core.result import (
     Value,
 )
 from inferd.wire import json, sse
-from inferd.wire.failures import failure
+from inferd.wire.failures import Told, failure
 from inferd.wire.openai_errors import encode_error
 from inferd.wire.openai_message import Places, text_content, tool_calls
 from inferd.wire.openai_usage import encode_usage, finish_reason_of, read_usage
@@ -86,7 +86,8 @@ class StreamDecoder:
     After the upstream's last byte, `end` gives what is still due, or says that it broke off.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Told = failure) -> None:
+        self._told = told
         self.malformed = 0
         """How many events were skipped because they weren't what this wire says."""
         self.finished = False
@@ -112,7 +113,7 @@ class StreamDecoder:
             self.malformed += 1
             return []
         if document.get("error"):
-            raise _stated(document, text)
+            raise self._told(_status_of(document), text.encode(errors="replace"))
         self._model = json.told_name(document.get("model")) or self._model
         self._usage = read_usage(document.get("usage")) or self._usage
         choices = document.get("choices")
@@ -161,9 +162,8 @@ def _tool_call(call: ToolCallDelta) -> dict[str, object]:
     return document
 
 
-def _stated(document: Mapping[str, object], text: str) -> NodeError:
+def _status_of(document: Mapping[str, object]) -> int:
     """An upstream that breaks off mid-stream may state a status as its code."""
     error = document["error"]
     code = error.get("code") if isinstance(error, dict) else None
-    status = code if type(code) is int and 400 <= code < 600 else 500
-    return failure(status, text.encode(errors="replace"))
+    return code if type(code) is int and 400 <= code < 600 else 500

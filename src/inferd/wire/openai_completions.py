@@ -5,7 +5,7 @@ from typing import Unpack
 
 from inferd.core.errors import InvalidRequest, NodeError
 from inferd.core.request import InferenceRequest
-from inferd.core.result import Chunk, Finish, Result, TextDelta
+from inferd.core.result import Chunk, Finish, Result, TextDelta, Texts
 from inferd.core.tasks import check
 from inferd.wire import hf_stream, json, sse
 from inferd.wire.context import Context
@@ -68,13 +68,13 @@ class StreamEncoder:
 
     def __init__(self, id: str, model: str, created: int) -> None:  # noqa: A002
         self._head = _head(id, model, created)
-        self._texts: list[str] = []
+        self._texts = Texts()
 
     def encode(self, chunk: Chunk) -> bytes:
         """Return the event of a chunk; none, of what isn't text."""
         match chunk:
             case TextDelta(text):
-                self._texts.append(text)
+                self._texts.add(text)
                 return self._event(text, None)
             case Finish():
                 return self._event("", chunk)
@@ -94,7 +94,7 @@ class StreamEncoder:
             "choices": [_choice(text, finish.reason.value if finish else None)],
             "index": len(self._texts) + (finish is not None),
             "token": token,
-            "generated_text": "".join(self._texts) if finish else None,
+            "generated_text": str(self._texts) if finish else None,
             "details": hf_stream.details_of(finish) if finish else None,
         }
         if finish is not None:

@@ -14,6 +14,8 @@ _REASONS: Mapping[str, FinishReason] = {
 }
 
 
+_NAME = b'"usage"'
+_END_BYTES = 16 << 10
 _DONE = (b"data: [DONE]", b"data:[DONE]")
 
 
@@ -66,6 +68,22 @@ def usage_of_field(field: bytes) -> Usage:
     """Read the field `usage` of a raw answer, cut out of it."""
     tokens = json.peek(_tokens, field) if field else None
     return _plain(tokens) if tokens else NO_USAGE
+
+
+def looks_like_answer(body: bytes) -> bool:
+    """Whether the ends of a long whole answer are those of one; between them nothing is read."""
+    head = body[:_END_BYTES]
+    is_object = head.lstrip()[:1] == b"{" and body[-_END_BYTES:].rstrip().endswith(b"}")
+    return is_object and any(name in head for name in (b'"data":', b'"choices":'))
+
+
+def usage_at_end(body: bytes) -> Usage:
+    """Peek at the usage of a long whole answer, where it is the last that it says."""
+    tail = body[-_END_BYTES:]
+    at = tail.rfind(_NAME)
+    # What follows it closes the answer, as often as its own braces leave it open.
+    field = tail[at:].rstrip().removesuffix(b"}") if at >= 0 else b""
+    return usage_of(b"{%b}" % field)
 
 
 def is_complete(tail: bytes) -> bool:

@@ -4,7 +4,7 @@ from inferd.core.result import NO_USAGE, Usage
 
 NAME = "X-Inference-Usage"
 _FIELDS = frozenset(Usage.__struct_fields__)
-_MOST = 10**12
+_MOST_DIGITS = 9
 
 
 def encode_usage(usage: Usage) -> str:
@@ -18,6 +18,7 @@ def decode_usage(text: str) -> Usage:
     counts: dict[str, int] = {}
     for part in text.split(","):
         name, _, count = part.strip().partition("=")
-        if name in _FIELDS and count.isascii() and count.isdigit() and int(count) <= _MOST:
+        is_count = count.isascii() and count.isdigit() and len(count) <= _MOST_DIGITS
+        if is_count and name in _FIELDS:
             counts[name] = int(count)
     return Usage(**counts) if counts else NO_USAGE

@@ -1,5 +1,6 @@
 """What backends over HTTP share: one upstream, and the OpenAI wire spoken to it."""
 
+from inferd.backends._http.decoding import JSON_BYTES, decoded
 from inferd.backends._http.listing import Listed, decode_listing
 from inferd.backends._http.openai import CHAT, COMPLETIONS, EMBEDDINGS, OpenAIWire, ask_openai
 from inferd.backends._http.prompting import as_chat, wants_prompt, with_prompt
@@ -23,6 +24,7 @@ __all__ = [
     "EMBEDDINGS",
     "EVENTS",
     "JSON",
+    "JSON_BYTES",
     "MAX_BYTES",
     "Headers",
     "Listed",
@@ -33,6 +35,7 @@ __all__ = [
     "ask_openai",
     "check_content",
     "decode_listing",
+    "decoded",
     "marks_of",
     "open_upstream",
     "reading",

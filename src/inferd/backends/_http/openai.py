@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from inferd.backends import each
+from inferd.backends._http.decoding import JSON_BYTES, decoded
 from inferd.backends._http.streams import RawStream, typed_stream
 from inferd.backends._http.upstream import (
     EVENTS,
@@ -26,7 +27,6 @@ from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import NO_USAGE, Chunk, Usage
 from inferd.http1.client import Head, Response
 from inferd.wire import json, openai_chat, openai_embeddings, openai_text
-from inferd.wire.failures import failure
 from inferd.wire.openai_raw import with_model
 from inferd.wire.openai_stream_usage import with_usage, without_usage
 
@@ -57,11 +57,18 @@ EMBEDDINGS = OpenAIWire(
 )
 
 _SERVED = Served()
+_NO_ANSWER = "the upstream's answer isn't what OpenAI's API says"
 _OUR_WISH = "stream_options"
 _MAY_BE_OURS = frozenset({400, 422})
 """Statuses of a server that doesn't know a field."""
 
-_Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
+_LOOKED_THROUGH = 16 << 20
+"""Longer answers, vectors all of them, are passed on by what their ends say."""
+
+_LIST = ord("[")
+_SHORT = 64
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=json.MOST_COUNTED)]
 
 
 class _Tokens(msgspec.Struct, gc=False):
@@ -72,16 +79,16 @@ class _Tokens(msgspec.Struct, gc=False):
 class _Good(msgspec.Struct, gc=False):
     """What nearly every good answer has; the rest is checked to be JSON and skipped."""
 
-    choices: list[msgspec.Raw] | None = None
-    data: list[msgspec.Raw] | None = None
+    choices: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.Raw()
     usage: _Tokens | None = None
 
 
 class _Shape(msgspec.Struct):
     """The same, where the usage is something else."""
 
-    choices: list[msgspec.Raw] | None = None
-    data: list[msgspec.Raw] | None = None
+    choices: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.Raw()
     usage: msgspec.Raw = msgspec.Raw()
 
 
@@ -126,14 +133,14 @@ async def ask_openai(
         told = _SERVED if served is None else served(response)
         kind = kind_of(response.head.content_type)
         if kind is Kind.STREAM:
-            answer = _stream(response, wire, told, raw, takes_usage=spare is not None)
+            answer = _stream(upstream, response, wire, told, raw, spare is not None)
         elif kind is Kind.PAGE:
             raise page("the upstream doesn't speak OpenAI's API")
+        elif raw is None:
+            answer = await _typed(upstream, response, wire, told)
         else:
-            whole = response.whole()
-            if whole is None:
-                whole = await response.read(MAX_BYTES)
-            answer = _whole(whole, wire, told, raw, response.head)
+            whole = response.whole() or await response.read(MAX_BYTES)
+            answer = _whole(upstream, whole, wire, told, response.head)
             response.close()
     except BaseException as error:
         response.close()
@@ -192,50 +199,94 @@ def _bodies(
 
 
 def _stream(
-    response: Response, wire: OpenAIWire, served: Served, raw: Raw | None, *, takes_usage: bool
+    upstream: Upstream,
+    response: Response,
+    wire: OpenAIWire,
+    served: Served,
+    raw: Raw | None,
+    takes_usage: bool,
 ) -> Answer:
     if raw is not None:
-        stream = RawStream(response, wire=wire.name, served=served, takes_usage=takes_usage)
-        return stream.answer
-    chunks = typed_stream(response, openai_chat.StreamDecoder())
+        return RawStream(
+            response,
+            wire=wire.name,
+            served=served,
+            takes_usage=takes_usage,
+            told=upstream.told,
+            hide=upstream.hide,
+        ).answer
+    chunks = typed_stream(response, openai_chat.StreamDecoder(upstream.told))
     return Answer(chunks, free=response.close, served=served)
 
 
-def _whole(body: bytes, wire: OpenAIWire, served: Served, raw: Raw | None, head: Head) -> Answer:
-    try:
-        good = _good.decode(body)
-    except _MALFORMED:
-        good = _Good()
-    tokens = good.usage
-    if not good.choices and not good.data:
-        usage = _odd_usage(body)
-    elif tokens is None:
-        usage = NO_USAGE
-    else:
-        usage = Usage(input_tokens=tokens.prompt_tokens, output_tokens=tokens.completion_tokens)
-    if raw is None and wire.decode is not None:
-        return Answer(each(wire.decode(body)), served=served)
+async def _typed(
+    upstream: Upstream, response: Response, wire: OpenAIWire, served: Served
+) -> Answer:
+    body = await response.read(JSON_BYTES)
+    response.close()
+    chunks = await decoded(partial(_chunks, upstream, wire, body), len(body))
+    return Answer(each(chunks), served=served)
+
+
+def _chunks(upstream: Upstream, wire: OpenAIWire, body: bytes) -> list[Chunk]:
+    assert wire.decode is not None  # or it couldn't have been asked
+    json.check_answer(body)
+    _usage(upstream, body)
+    return wire.decode(body)
+
+
+def _whole(upstream: Upstream, body: bytes, wire: OpenAIWire, served: Served, head: Head) -> Answer:
     answer = Answer(served=served)
     answer.wire = wire.name
     answer.whole = body
-    answer.usage = usage
+    answer.usage = _usage(upstream, body)
     answer.status = head.status
     answer.content_type = head.content_type
     answer.block = head.block
     return answer
 
 
-def _odd_usage(body: bytes) -> Usage:
+def _usage(upstream: Upstream, body: bytes) -> Usage:
+    """Return what an answer took.
+
+    Raises:
+        NodeError: It isn't an answer.
+    """
+    if len(body) > _LOOKED_THROUGH:
+        if not openai_chat.looks_like_answer(body):
+            raise BackendFailed(_NO_ANSWER)
+        return openai_chat.usage_at_end(body)
+    try:
+        good = _good.decode(body)
+    except _MALFORMED:
+        good = _Good()
+    tokens = good.usage
+    if not _holds(good.choices) and not _holds(good.data):
+        return _odd_usage(upstream, body)
+    if tokens is None:
+        return NO_USAGE
+    return Usage(input_tokens=tokens.prompt_tokens, output_tokens=tokens.completion_tokens)
+
+
+def _holds(values: msgspec.Raw) -> bool:
+    """Whether it is a list with something in it; nothing of that is read."""
+    text = memoryview(values)
+    if not text or text[0] != _LIST:
+        return False
+    return len(text) > _SHORT or bool(bytes(text)[1:-1].strip())
+
+
+def _odd_usage(upstream: Upstream, body: bytes) -> Usage:
     """Return the usage of an answer whose usage isn't what OpenAI's is.
 
     Raises:
         NodeError: It isn't an answer at all.
     """
     shape = json.peek(_shape, body)
-    if shape is None or not (shape.choices or shape.data):
+    if shape is None or not (_holds(shape.choices) or _holds(shape.data)):
         # Some servers say 200 and mean failure.
         stated = json.attempt(body)
         if isinstance(stated, dict) and stated.get("error"):
-            raise failure(500, body)
-        raise BackendFailed("the upstream's answer isn't what OpenAI's API says")
+            raise upstream.told(500, body)
+        raise BackendFailed(_NO_ANSWER)
     return openai_chat.usage_of_field(bytes(shape.usage))

@@ -28,6 +28,7 @@ _LISTING_BYTES = 16 << 20
 _ERROR_BYTES = 1 << 20
 _CONNECT = 10.0
 _FIRST_PAUSE = 0.1
+_MOST_DIGITS = 9
 _REDIRECTS = range(300, 400)
 _TOO_LATE = 408
 _SOMEBODY = "the remote"
@@ -203,6 +204,10 @@ class Upstream:
             body = body.replace(secret.encode(), b"[hidden]")
         return body
 
+    def told(self, status: int, body: bytes) -> NodeError:
+        """Return what an upstream's word of its failure means, if it came with that status."""
+        return self._explain(status, self.hide(body), content_type="", retry_after=None)
+
     async def refused(self, response: Response) -> NoReturn:
         """Free a response that is a failure.
 
@@ -244,12 +249,14 @@ class Upstream:
         return error
 
     def _retry_after(self, text: str) -> float | None:
-        """Read seconds, or a date."""
-        if text.strip().isdigit():
-            return float(text)
+        """Read seconds, or a date; None for anything else."""
+        text = text.strip()
+        # To Python a superscript two is a digit, and no number.
+        if text.isascii() and text.isdigit():
+            return float(text) if len(text) <= _MOST_DIGITS else None
         try:
             return max(0.0, parsedate_to_datetime(text).timestamp() - self._clock.wall())
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, TypeError, IndexError):
             return None
 
 

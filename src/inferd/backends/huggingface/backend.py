@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
@@ -16,6 +17,7 @@ from inferd.backends._http import (
     ask_openai,
     check_content,
     decode_listing,
+    decoded,
     reading,
     typed_stream,
     wants_prompt,
@@ -180,9 +182,12 @@ class HuggingFaceBackend:
         )
         with reading(response):
             if _is_stream(response):
-                return _streamed(response, hf_tasks.StreamDecoder(), chosen)
+                return _streamed(response, hf_tasks.StreamDecoder(self._router.told), chosen)
             content_type, body = await self._whole(response)
-            chunks = hf_inference.decode_result(task, content_type, body, inputs=request.inputs)
+            decode = partial(
+                hf_inference.decode_result, task, content_type, body, inputs=request.inputs
+            )
+            chunks = await decoded(decode, len(body))
         if is_other:
             chunks = [_as_other(chunk) for chunk in chunks]
         return _answer(chunks, response, chosen)

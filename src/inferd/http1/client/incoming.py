@@ -8,6 +8,7 @@ from inferd.http1.client.heads import Head
 
 _HEADER_BYTES = 64 << 10
 _HEADER_COUNT = 256
+_VERSIONS = ("1.1", "1.0")
 
 
 class Incoming(asyncio.Protocol):
@@ -79,6 +80,8 @@ class Incoming(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None
+        if parser.get_http_version() not in _VERSIONS:
+            raise ValueError("a version of HTTP that nobody asked for")
         status = parser.get_status_code()
         if status >= 200:
             headers = tuple(self._headers)
