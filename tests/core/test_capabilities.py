@@ -25,7 +25,8 @@ def test_a_name_means_the_first_model_that_has_it_and_does_the_task(
     models: list[Model], open_tasks: frozenset[str], asked: list[tuple[str, frozenset[str]]]
 ) -> None:
     offers = Capabilities(models=tuple(models), open_tasks=open_tasks)
-    assert offers.tasks == open_tasks.union(*(model.tasks for model in models))
+    assert offers.listed_tasks == frozenset(task for model in models for task in model.tasks)
+    assert offers.tasks == open_tasks | offers.listed_tasks
     for name, tasks in asked:
         for task in {*tasks, "unheard-of"}:
             assert offers.find(task, name) == looked_up(offers, task, name)

@@ -32,7 +32,12 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def tasks(self) -> frozenset[str]:
         """Every task that it can be asked for."""
-        return self.open_tasks.union(*{model.tasks for model in self.models})
+        return self.open_tasks | self.listed_tasks
+
+    @cached_property
+    def listed_tasks(self) -> frozenset[str]:
+        """Every task that a model is listed for."""
+        return frozenset[str]().union(*{model.tasks for model in self.models})
 
     @cached_property
     def _ids(self) -> dict[str, dict[str, str]]:

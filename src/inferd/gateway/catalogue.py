@@ -58,6 +58,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict = Verdict()
 
 
+_Found = tuple[Model, frozenset[str], tuple[Placement, ...]]
+"""A model as the nearest place lists it, the tasks of all places, and the places."""
+
+
 class Catalogue:
     """The places as they stand now, as one principal may see them."""
 
@@ -79,15 +83,40 @@ class Catalogue:
 
     def own(self, task: str = "") -> dict[str, Row]:
         """Return a row, by id, for each model that a backend lists for `task` (any, when empty)."""
-        found: dict[str, Row] = {}
+        found: dict[str, _Found] = {}
         for member in self._members:
-            for model in member.capabilities.models:
-                if task and task not in model.tasks:
+            reach = self._policy.reach(self._principal, Action.LIST, member.backend.tier)
+            only, alone = member.only_tasks, (_place(member, member.error),)
+            if task:
+                only = only & {task} if only else frozenset({task})
+                if task not in only:
                     continue
-                shown = self._shown(member, model, task)
-                if shown:
-                    found[model.id] = _with(found.get(model.id), model, member, shown)
-        return {name: self._judged(row) for name, row in found.items()}
+            for model in member.capabilities.models:
+                tasks = model.tasks & only if only else model.tasks
+                shown = reach.tasks(model.id, tasks) if tasks else tasks
+                if not shown:
+                    continue
+                known = found.get(model.id)
+                if known is None:
+                    found[model.id] = (model, shown, alone)
+                else:
+                    found[model.id] = (known[0], known[1] | shown, known[2] + alone)
+        return self._rows(found)
+
+    def _rows(self, found: Mapping[str, _Found]) -> dict[str, Row]:
+        # There are few kinds of these, and many models.
+        ordered: dict[frozenset[str], tuple[str, ...]] = {}
+        judged: dict[tuple[Placement, ...], Verdict] = {}
+        rows: dict[str, Row] = {}
+        for name, (model, tasks, places) in found.items():
+            in_order = ordered.get(tasks)
+            if in_order is None:
+                in_order = ordered[tasks] = tuple(sorted(tasks))
+            verdict = judged.get(places)
+            if verdict is None:
+                verdict = judged[places] = self._verdict(places)
+            rows[name] = _row(model, in_order, places, verdict)
+        return rows
 
     def runs_hub_model(self, model: HubModel, task: str) -> bool:
         """Whether a usable place would take a model that no backend lists."""
@@ -133,14 +162,6 @@ class Catalogue:
     def _may_list(self, model: str, task: str, tier: Tier) -> bool:
         found = self._policy.find(self._principal, Action.LIST, model=model, task=task, tier=tier)
         return found is not None
-
-    def _shown(self, member: Member, model: Model, task: str) -> frozenset[str]:
-        """Return the tasks for which this principal sees this model here."""
-        tier = member.backend.tier
-        tasks = model.tasks & member.only_tasks if member.only_tasks else model.tasks
-        if task:
-            tasks &= {task}
-        return frozenset(each for each in tasks if self._may_list(model.id, each, tier))
 
     def _open_places(self, model: HubModel, task: str) -> Iterable[Placement]:
         """Yield the places that would take the model though they don't list it."""
@@ -232,7 +253,7 @@ def _hosts(model: HubModel, task: str) -> list[str]:
 
 
 def _lists(member: Member, task: str) -> bool:
-    return any(task in model.tasks for model in member.capabilities.models)
+    return task in member.capabilities.listed_tasks
 
 
 def _has_answered(member: Member) -> bool:
@@ -255,21 +276,20 @@ def _place(member: Member, reason: str) -> Placement:
     )
 
 
-def _with(row: Row | None, model: Model, member: Member, tasks: frozenset[str]) -> Row:
-    place = _place(member, member.error)
-    if row is not None:
-        return msgspec.structs.replace(
-            row, tasks=tuple(sorted(tasks.union(row.tasks))), places=(*row.places, place)
-        )
+def _row(
+    model: Model, tasks: tuple[str, ...], places: tuple[Placement, ...], verdict: Verdict
+) -> Row:
     detail = model.detail
+    if not detail:
+        return Row(id=model.id, tasks=tasks, aliases=model.aliases, places=places, verdict=verdict)
     gated = detail.get("gated")
     trending = detail.get("trendingScore")
     return Row(
         id=model.id,
-        tasks=tuple(sorted(tasks)),
+        tasks=tasks,
         aliases=model.aliases,
         detail=detail,
-        places=(place,),
+        places=places,
         likes=_count(detail.get("likes")),
         downloads=_count(detail.get("downloads")),
         trending_score=trending if isinstance(trending, int | float) else None,
@@ -277,6 +297,7 @@ def _with(row: Row | None, model: Model, member: Member, tasks: frozenset[str]) 
         size_bytes=_count(detail.get("size_bytes")),
         parameters=_count(detail.get("parameters")),
         library=library if isinstance(library := detail.get("library"), str) else None,
+        verdict=verdict,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import msgspec
 
@@ -23,9 +24,12 @@ from inferd.gateway.plans import Plans
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Candidate, Router
 from inferd.gateway.routing.sight import Doable, Ear, check_asked_for, doable, sees
+from inferd.gateway.shelf import Make, Shelf
 from inferd.gateway.usage import Recorder
 from inferd.telemetry.metrics import Family
 from inferd.telemetry.tracing import Tracer
+
+T = TypeVar("T")
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +74,7 @@ class Gateway:
         self.pool = pool
         self._hub = hub
         self._machine = machine or Machine()
+        self._shelf = Shelf(parts.policy, pool.changes)
         self._plans = Plans(parts.router, parts.policy, parts.limiter, node=parts.node)
         self._desk = Desk(
             self._plans,
@@ -149,6 +154,17 @@ class Gateway:
         """
         self.authorize(principal, Action.LIST)
         return list(self._catalogue(principal, remote=remote).own(task).values())
+
+    def made_of_models(self, principal: Principal, make: Make[T]) -> T:
+        """Return what `make` makes of `models(principal)`, kept while nobody offers anything else.
+
+        It must go by the rows' ids, tasks, aliases and details only.
+
+        Raises:
+            PermissionDenied: It may list nothing at all.
+        """
+        self.authorize(principal, Action.LIST)
+        return self._shelf.take(principal, make, lambda: self.models(principal))
 
     def browse_known(self, principal: Principal, query: Query) -> Page:
         """Return a page of models from what is known already; never waits.

@@ -1,6 +1,6 @@
 """OpenAI's API, for its SDKs and everything that speaks like them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 from starlette.routing import Route
@@ -16,6 +16,7 @@ from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.native import NativeRoute
 from inferd.frontends._http.relay import Whole, relay
 from inferd.frontends.openai.description import PATHS, SCHEMAS
+from inferd.gateway.catalogue import Row
 from inferd.wire import openai_chat, openai_embeddings, openai_text
 from inferd.wire.context import Context as Asked
 
@@ -109,19 +110,39 @@ def _embedding(exchange: Exchange, body: bytes, asked: Asked) -> Awaitable[None]
 
 async def models(exchange: Exchange) -> None:
     """List what the caller may use, wherever it runs."""
-    offers = exchange.context.gateway.models(exchange.principal)
-    await exchange.reply(openai_chat.encode_models(offers))
+    await exchange.reply(exchange.context.gateway.made_of_models(exchange.principal, _listing))
 
 
 async def model(exchange: Exchange) -> None:
     """Show one model, by its id or an alias."""
     name = exchange.parameters["id"]
-    for offer in exchange.context.gateway.models(exchange.principal):
-        if name == offer.id or name in offer.aliases:
-            [row] = msgspec.json.decode(openai_chat.encode_models([offer]))["data"]
-            await exchange.reply_json(row)
-            return
-    raise ModelNotFound(f"there is no model called {name[:200]}", hint="GET /v1/models lists them")
+    offer = exchange.context.gateway.made_of_models(exchange.principal, _by_name).get(name)
+    if offer is None:
+        raise ModelNotFound(
+            f"there is no model called {name[:200]}", hint="GET /v1/models lists them"
+        )
+    [row] = msgspec.json.decode(openai_chat.encode_models([offer]))["data"]
+    await exchange.reply_json(row)
+
+
+class _Offer(msgspec.Struct, frozen=True, gc=False):
+    id: str
+    tasks: tuple[str, ...]
+    aliases: tuple[str, ...]
+
+
+def _listing(rows: Iterable[Row]) -> bytes:
+    return openai_chat.encode_models(rows)
+
+
+def _by_name(rows: Iterable[Row]) -> dict[str, _Offer]:
+    """Return the first model that has each name."""
+    found: dict[str, _Offer] = {}
+    for row in rows:
+        offer = _Offer(row.id, row.tasks, row.aliases)
+        for name in (row.id, *row.aliases):
+            found.setdefault(name, offer)
+    return found
 
 
 class _Completion:
