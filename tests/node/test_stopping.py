@@ -258,3 +258,11 @@ def test_while_it_stops_nobody_is_let_in(tmp_path: Path, slow: Slow) -> None:
         slow.ended.set()
         assert asking.answered().startswith(b"HTTP/1.1 200 ")
         assert node.process.wait(10) == 0
+
+
+def test_a_service_without_tls_outlives_a_hangup(tmp_path: Path) -> None:
+    with run_node(tmp_path / "node") as node:
+        node.process.send_signal(signal.SIGHUP)
+        for _ in range(3):
+            assert httpx2.get(f"{node.url}/healthz").status_code == 200
+        assert node.process.poll() is None

@@ -1,7 +1,5 @@
 """How a request that is cancelled knows that it is the node that stops, not the caller."""
 
-import asyncio
-
 STOPPING = "the node is stopping"
 """The word with which the server cancels what still runs when the time to end is over."""
 
@@ -9,6 +7,6 @@ _SHUTDOWNS = frozenset({STOPPING, "Task cancelled, timeout graceful shutdown exc
 """The second is uvicorn's own, for who starts the app without our server."""
 
 
-def is_stopping(error: asyncio.CancelledError) -> bool:
+def is_stopping(error: BaseException) -> bool:
     """Whether it was the server that cancelled, for want of time."""
     return bool(error.args) and error.args[0] in _SHUTDOWNS

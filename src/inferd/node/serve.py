@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 
@@ -19,6 +21,8 @@ from inferd.node.listening import certificate_of, limits_of, listening, raise_fi
 from inferd.node.node import Node, open_node
 from inferd.telemetry.logs import configure_logging
 from inferd.telemetry.metrics import Reading
+
+logger = logging.getLogger(__name__)
 
 _COLLECT_EVERY = (50_000, 20, 20)
 
@@ -86,7 +90,11 @@ def _announcement(url: str, config: NodeConfig, node: Node) -> Running:
 
 @contextmanager
 def _signals(server: Server, certificate: Certificate | None) -> Generator[asyncio.Event]:
-    """Lend what SIGINT or SIGTERM sets; a second one doesn't wait for running requests."""
+    """Lend what SIGINT or SIGTERM sets; a second one doesn't wait for running requests.
+
+    SIGHUP has the certificate read again. Without one it ends a node whose terminal is gone, and
+    no service: there it asks to read the configuration again, which needs a new start.
+    """
     told, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def stop() -> None:
@@ -94,7 +102,13 @@ def _signals(server: Server, certificate: Certificate | None) -> Generator[async
             server.hurry()
         told.set()
 
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop}
+    def hang_up() -> None:
+        if sys.stderr.isatty():
+            stop()
+        else:
+            logger.warning("SIGHUP reads nothing again without TLS: restart the node instead")
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: hang_up}
     if certificate is not None:
         certificate.watch()
         handlers[signal.SIGHUP] = certificate.reload
