@@ -40,8 +40,13 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return frozenset[str]().union(*{model.tasks for model in self.models})
 
     @cached_property
-    def _ids(self) -> dict[str, dict[str, str]]:
-        """What each name means for a task, of the tasks that were asked for so far."""
+    def ids(self) -> frozenset[str]:
+        """The ids of its models."""
+        return frozenset(model.id for model in self.models)
+
+    @cached_property
+    def _names(self) -> dict[str, dict[str, str]]:
+        """The id that each name means for a task, of the tasks that were asked for so far."""
         return {}
 
     def find(self, task: str, name: str) -> str | None:
@@ -51,9 +56,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """
         if task not in self.tasks:
             return None
-        ids = self._ids.get(task)
+        ids = self._names.get(task)
         if ids is None:
-            ids = self._ids[task] = self._index(task)
+            ids = self._names[task] = self._index(task)
         found = ids.get(name)
         return name if found is None and task in self.open_tasks else found
 

@@ -37,7 +37,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     more: int = 0
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A model, and everywhere it runs; the first place is the one asked first.
 
     `gated` is the Hub's word. None where nobody says.

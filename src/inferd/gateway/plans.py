@@ -207,7 +207,7 @@ class Plans:
 
 
 def _is_listed(match: Match) -> bool:
-    return any(model.id == match.model for model in match.member.capabilities.models)
+    return match.model in match.member.capabilities.ids
 
 
 def _reach(request: InferenceRequest, principal: Principal, rule: Rule) -> frozenset[Tier] | None:

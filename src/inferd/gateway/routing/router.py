@@ -191,8 +191,7 @@ class Router:
 
 
 def _promise(match: Match, request: InferenceRequest) -> str:
-    listed = (model.id for model in match.member.capabilities.models)
-    if match.model and match.model not in listed:
+    if match.model and match.model not in match.member.capabilities.ids:
         return "may have it: it takes models that it doesn't list"
     return "can and may run it"
 
