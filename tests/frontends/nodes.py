@@ -13,9 +13,9 @@ from starlette.types import ASGIApp
 
 from inferd.core.clock import Clock
 from inferd.core.hub import HubListing
+from inferd.core.stopping import STOPPING
 from inferd.frontends._http.app import build_app, shapes_of
 from inferd.frontends._http.context import Context
-from inferd.frontends._http.exchange import STOPPING
 from inferd.frontends._http.native import NativeRouter
 from inferd.frontends._http.sessions import Sessions
 from inferd.frontends._http.settings import HttpSettings

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from inferd.core.request import Principal
+from inferd.core.stopping import STOPPING
 from inferd.frontends._http.context import Context
-from inferd.frontends._http.exchange import STOPPING, Exchange
+from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.guard import Shape
 from inferd.frontends._http.native import NativeRoute, NativeRouter
 from inferd.frontends._http.native_handler import NativeHandler
