@@ -9,6 +9,7 @@ from inferd.backends import Settings, open_kind
 from inferd.core.errors import BackendFailed, BackendUnavailable
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Usage
+from inferd.wire import openai_chat
 from tests.backends.fakes import MODEL, SECRET, FakeNode, FakeOpenAI, FakeUpstream
 from tests.backends.subjects import NODE, Subject, remote
 from tests.clocks import HandClock
@@ -301,3 +302,24 @@ async def test_a_refused_key_without_a_key_says_where_to_put_one() -> None:
         with pytest.raises(BackendUnavailable) as refused:
             await subject.backend.infer(subject.ask())
     assert "api_key of openai" in refused.value.hint
+
+
+@pytest.mark.parametrize("passes", [False, True])
+async def test_only_the_model_that_was_governed_is_asked_unless_the_operator_says_so(
+    *, passes: bool
+) -> None:
+    body = b'{"model":"%b","models":["b"],"messages":[{"role":"user","content":"a"}],"odd": 1.0}'
+    opened = remote("openai", FakeOpenAI(), path="/v1", options={"routing_fields": passes})
+    async with asyncio.timeout(BOUND), opened as subject:
+        assert subject.upstream is not None
+        request = openai_chat.take_request(body % MODEL.encode(), {}, id="r")
+        (await subject.backend.infer(request)).close()
+        sent = subject.upstream.received[-1].body
+        assert (sent == body % MODEL.encode()) is passes
+        assert (b'"models"' in sent) is passes
+        assert b'"odd"' in sent
+        typed = subject.ask(parameters={"fallbacks": ["b"], "temperature": 1})
+        (await subject.backend.infer(typed)).close()
+        sent = subject.upstream.received[-1].body
+        assert (b'"fallbacks"' in sent) is passes
+        assert b'"temperature"' in sent

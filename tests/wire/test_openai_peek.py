@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferd.core.errors import InvalidRequest
+from inferd.core.errors import InvalidRequest, PayloadTooLarge
 from inferd.core.request import InferenceRequest, opened
-from inferd.wire import openai_chat, openai_embeddings
+from inferd.wire import json as json_of_ours
+from inferd.wire import openai_chat, openai_embeddings, openai_peek
 
 HI = '"messages":[{"role":"user","content":"Hi"}]'
 
@@ -109,3 +110,35 @@ def test_token_ids_are_for_who_knows_them() -> None:
     assert body_of(request) == b'{"input":[1,2],"model":"m"}'
     with pytest.raises(InvalidRequest, match="token ids"):
         opened(request)
+
+
+@pytest.mark.parametrize("name", openai_peek.ROUTING)
+@pytest.mark.parametrize("odd", ["", '"encoding_format":7,', '"stream":null,'])
+def test_fields_that_name_other_models_are_seen_wherever_they_stand(name: str, odd: str) -> None:
+    escaped = f"\\u{ord(name[0]):04x}{name[1:]}"
+    for body in (
+        f'{{"model":"m",{odd}{HI},"{name}":["x"]}}',
+        f'{{"{escaped}":null,{odd}"model":"m",{HI}}}',
+    ):
+        raw = openai_chat.take_request(body.encode(), {}, id="1").raw
+        assert raw is not None
+        assert raw.has_routing
+    for quiet in (f'{{"model":"{name}",{HI}}}', f'{{"model":"m","metadata":{{"{name}":1}},{HI}}}'):
+        raw = openai_chat.take_request(quiet.encode(), {}, id="1").raw
+        assert raw is not None
+        assert not raw.has_routing
+
+
+def test_named_fields_are_counted_and_numbers_are_not() -> None:
+    many = json_of_ours.MOST_VALUES
+    numbers = f'{{"model":"m","input":[{"1," * (2 * many)}1]}}'.encode()
+    assert body_of(openai_embeddings.take_request(numbers, {}, id="1")) == numbers
+    text = f'{{"model":"m","input":"{"a:" * (2 * many)}"}}'.encode()
+    assert body_of(openai_embeddings.take_request(text, {}, id="1")) == text
+    one = ',"a":1'
+    fields = f'{{"model":"m",{HI}{one * many}}}'.encode()
+    with pytest.raises(PayloadTooLarge, match="250,000 named fields"):
+        openai_chat.take_request(fields, {}, id="1")
+    fewer = f'{{"model":"m","Model":"n",{HI}{one * 60_000}}}'.encode()
+    with pytest.raises(PayloadTooLarge, match="50,000 named fields"):
+        openai_chat.take_request(fewer, {}, id="1")

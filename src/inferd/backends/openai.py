@@ -62,11 +62,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """`embeddings` names the models that make vectors, where nothing else says so.
 
     `usage`: whether streams are asked what they took, where their callers didn't ask.
-    `headers` go with every request.
+    `headers` go with every request. `routing_fields`: whether callers may tell the server of other
+    models than `model` (OpenRouter's `models`, LiteLLM's `fallbacks`), which no rule looks at.
     """
 
     embeddings: tuple[str, ...] = ()
     usage: bool = True
+    routing_fields: bool = False
     headers: Mapping[str, str] = {}
 
 
@@ -115,6 +117,7 @@ class OpenAIBackend:
         self._embeddings = frozenset(options.embeddings)
         self._upstream = upstream
         upstream.usage_question.is_put = options.usage
+        upstream.passes_routing = options.routing_fields
         self.assumed = (
             Capabilities(models=self._offers(self._models))
             if self._models

@@ -100,6 +100,8 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
     """The most that it asks to be written, where it says so."""
     wants_usage: bool = False
     """Whether it asks for usage at the end of a stream."""
+    has_routing: bool = False
+    """Whether it has fields by which some upstreams are told of other models than `model`."""
     read: Callable[[bytes], tuple[Mapping[str, object], Mapping[str, object]]] | None = None
 
 

@@ -1,6 +1,6 @@
 """JSON to and from bytes, with the two errors that a codec may raise."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -22,6 +22,8 @@ MOST_COUNTED = 1 << 31
 
 MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
 """What a decoder raises."""
+
+_SEPARATORS = b",[{"
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -151,6 +153,21 @@ def with_fields(body: bytes, fields: Mapping[str, object]) -> bytes:
     return encode(document | dict(fields))
 
 
+def without_fields(body: bytes, names: Collection[str]) -> bytes:
+    """Take `names` out of a JSON object; every other value keeps its bytes.
+
+    Raises:
+        InvalidRequest: The body isn't a JSON object.
+        PayloadTooLarge: It has more than MOST_VALUES.
+    """
+    _check_size(body, "the body")
+    try:
+        document = _decode_raw(body)
+    except MALFORMED as error:
+        raise _unreadable("the body", "isn't a JSON object", error) from error
+    return encode({name: value for name, value in document.items() if name not in names})
+
+
 def text_of(document: Mapping[str, object], name: str, default: str = "") -> str:
     """Return a caller's optional text.
 
@@ -216,30 +233,40 @@ def _unreadable(name: str, how: str, error: BaseException) -> InvalidRequest:
     return InvalidRequest(f"{name} {how}{where}")
 
 
+def check_fields(body: bytes, most: int = MOST_VALUES) -> None:
+    """Count the named fields of a caller's JSON, which is passed on: values cost nothing there.
+
+    Raises:
+        PayloadTooLarge: There are more than `most`.
+    """
+    if _holds_more(body, most, b":"):
+        raise _too_large("the body", most, "named fields")
+
+
 def _check_size(body: bytes, name: str) -> None:
     """Count values before any is made."""
     if _holds_more(body, MOST_VALUES):
-        raise PayloadTooLarge(
-            f"{name} holds more than {MOST_VALUES:,} values, the most this node reads at once",
-            hint="split it into several requests",
-            details={"limit": MOST_VALUES},
-        )
+        raise _too_large(name, MOST_VALUES, "values")
 
 
-def _holds_more(body: bytes, most: int) -> bool:
-    """Whether there are more values than that, by what separates them."""
+def _too_large(name: str, most: int, what: str) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"{name} holds more than {most:,} {what}, the most this node reads at once",
+        hint="split it into several requests",
+        details={"limit": most},
+    )
+
+
+def _holds_more(body: bytes, most: int, signs: bytes = _SEPARATORS) -> bool:
+    """Whether there are more values than that, by the signs that separate them."""
     # Each value is a byte at least: what nearly every request brings needn't be looked at.
-    if len(body) <= most or _separators(body) <= most:
+    if len(body) <= most or _count(body, signs) <= most:
         return False
     # Commas and brackets inside texts don't count: what stands between every second pair of
     # quotes does.
     plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
     is_many = _count(plain, b'"') > 4 * most
-    return is_many or _separators(b'"'.join(plain.split(b'"')[::2])) > most
-
-
-def _separators(text: bytes) -> int:
-    return _count(text, b",[{")
+    return is_many or _count(b'"'.join(plain.split(b'"')[::2]), signs) > most
 
 
 def _count(text: bytes, of: bytes) -> int:

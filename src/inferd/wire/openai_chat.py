@@ -78,6 +78,7 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
         raw=Raw(
             wire=WIRE,
             body=openai_peek.with_one_model(body),
+            has_routing=openai_peek.has_routing(document),
             wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
         ),
         **context,
@@ -103,6 +104,7 @@ def take_request(body: bytes, asked: Context, *, id: str) -> InferenceRequest:  
             wire=WIRE,
             body=openai_peek.unambiguous(body, b'"messages":', peek.messages),
             model=model,
+            has_routing=peek.has_routing(),
             most_tokens=peek.max_completion_tokens or peek.max_tokens,
             wants_usage=options is not None and options.include_usage is True,
             read=_read,

@@ -56,7 +56,11 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
         model=openai_peek.model_of(json.text_of(document, "model")),
         inputs=inputs,
         parameters=parameters,
-        raw=Raw(wire=WIRE, body=openai_peek.with_one_model(body)),
+        raw=Raw(
+            wire=WIRE,
+            body=openai_peek.with_one_model(body),
+            has_routing=openai_peek.has_routing(document),
+        ),
         **context,
     )
 
@@ -80,6 +84,7 @@ def take_request(body: bytes, asked: Context, *, id: str) -> InferenceRequest:  
             wire=WIRE,
             body=openai_peek.unambiguous(body, b'"input":', peek.input),
             model=model,
+            has_routing=peek.has_routing(),
             read=_read,
         ),
     )

@@ -4,12 +4,16 @@ A body is passed on with its own bytes. What is governed by its model must be wh
 reads as its model, so a body that could be read in two ways is written anew.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
 
 from inferd.core.tasks import check_name
 from inferd.wire import json
+
+_MOST_REWRITTEN = 50_000
+"""Named fields of a body that is written anew, which takes longer than passing it on."""
 
 _BLANK = ord(" ")
 _MODEL = b'"model"'
@@ -20,6 +24,20 @@ _ADDRESSES = ("http://", "https://")
 
 class _StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool | None = None
+
+
+ROUTING = (
+    "models",
+    "route",
+    "preset",
+    "fallbacks",
+    "context_window_fallbacks",
+    "content_policy_fallbacks",
+    "user_config",
+)
+"""Fields by which OpenRouter and LiteLLM are told of other models than `model`."""
+
+_NOTHING = msgspec.Raw()
 
 
 class Peek(msgspec.Struct, gc=False):
@@ -34,6 +52,25 @@ class Peek(msgspec.Struct, gc=False):
     messages: msgspec.Raw = msgspec.Raw()
     input: msgspec.Raw = msgspec.Raw()
     prompt: msgspec.Raw = msgspec.Raw()
+    models: msgspec.Raw = _NOTHING
+    route: msgspec.Raw = _NOTHING
+    preset: msgspec.Raw = _NOTHING
+    fallbacks: msgspec.Raw = _NOTHING
+    context_window_fallbacks: msgspec.Raw = _NOTHING
+    content_policy_fallbacks: msgspec.Raw = _NOTHING
+    user_config: msgspec.Raw = _NOTHING
+
+    def has_routing(self) -> bool:
+        """Whether it has one of the ROUTING fields."""
+        return not (
+            self.models is _NOTHING
+            and self.route is _NOTHING
+            and self.preset is _NOTHING
+            and self.fallbacks is _NOTHING
+            and self.context_window_fallbacks is _NOTHING
+            and self.content_policy_fallbacks is _NOTHING
+            and self.user_config is _NOTHING
+        )
 
 
 _decode = msgspec.json.Decoder(Peek).decode
@@ -41,7 +78,13 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def peek(body: bytes) -> Peek | None:
-    """Read those fields; None where that fails: whoever reads the body whole says why."""
+    """Read those fields; None where that fails: whoever reads the body whole says why.
+
+    Raises:
+        PayloadTooLarge: It has so many named fields that looking at each would take long.
+    """
+    if len(body) > json.MOST_VALUES:
+        json.check_fields(body)
     try:
         return _decode(body)
     except json.MALFORMED:
@@ -52,6 +95,9 @@ def unambiguous(body: bytes, key: bytes, bulk: msgspec.Raw) -> bytes:
     """Return the body with one field `model` at most; `bulk` is the value of `key`, as JSON.
 
     Of two, JSON's readers take the first or the last; some take `Model` for it as well.
+
+    Raises:
+        PayloadTooLarge: It has to be written anew, and has more than 50,000 named fields.
     """
     begin = body.find(key)
     if begin < 0:
@@ -71,7 +117,13 @@ def with_one_model(body: bytes) -> bytes:
     return body if _is_plain(body) else _with_one_model(body)
 
 
+def has_routing(document: Mapping[str, object]) -> bool:
+    """Whether a body that was read has one of the ROUTING fields."""
+    return any(name in document for name in ROUTING)
+
+
 def _with_one_model(body: bytes) -> bytes:
+    json.check_fields(body, _MOST_REWRITTEN)
     fields = json.peek(_fields, body)
     if fields is None:
         return body

@@ -48,6 +48,7 @@ def take_request(body: bytes, asked: Context, *, id: str) -> InferenceRequest:  
             wire=WIRE,
             body=openai_peek.unambiguous(body, b'"prompt":', peek.prompt),
             model=model,
+            has_routing=peek.has_routing(),
             most_tokens=peek.max_tokens,
             wants_usage=options is not None and options.include_usage is True,
             read=_read,
@@ -72,6 +73,7 @@ def _whole(body: bytes, id: str, asked: Context) -> InferenceRequest:  # noqa: A
         raw=Raw(
             wire=WIRE,
             body=openai_peek.with_one_model(body),
+            has_routing=openai_peek.has_routing(document),
             wants_usage=options.get("include_usage") is True,
         ),
         **asked,

@@ -27,6 +27,7 @@ from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import NO_USAGE, Chunk, Usage
 from inferd.http1.client import Head, Response
 from inferd.wire import json, openai_chat, openai_embeddings, openai_text
+from inferd.wire.openai_peek import ROUTING, has_routing
 from inferd.wire.openai_raw import with_model
 from inferd.wire.openai_stream_usage import with_usage, without_usage
 
@@ -185,6 +186,8 @@ def _bodies(
     streams = request.stream and wire.streams
     if raw is not None:
         plain = raw.body if model and raw.model == model else with_model(raw.body, model)
+        if raw.has_routing and not upstream.passes_routing:
+            plain = json.without_fields(plain, ROUTING)
         if not streams or raw.wants_usage or not upstream.usage_question.suits(model):
             return plain, None
         body = with_usage(plain)
@@ -192,6 +195,8 @@ def _bodies(
     if wire.encode is None:
         raise UnsupportedTask(f"{request.task} isn't asked for on {wire.name} by other wires")
     body = wire.encode(msgspec.structs.replace(request, model=model))
+    if not upstream.passes_routing and has_routing(request.parameters):
+        body = json.without_fields(body, ROUTING)
     if not streams:
         return body, None
     plain = without_usage(body)

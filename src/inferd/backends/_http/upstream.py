@@ -81,6 +81,8 @@ class Upstream:
         self._is_closed = False
         self._timeout = settings.timeout
         self.usage_question = UsageQuestion(settings.name, clock)
+        self.passes_routing = True
+        """Whether callers may tell it of other models than the one that they name."""
         self._client = Client(
             settings.name,
             url,
