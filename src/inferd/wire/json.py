@@ -264,7 +264,9 @@ def _holds_more(body: bytes, most: int, signs: bytes = _SEPARATORS) -> bool:
         return False
     # Commas and brackets inside texts don't count: what stands between every second pair of
     # quotes does.
-    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    plain = body
+    if body.find(b"\\") >= 0:
+        plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
     is_many = _count(plain, b'"') > 4 * most
     return is_many or _count(b'"'.join(plain.split(b'"')[::2]), signs) > most
 
