@@ -2,7 +2,9 @@
 
 import pytest
 
-from inferd.frontends._http import origins
+from inferd.backends._http import upstream
+from inferd.backends._http.upstream import Kind
+from inferd.frontends._http import guard, origins
 from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.settings import HttpSettings
 
@@ -52,3 +54,16 @@ def test_only_the_nearest_forwarders_are_looked_at() -> None:
     assert origins.client_of(scope(("x-forwarded-for", line)), PROXIED) == "127.0.0.1"
     line = "198.51.100.1, 203.0.113.7" + ", 127.0.0.1" * 20
     assert origins.client_of(scope(("x-forwarded-for", line)), PROXIED) == "203.0.113.7"
+
+
+def test_long_headers_of_an_upstream_are_read_and_not_remembered() -> None:
+    for lines in (b"x-a: b\r\n" * 2, b"x-a: b\r\n" * 5000):
+        assert b"cache-control: no-store" in guard.usual_lines(lines)
+        assert b"no-store" not in guard.usual_lines(lines + b"cache-control: public\r\n")
+        types = ("text/html; " + "x" * len(lines), "text/event-stream; " + "x" * len(lines))
+        assert [upstream.kind_of(each) for each in types] == [Kind.PAGE, Kind.STREAM]
+    kept = guard._kept_lines.cache_info  # pyright: ignore[reportPrivateUsage]
+    before = kept().currsize
+    for number in range(3):
+        guard.usual_lines(b"x-%d: y\r\n" % number * 5000)
+    assert kept().currsize == before

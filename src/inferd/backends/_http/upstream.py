@@ -311,6 +311,9 @@ def reading(response: Response) -> Generator[None]:
         raise
 
 
+_LONGEST_TYPE = 256
+
+
 class Kind(Enum):
     """What an answer is, by its content type."""
 
@@ -319,9 +322,13 @@ class Kind(Enum):
     OTHER = auto()
 
 
-@lru_cache(256)
 def kind_of(content_type: str) -> Kind:
-    """Return what an answer of that type is."""
+    """Return what an answer of that type is, by as much of it as any honest one has."""
+    return _kind_of(content_type[:_LONGEST_TYPE])
+
+
+@lru_cache(256)
+def _kind_of(content_type: str) -> Kind:
     plain = content_type.lower()
     if plain.startswith(EVENTS):
         return Kind.STREAM

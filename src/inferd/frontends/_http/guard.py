@@ -42,6 +42,7 @@ _EXPOSED = (
 )
 
 
+_LONGEST_KEPT = 4096
 _LINGERING_BYTES = 16 * 1024 * 1024
 _LINGERING_SECONDS = 2.0
 
@@ -254,10 +255,17 @@ _PLAIN = b"\r\n" + b"".join(b"%b: %b\r\n" % pair for pair in _ALWAYS)
 _USUAL = _PLAIN + b"".join(b"%b: %b\r\n" % pair for pair in _UNLESS_SAID)
 
 
-@lru_cache(maxsize=256)
 def usual_lines(block: bytes) -> bytes:
     """Return what follows the request's id in every response, unless `block` says otherwise."""
+    # Upstreams write some of these: what is long is made anew, and not remembered.
+    return _kept_lines(block) if len(block) <= _LONGEST_KEPT else _made_lines(block)
+
+
+def _made_lines(block: bytes) -> bytes:
     if b"cache-control:" not in block and b"content-security-policy:" not in block:
         return _USUAL
     said = {line.partition(b":")[0] for line in block.split(b"\r\n")}
     return _PLAIN + b"".join(b"%b: %b\r\n" % pair for pair in _UNLESS_SAID if pair[0] not in said)
+
+
+_kept_lines = lru_cache(maxsize=256)(_made_lines)
