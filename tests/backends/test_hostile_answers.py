@@ -30,10 +30,9 @@ class Saying:
 
     said = b"{}"
     said_status = 200
-    said_headers: dict[str, str] = {}  # noqa: RUF012  never changed, always replaced
 
     async def handle(self, wire: Wire, request: Received) -> None:
-        await wire.answer(self.said, status=self.said_status, headers=self.said_headers)
+        await wire.answer(self.said, status=self.said_status)
 
 
 class OpenAI(Saying, FakeOpenAI):
@@ -145,10 +144,14 @@ async def test_of_a_very_long_answer_the_ends_are_looked_at(
             await asked("openai", fake, is_raw=True)
 
 
-@pytest.mark.parametrize("wait", ["²", "1²", "٣", "9" * 400, "Mon, 32 Foo 99999 25:61:61 +9999"])
+@pytest.mark.parametrize("wait", ["²", "1²", "Ù£", "9" * 400, "Mon, 32 Foo 99999 25:61:61 +9999"])
 async def test_a_wait_that_is_no_number_is_none(wait: str) -> None:
-    fake = OpenAI()
-    fake.said_status, fake.said_headers = 503, {"retry-after": wait}
+    class Busy(FakeOpenAI):
+        async def handle(self, wire: Wire, request: Received) -> None:
+            head = f"HTTP/1.1 503 Busy\r\nretry-after: {wait}\r\ncontent-length: 2\r\n\r\n"
+            await wire.send(head.encode("latin-1") + b"{}")
+
+    fake = Busy()
     with pytest.raises(BackendOverloaded) as refused:
         await asked("openai", fake)
     assert refused.value.retry_after is None
@@ -247,11 +250,18 @@ async def test_others_have_their_turn_between_tiny_events() -> None:
     assert most < 1000
 
 
-async def test_calls_without_number_are_a_failure() -> None:
+@pytest.mark.parametrize(
+    ("count", "most", "wrong"),
+    [(2000, 64 << 20, "calls more than 1024 tools"), (1000, 1 << 16, "the answer's text")],
+)
+async def test_calls_without_number_are_a_failure(
+    count: int, most: int, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Calling(FakeOpenAI):
         async def handle(self, wire: Wire, request: Received) -> None:
-            body = b"".join(CALL % (index, b"{}") for index in range(2000)) + DONE
+            body = b"".join(CALL % (index, b"{}") for index in range(count)) + DONE
             await wire.answer(body, content_type="text/event-stream")
 
-    with pytest.raises(BackendFailed, match="calls more than 1024 tools"):
+    monkeypatch.setattr(result, "MOST_TEXT_BYTES", most)
+    with pytest.raises(BackendFailed, match=wrong):
         await asked("openai", Calling())

@@ -89,7 +89,8 @@ def answer(body: bytes) -> object:
     Raises:
         BackendFailed: It isn't JSON, or has more than MOST_ANSWERED values; it is not quoted.
     """
-    check_answer(body)
+    if _holds_more(body, MOST_ANSWERED):
+        raise BackendFailed(f"the upstream's answer holds more than {MOST_ANSWERED:,} values")
     try:
         return _decode(body)
     except MALFORMED as error:
@@ -106,16 +107,6 @@ def answer_object(body: bytes) -> dict[str, object]:
     if not isinstance(value, dict):
         raise BackendFailed("the upstream's answer isn't a JSON object")
     return value
-
-
-def check_answer(body: bytes) -> None:
-    """Count an upstream's values before any is made.
-
-    Raises:
-        BackendFailed: There are more than MOST_ANSWERED.
-    """
-    if _holds_more(body, MOST_ANSWERED):
-        raise BackendFailed(f"the upstream's answer holds more than {MOST_ANSWERED:,} values")
 
 
 def peek(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:

@@ -235,7 +235,6 @@ async def _typed(
 
 def _chunks(upstream: Upstream, wire: OpenAIWire, body: bytes) -> list[Chunk]:
     assert wire.decode is not None  # or it couldn't have been asked
-    json.check_answer(body)
     _usage(upstream, body)
     return wire.decode(body)
 
