@@ -13,6 +13,7 @@ from inferd.core.hosts import is_loopback
 from inferd.http1.client.connection import Connection
 from inferd.http1.client.url import Url, parse_url
 
+_PORT_DIGITS = 5
 _REPLY_BYTES = 16 << 10
 
 
@@ -73,7 +74,7 @@ def _covers(entry: str, url: Url) -> bool:
     except ValueError:
         pass
     name, colon, port = entry.rpartition(":")
-    if colon and port.isdigit():
+    if colon and port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS:
         if int(port) != url.port:
             return False
         entry = name.strip("[]")
@@ -126,7 +127,7 @@ class _Asking(asyncio.Protocol):
         if not gap and len(self._data) <= _REPLY_BYTES:
             return
         words = head.split(b"\r\n", 1)[0].split()
-        is_head = gap and len(words) > 1 and words[0].startswith(b"HTTP/1.")
+        is_head = gap and len(words) > 1 and words[0].startswith(b"HTTP/1.") and len(words[1]) == 3
         status = int(words[1]) if is_head and words[1].isdigit() else 0
         # Bytes after the head would be said before the handshake.
         self._settle(OSError("isn't a proxy") if not status or (status == 200 and rest) else status)
