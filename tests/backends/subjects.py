@@ -75,7 +75,7 @@ async def remote(kind: str, upstream: FakeUpstream, **more: object) -> AsyncGene
     path = more.pop("path", "")
     async with running(upstream):
         settings = settings_of(
-            kind, base_url=f"{upstream.server.url}{path}", api_key=SECRET, timeout=0.2
+            kind, base_url=f"{upstream.server.url}{path}", api_key=SECRET, timeout=0.6
         )
         if kind == "huggingface":
             options = {"router": f"{upstream.server.url}/router", **settings_options(more)}

@@ -10,6 +10,8 @@ from tests.http1.malformed import FIRST, Case, Fate, Target
 from tests.node.nodes import RunningNode, run_node
 from tests.node.scripted import Scripted, answers, scripted
 
+pytestmark = pytest.mark.extra
+
 CHAT = b'{"model":"good","messages":[{"role":"user","content":"Hi"}]}'
 TARGETS = {
     "chat": Target(b"POST", b"/v1/chat/completions", CHAT),

@@ -32,6 +32,8 @@ good_story = pytest.mark.parametrize(
     "name", [name for name, story in STORIES.items() if not story.breaks]
 )
 
+pytestmark = pytest.mark.extra
+
 
 class Seen(msgspec.Struct, frozen=True):
     """What a caller got: every byte, and whether they had a clean end."""
