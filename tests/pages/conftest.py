@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.node.nodes import RunningNode, run_node
+from tests.pages.steps import wait_until_known
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ELSEWHERE = "node.test"
@@ -153,4 +154,5 @@ def laptop(forge: RunningNode, tmp_path_factory: pytest.TempPathFactory) -> Gene
         "REMOTE_INFERENCE_TOKEN": SECRET,
     }
     with run_node(tmp_path_factory.mktemp("laptop"), environment, toml=OWN) as running:
+        wait_until_known(running)
         yield running

@@ -68,3 +68,10 @@ def in_flight(node: RunningNode) -> int:
 def wait_until_in_flight(node: RunningNode, count: int) -> None:
     """Ask the node until it is at `count` requests."""
     assert any(in_flight(node) == count for _ in range(_ATTEMPTS)), in_flight(node)
+
+
+def wait_until_known(node: RunningNode, remote: str = "remote-1") -> None:
+    """Ask the node until it knows what its remote offers: it asks when it starts."""
+    listing = f"{node.url}/models?task={SENTIMENT}&include_remote=true"
+    told = (httpx2.get(listing, timeout=10).text for _ in range(_ATTEMPTS))
+    assert any(f'"{remote}"' in text for text in told), remote

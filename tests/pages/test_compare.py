@@ -5,7 +5,14 @@ from playwright.async_api import Page, expect
 
 from tests.node.nodes import RunningNode
 from tests.pages.conftest import StartNode
-from tests.pages.steps import MINILM, SENTIMENT, WORDS, list_models, wait_until_in_flight
+from tests.pages.steps import (
+    MINILM,
+    SENTIMENT,
+    WORDS,
+    list_models,
+    wait_until_in_flight,
+    wait_until_known,
+)
 
 pytestmark = [pytest.mark.extra, pytest.mark.asyncio(loop_scope="session")]
 
@@ -79,6 +86,7 @@ async def test_a_place_that_is_lost_says_why_and_leaves_the_others(
         "REMOTE_INFERENCE_TOKEN": "word",
     }
     mine = start_node("mine", environment, toml='[server]\nname = "mine"\n')
+    wait_until_known(mine)
     query = f"task={SENTIMENT}&model={MINILM}@local&model={MINILM}@remote-1&model={MINILM}"
     await page.goto(f"{mine.url}/compare?{query}")
     columns = page.locator(".cmp > section")

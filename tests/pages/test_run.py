@@ -16,6 +16,7 @@ from tests.pages.steps import (
     open_run,
     run,
     wait_until_in_flight,
+    wait_until_known,
 )
 
 pytestmark = [pytest.mark.extra, pytest.mark.asyncio(loop_scope="session")]
@@ -277,6 +278,7 @@ async def test_a_remote_that_has_gone_is_named(page: Page, start_node: StartNode
         },
         toml='[server]\nname = "mine"\n',
     )
+    wait_until_known(mine)
     dialog = await open_form(page, mine, SENTIMENT, MINILM)
     await dialog.get_by_label("Text", exact=True).fill(WORDS)
     await dialog.get_by_role("checkbox", name=REMOTE).check()
