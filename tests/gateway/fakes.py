@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from inferd.core.answer import Answer, Served
-from inferd.core.backend import Capabilities, Model
+from inferd.core.backend import BackendType, Capabilities, Model, Traits
 from inferd.core.errors import NodeError
 from inferd.core.hub import HubListing
 from inferd.core.records import Forward, Row
@@ -39,6 +39,7 @@ class FakeBackend:
         self.name = name
         self.tier = tier
         self.is_node = is_node
+        self.traits = Traits(type=BackendType.HYBRID if is_node else BackendType.API)
         self.wires: frozenset[str] = frozenset()
         self.assumed = Capabilities(models=models, open_tasks=open_tasks)
         self.asked: list[InferenceRequest] = []

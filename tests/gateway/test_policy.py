@@ -104,3 +104,47 @@ def test_a_stranger_is_told_no_and_not_the_rules() -> None:
     with pytest.raises(PermissionDenied) as refused:
         policy.authorize(PEER, Action.INFER, model="m", task="chat", tier=Tier.CLOUD)
     assert "friends" not in f"{refused.value} {refused.value.details}"
+
+
+def test_a_found_backend_serves_the_owner_alone_until_a_rule_names_it() -> None:
+    def asks(policy: Policy, who: Principal, backend: str) -> bool:
+        found = policy.find(
+            who,
+            Action.INFER,
+            model="m",
+            task="chat",
+            tier=Tier.CLOUD,
+            backend=backend,
+            is_found=backend.startswith("found"),
+        )
+        return found is not None
+
+    plain = Policy()
+    assert asks(plain, OWNER, "found-cli")
+    assert not asks(plain, SECRET, "found-cli")
+    assert asks(plain, SECRET, "configured")
+    named = Policy([Rule(principal="secret:*", backends=("found-c*", "configured"))])
+    assert asks(named, SECRET, "found-cli")
+    assert not asks(named, SECRET, "found-other")
+    assert asks(named, SECRET, "configured")
+    assert not asks(named, SECRET, "other")
+    denied = Policy([Rule(principal="owner", effect="deny", backends=("found-cli",))])
+    assert not asks(denied, OWNER, "found-cli")
+    assert asks(denied, OWNER, "configured")
+
+
+def test_what_is_said_of_many_models_is_what_is_said_of_each() -> None:
+    policy = Policy([Rule(principal="secret:*", backends=("found-cli",), models=("a*",))])
+    for backend, is_found in (("found-cli", True), ("found-b", True), ("plain", False)):
+        reach = policy.reach(SECRET, Action.INFER, Tier.CLOUD, backend=backend, is_found=is_found)
+        for model in ("abc", "xyz"):
+            rule = policy.find(
+                SECRET,
+                Action.INFER,
+                model=model,
+                task="chat",
+                tier=Tier.CLOUD,
+                backend=backend,
+                is_found=is_found,
+            )
+            assert bool(reach.tasks(model, frozenset({"chat"}))) is (rule is not None)

@@ -43,10 +43,13 @@ class Says:
     """A permit that asks a function for its objection."""
 
     def __init__(self, objection: Callable[[str, Tier], str]) -> None:
-        self.reason = objection
+        self._objection = objection
 
-    def allows(self, model: str, tier: Tier) -> bool:
-        return not self.reason(model, tier)
+    def reason(self, model: str, tier: Tier, _backend: str, /, *, is_found: bool) -> str:
+        return self._objection(model, tier)
+
+    def allows(self, model: str, tier: Tier, backend: str, /, *, is_found: bool) -> bool:
+        return not self.reason(model, tier, backend, is_found=is_found)
 
 
 YES = Says(lambda _model, _tier: "")

@@ -14,7 +14,7 @@ import msgspec
 
 from inferd.backends import Settings, read_options
 from inferd.core.answer import Answer, Served
-from inferd.core.backend import Backend, Capabilities, Model
+from inferd.core.backend import Backend, BackendType, Capabilities, Model, Traits
 from inferd.core.clock import Clock
 from inferd.core.content import Message
 from inferd.core.errors import (
@@ -53,6 +53,7 @@ class EchoBackend:
     """Says what it was told."""
 
     kind = "echo"
+    traits = Traits(type=BackendType.HYBRID, protocols=frozenset({"in-process"}))
     is_node = False
     wires = frozenset[str]()
 

@@ -22,7 +22,7 @@ from inferd.backends._http import (
     with_prompt,
 )
 from inferd.core.answer import Answer
-from inferd.core.backend import Backend, Capabilities, Model
+from inferd.core.backend import Backend, BackendType, Capabilities, Model, Traits
 from inferd.core.clock import Clock
 from inferd.core.errors import ModelNotFound, UnsupportedTask
 from inferd.core.hosts import is_loopback
@@ -113,6 +113,7 @@ class OpenAIBackend:
         self.name = settings.name
         default = Tier.LOCAL if is_loopback(upstream.url.host) else Tier.CLOUD
         self.tier = default if settings.tier is None else settings.tier
+        self.traits = Traits(type=BackendType.API, endpoint=str(upstream.url))
         self._models = dict(settings.models)
         self._embeddings = frozenset(options.embeddings)
         self._upstream = upstream

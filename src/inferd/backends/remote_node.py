@@ -28,7 +28,7 @@ from inferd.backends._http import (
     typed_stream,
 )
 from inferd.core.answer import Answer, Served
-from inferd.core.backend import Backend, Capabilities, Model
+from inferd.core.backend import Backend, BackendType, Capabilities, Model, Traits
 from inferd.core.clock import Clock
 from inferd.core.content import File
 from inferd.core.errors import BackendFailed, ModelNotFound, UnsupportedTask
@@ -77,6 +77,7 @@ class RemoteNodeBackend:
     def __init__(self, settings: Settings, upstream: Upstream, node: str) -> None:
         self.name = settings.name
         self.tier = Tier.TEAM if settings.tier is None else settings.tier
+        self.traits = Traits(type=BackendType.HYBRID, endpoint=str(upstream.url))
         self._models = dict(settings.models)
         self._upstream = upstream
         self._node = node

@@ -142,6 +142,14 @@ class Rule(Section):
     ] = ("infer", "list")
     models: Annotated[tuple[Text, ...], setting("With which models: patterns.")] = ("*",)
     tasks: Annotated[tuple[Text, ...], setting("For which tasks: patterns.")] = ("*",)
+    backends: Annotated[
+        tuple[Text, ...],
+        setting(
+            "On which backends: patterns. Empty: all that are configured; one that was merely "
+            "found serves the local owner alone until a rule names it.",
+            words="all that are configured",
+        ),
+    ] = ()
     tier: Annotated[
         Tier | None,
         setting(

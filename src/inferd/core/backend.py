@@ -1,6 +1,7 @@
 """The one interface between the gateway and everything that can run a model."""
 
 from collections.abc import Coroutine, Mapping
+from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -8,6 +9,36 @@ import msgspec
 
 from inferd.core.answer import Answer
 from inferd.core.request import InferenceRequest, Tier
+
+
+class BackendType(StrEnum):
+    """What sort of compute a backend is, in the brief's words."""
+
+    GPU = "gpu"
+    """This machine's own hardware, accelerated or not."""
+    API = "api"
+    CLI = "cli"
+    P2P = "p2p"
+    WEBSOCKET = "websocket"
+    MCP = "mcp"
+    HYBRID = "hybrid"
+    """Another node: it speaks several protocols, and has compute of several sorts behind it."""
+
+
+class Traits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backend is, whoever asks: it doesn't change while it is open.
+
+    `endpoint` is where it is, without a secret, for people. `continues` says that it heeds
+    `InferenceRequest.continued`: it writes what comes after that text, and only that.
+    """
+
+    type: BackendType
+    endpoint: str = ""
+    protocols: frozenset[str] = frozenset({"http"})
+    hardware: frozenset[str] = frozenset()
+    streams: bool = True
+    most_in_batch: int = 1
+    continues: bool = False
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +125,11 @@ class Backend(Protocol):
     @property
     def tier(self) -> Tier:
         """How far from this machine a request's words go with it."""
+        ...
+
+    @property
+    def traits(self) -> Traits:
+        """What sort of backend it is."""
         ...
 
     @property

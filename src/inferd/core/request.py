@@ -126,6 +126,16 @@ class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
     hops: tuple[str, ...] = ()
     backend: str = ""
     """The only backend of this node that may answer; empty is any. Another node never sees it."""
+    strategy: str = ""
+    """The strategy by which equals are ordered, for this request; empty is the node's own."""
+    hedge: bool = False
+    """Whether a second backend may be asked where the first is late; the loser is cancelled."""
+    fresh: bool = False
+    """Whether nothing kept may answer it, nor its answer be kept: the caller's `no-store`."""
+    explain: bool = False
+    """Whether the answer is to say why it came from where it did."""
+    continued: str = ""
+    """What another backend has written of the answer already: only the rest is wanted."""
     raw: Raw | None = None
     tell: Tell = unheard
     """Where a backend says that it loads, that it runs. Called a few times, never per chunk."""

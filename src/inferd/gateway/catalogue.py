@@ -85,7 +85,13 @@ class Catalogue:
         """Return a row, by id, for each model that a backend lists for `task` (any, when empty)."""
         found: dict[str, _Found] = {}
         for member in self._members:
-            reach = self._policy.reach(self._principal, Action.LIST, member.backend.tier)
+            reach = self._policy.reach(
+                self._principal,
+                Action.LIST,
+                member.backend.tier,
+                backend=member.name,
+                is_found=member.is_found,
+            )
             only, alone = member.only_tasks, (_place(member, member.error),)
             if task:
                 only = only & {task} if only else frozenset({task})
@@ -125,7 +131,7 @@ class Catalogue:
     def merged(self, model: HubModel, task: str, own: Row | None) -> Row | None:
         """Return the row of a hub's model, with what is known here; None where policy hides it."""
         places: tuple[Placement, ...] = own.places if own else ()
-        if own is None and not self._may_list(model.id, task, Tier.LOCAL):
+        if own is None and not self._may_list(model.id, task):
             return None
         named = {place.backend for place in places}
         places += tuple(
@@ -159,8 +165,16 @@ class Catalogue:
             verdict=verdict if verdict and verdict.where != "no" else self._lacking(model, task),
         )
 
-    def _may_list(self, model: str, task: str, tier: Tier) -> bool:
-        found = self._policy.find(self._principal, Action.LIST, model=model, task=task, tier=tier)
+    def _may_list(self, model: str, task: str, member: Member | None = None) -> bool:
+        found = self._policy.find(
+            self._principal,
+            Action.LIST,
+            model=model,
+            task=task,
+            tier=Tier.LOCAL if member is None else member.backend.tier,
+            backend="" if member is None else member.name,
+            is_found=member is not None and member.is_found,
+        )
         return found is not None
 
     def _open_places(self, model: HubModel, task: str) -> Iterable[Placement]:
@@ -176,7 +190,7 @@ class Catalogue:
                 reason = f"{member.name} doesn’t say which models it has."
             else:
                 continue
-            if self._may_list(model.id, task, member.backend.tier):
+            if self._may_list(model.id, task, member):
                 yield _place(member, reason)
 
     def _judged(self, row: Row) -> Row:
@@ -209,7 +223,7 @@ class Catalogue:
             if (
                 task in member.capabilities.open_tasks
                 and member.backend.is_node
-                and self._may_list(model.id, task, member.backend.tier)
+                and self._may_list(model.id, task, member)
             ):
                 if member.error:
                     return f"{member.name} isn’t answering just now."

@@ -189,6 +189,8 @@ class Plans:
             model=match.model or request.model,
             task=request.task,
             tier=match.member.backend.tier,
+            backend=match.member.name,
+            is_found=match.member.is_found,
         )
         # A name that nobody lists may be anything: all of those share a count.
         known = match.model if _is_listed(match) else ""

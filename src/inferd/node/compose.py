@@ -138,6 +138,7 @@ def _rule(rule: RuleConfig) -> Rule:
             per_model=rule.limits.per_model,
         ),
         effect=rule.effect,
+        backends=rule.backends,
     )
 
 

@@ -15,6 +15,10 @@ class Context(TypedDict, total=False):
     deadline: float | None
     hops: tuple[str, ...]
     backend: str
+    strategy: str
+    hedge: bool
+    fresh: bool
+    explain: bool
     trace: bytes
 
 

@@ -27,7 +27,7 @@ from inferd.backends.huggingface.bodies import body_of, file_of, type_of
 from inferd.backends.huggingface.choice import CHATS, OWN, TASKS, Chooser, Chosen
 from inferd.backends.huggingface.downloads import Downloads
 from inferd.core.answer import Answer, Served
-from inferd.core.backend import Capabilities, Model
+from inferd.core.backend import BackendType, Capabilities, Model, Traits
 from inferd.core.content import Message
 from inferd.core.errors import (
     BackendRefused,
@@ -81,6 +81,7 @@ class HuggingFaceBackend:
     ) -> None:
         self.name = settings.name
         self.tier = Tier.CLOUD if settings.tier is None else settings.tier
+        self.traits = Traits(type=BackendType.API, endpoint=str(router.url))
         self._has_token = bool(settings.api_key)
         self._models = dict(settings.models)
         self._chooser = chooser

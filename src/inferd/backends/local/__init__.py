@@ -13,7 +13,7 @@ from inferd.backends import Settings, read_options
 from inferd.backends.local.offers import TASKS, offers
 from inferd.backends.local.telling import Telling
 from inferd.core.answer import Answer, Served
-from inferd.core.backend import Backend, Capabilities
+from inferd.core.backend import Backend, BackendType, Capabilities, Traits
 from inferd.core.clock import Clock
 from inferd.core.errors import (
     BackendFailed,
@@ -56,6 +56,11 @@ class LocalBackend:
     """Runs each request in one of the device's threads. Nothing is loaded until it is needed."""
 
     kind = "local"
+    traits = Traits(
+        type=BackendType.GPU,
+        protocols=frozenset({"in-process"}),
+        hardware=frozenset({"cpu"}),
+    )
     is_node = False
     wires = frozenset[str]()
 

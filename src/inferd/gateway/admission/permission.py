@@ -15,18 +15,30 @@ class Permission:
         self._task = request.task
         self._tiers = principal.tiers if request.tiers is None else request.tiers
 
-    def allows(self, model: str, tier: Tier) -> bool:
-        """Whether the caller may use `model` that far away."""
+    def allows(self, model: str, tier: Tier, backend: str = "", *, is_found: bool = False) -> bool:
+        """Whether the caller may use `model` on that backend, that far away."""
         rule = self._policy.find(
-            self._principal, Action.INFER, model=model, task=self._task, tier=tier
+            self._principal,
+            Action.INFER,
+            model=model,
+            task=self._task,
+            tier=tier,
+            backend=backend,
+            is_found=is_found,
         )
         return rule is not None and tier in self._tiers
 
-    def reason(self, model: str, tier: Tier) -> str:
+    def reason(self, model: str, tier: Tier, backend: str = "", *, is_found: bool = False) -> str:
         """Say by which rule, or why by none."""
         if tier not in self._tiers:
             return f"{tier.label} is farther than {self._principal.id} goes unless asked"
         decision = self._policy.decide(
-            self._principal, Action.INFER, model=model, task=self._task, tier=tier
+            self._principal,
+            Action.INFER,
+            model=model,
+            task=self._task,
+            tier=tier,
+            backend=backend,
+            is_found=is_found,
         )
         return decision.reason

@@ -5,7 +5,7 @@ in order and the first that matches decides; where none does, the answer is no. 
 may do everything unless a rule that names `owner` says otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -30,7 +30,16 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """The furthest that words may go under this rule."""
     limits: Limits = NO_LIMITS
     effect: Literal["allow", "deny"] = "allow"
+    backends: tuple[str, ...] = ()
+    """The backends it is about. Empty is every one that the operator configured: one that was
+    merely found serves the local owner alone, until a rule that allows it names it."""
     name: str = ""
+
+    def reaches(self, backend: str, *, is_found: bool) -> bool:
+        """Whether it speaks of this backend; an empty name asks in general."""
+        if self.backends:
+            return is_any(backend, self.backends) if backend else self.effect == "allow"
+        return not is_found or self.effect == "deny" or self.principal == OWNER.id
 
     def covers(self, model: str, task: str) -> bool:
         """Whether it speaks of this model and task.
@@ -88,7 +97,8 @@ class Policy:
         # As many as there are sets of rules that speak of somebody.
         self._groups: dict[tuple[int, ...], int] = {}
         self._group_of: dict[str, int] = {}
-        self._reaches: dict[tuple[int, Action, Tier], Reach] = {}
+        self._reaches: dict[tuple[int, Action, Tier, str, bool], Reach] = {}
+        self._names_backends = any(rule.backends for rule in self._rules)
 
     def group(self, principal: Principal) -> int:
         """Return a number that principals share of whom the same rules speak."""
@@ -102,46 +112,91 @@ class Policy:
         return number
 
     def find(
-        self, principal: Principal, action: Action, *, model: str = "*", task: str = "*", tier: Tier
+        self,
+        principal: Principal,
+        action: Action,
+        *,
+        model: str = "*",
+        task: str = "*",
+        tier: Tier,
+        backend: str = "",
+        is_found: bool = False,
     ) -> Rule | None:
         """Return the rule that allows it, or None."""
-        for rule in self._rules_of(principal):
-            if is_any(action, rule.actions) and rule.covers(model, task):
+        for rule in self._about(principal, action, backend, is_found=is_found):
+            if rule.covers(model, task):
                 if rule.effect == "deny":
                     return None
                 if tier <= rule.tier:
                     return rule
         return None
 
-    def reach(self, principal: Principal, action: Action, tier: Tier) -> Reach:
+    def reach(
+        self,
+        principal: Principal,
+        action: Action,
+        tier: Tier,
+        *,
+        backend: str = "",
+        is_found: bool = False,
+    ) -> Reach:
         """Return what `find` says to a principal that far away, ready for many models."""
-        key = (self.group(principal), action, tier)
+        if not self._names_backends:
+            backend = ""
+        key = (self.group(principal), action, tier, backend, is_found)
         reach = self._reaches.get(key)
         if reach is None:
             # A rule that doesn't allow so far leaves it to the next.
             steps = [
                 (rule.models, rule.tasks, rule.effect == "allow")
-                for rule in self._rules_of(principal)
-                if is_any(action, rule.actions) and (rule.effect == "deny" or tier <= rule.tier)
+                for rule in self._about(principal, action, backend, is_found=is_found)
+                if rule.effect == "deny" or tier <= rule.tier
             ]
 
             def finds(model: str, task: str) -> bool:
-                return self.find(principal, action, model=model, task=task, tier=tier) is not None
+                rule = self.find(
+                    principal,
+                    action,
+                    model=model,
+                    task=task,
+                    tier=tier,
+                    backend=backend,
+                    is_found=is_found,
+                )
+                return rule is not None
 
+            if len(self._reaches) >= _MOST_REMEMBERED:
+                self._reaches.clear()
             reach = self._reaches[key] = Reach(steps, finds)
         return reach
 
     def decide(
-        self, principal: Principal, action: Action, *, model: str = "*", task: str = "*", tier: Tier
+        self,
+        principal: Principal,
+        action: Action,
+        *,
+        model: str = "*",
+        task: str = "*",
+        tier: Tier,
+        backend: str = "",
+        is_found: bool = False,
     ) -> Decision:
         """Say whether, and why. A refusal names the nearest rule that fell short."""
-        rule = self.find(principal, action, model=model, task=task, tier=tier)
+        rule = self.find(
+            principal,
+            action,
+            model=model,
+            task=task,
+            tier=tier,
+            backend=backend,
+            is_found=is_found,
+        )
         if rule is not None:
             return Decision(allowed=True, reason=f"allowed by '{rule}'", rule=rule)
         near = "no rule mentions it"
-        for rule in self._rules_of(principal):
-            if not is_any(action, rule.actions):
-                continue
+        if is_found:
+            near = f"{backend} was found, not configured: it serves the owner until a rule names it"
+        for rule in self._about(principal, action, backend, is_found=is_found):
             if not rule.covers(model, task):
                 near = f"'{rule}' doesn't cover {model or 'an unnamed model'} for {task}"
             elif rule.effect == "deny":
@@ -151,20 +206,44 @@ class Policy:
         return Decision(allowed=False, reason=near)
 
     def authorize(
-        self, principal: Principal, action: Action, *, model: str = "*", task: str = "*", tier: Tier
+        self,
+        principal: Principal,
+        action: Action,
+        *,
+        model: str = "*",
+        task: str = "*",
+        tier: Tier,
+        backend: str = "",
+        is_found: bool = False,
     ) -> Rule:
         """Return the rule that allows it.
 
         Raises:
             PermissionDenied: None does.
         """
-        rule = self.find(principal, action, model=model, task=task, tier=tier)
+        rule = self.find(
+            principal,
+            action,
+            model=model,
+            task=task,
+            tier=tier,
+            backend=backend,
+            is_found=is_found,
+        )
         if rule is None:
             raise PermissionDenied(
                 f"{principal.id} may not {action} {model if model != '*' else 'here'}",
                 hint="ask the node's owner for a rule; `inferd models --why` shows what applies",
             )
         return rule
+
+    def _about(
+        self, principal: Principal, action: Action, backend: str, *, is_found: bool
+    ) -> Iterator[Rule]:
+        """Yield the rules that speak of this principal, action and backend, in order."""
+        for rule in self._rules_of(principal):
+            if is_any(action, rule.actions) and rule.reaches(backend, is_found=is_found):
+                yield rule
 
     def _rules_of(self, principal: Principal) -> tuple[Rule, ...]:
         """Return the rules that speak of this principal, decided once for each."""

@@ -58,14 +58,24 @@ class Member:
         "events",
         "failed",
         "in_flight",
+        "is_found",
         "latency",
         "only_tasks",
         "priority",
         "served",
     )
 
-    def __init__(self, backend: Backend, *, priority: int, tasks: frozenset[str] = frozenset()):
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        priority: int,
+        tasks: frozenset[str] = frozenset(),
+        is_found: bool = False,
+    ) -> None:
+        """`is_found`: nobody configured it, so it serves the local owner until a rule names it."""
         self.backend = backend
+        self.is_found = is_found
         self.priority = priority
         self.only_tasks = tasks
         self.capabilities: Capabilities = backend.assumed

@@ -22,11 +22,11 @@ _INCOMPARABLE = frozenset({"feature-extraction", "image-feature-extraction"})
 class Permit(Protocol):
     """The policy's answer for one caller and task."""
 
-    def allows(self, model: str, tier: Tier, /) -> bool:
-        """Whether it may use `model` that far away."""
+    def allows(self, model: str, tier: Tier, backend: str, /, *, is_found: bool) -> bool:
+        """Whether it may use `model` on that backend, that far away."""
         ...
 
-    def reason(self, model: str, tier: Tier, /) -> str:
+    def reason(self, model: str, tier: Tier, backend: str, /, *, is_found: bool) -> str:
         """Say by which rule, or why by none."""
         ...
 
@@ -98,7 +98,10 @@ class Router:
         for refusal in refusals:
             reason = reason_of(refusal, request)
             if refusal.why is Why.POLICY:
-                reason = permit.reason(refusal.model, refusal.member.backend.tier)
+                member = refusal.member
+                reason = permit.reason(
+                    refusal.model, member.backend.tier, member.name, is_found=member.is_found
+                )
             found.append(_candidate(refusal.member, refusal.model or request.model, reason))
         return found, None if matches else self._error(request, refusals)
 
@@ -129,7 +132,9 @@ class Router:
             if model is None and not request.model and request.task not in _INCOMPARABLE:
                 model = member.model_for(request.task, "")
             why = self._obstacle(member, model, request)
-            if why is None and not permit.allows(model or name, member.backend.tier):
+            if why is None and not permit.allows(
+                model or name, member.backend.tier, member.name, is_found=member.is_found
+            ):
                 why = Why.POLICY
             if request.place is Place.REMOTE and not has_nodes:
                 why = why or Why.NODES_ONLY

@@ -37,8 +37,9 @@ def sees(policy: Policy, principal: Principal, member: Member) -> bool:
 
 def _sees(policy: Policy, principal: Principal, member: Member) -> bool:
     tier, only = member.backend.tier, member.only_tasks
-    reach = policy.reach(principal, Action.LIST, tier)
-    if policy.find(principal, Action.LIST, tier=tier) is None:
+    name, is_found = member.name, member.is_found
+    reach = policy.reach(principal, Action.LIST, tier, backend=name, is_found=is_found)
+    if policy.find(principal, Action.LIST, tier=tier, backend=name, is_found=is_found) is None:
         return False
     open_tasks = member.capabilities.open_tasks
     asked = open_tasks & only if only else open_tasks
@@ -64,7 +65,14 @@ def check_asked_for(
     for member in members:
         if member.name == request.backend and (
             sees(policy, principal, member)
-            or policy.find(principal, Action.INFER, task=request.task, tier=member.backend.tier)
+            or policy.find(
+                principal,
+                Action.INFER,
+                task=request.task,
+                tier=member.backend.tier,
+                backend=member.name,
+                is_found=member.is_found,
+            )
         ):
             return
     known = (member.name for member in members if sees(policy, principal, member))
@@ -118,8 +126,9 @@ def _knower(
 ) -> Callable[[str, frozenset[str]], frozenset[str]]:
     """Return what says which of a model's tasks the caller may ask the backend for, or list."""
     tier, only = member.backend.tier, member.only_tasks
-    infers = policy.reach(principal, Action.INFER, tier).tasks
-    lists = policy.reach(principal, Action.LIST, tier).tasks
+    name, is_found = member.name, member.is_found
+    infers = policy.reach(principal, Action.INFER, tier, backend=name, is_found=is_found).tasks
+    lists = policy.reach(principal, Action.LIST, tier, backend=name, is_found=is_found).tasks
 
     def known(model: str, tasks: frozenset[str]) -> frozenset[str]:
         tasks = tasks & only if only else tasks
