@@ -1,0 +1,174 @@
+"""The node's backends: each is open for as long as a task of its own keeps it, and in the pool."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+
+from inferd.backends import open_kind
+from inferd.core.clock import Clock
+from inferd.core.errors import BackendUnavailable, InvalidRequest
+from inferd.core.stopping import STOPPING
+from inferd.gateway.routing.pool import Member, Pool
+from inferd.node.compose import Wanted
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 30.0
+_LOOK_AGAIN = 0.05
+
+
+class NameTaken(InvalidRequest):
+    """There is a backend of that name already."""
+
+
+class NoSuchBackend(InvalidRequest):
+    """There is no backend of that name."""
+
+
+class _Keeper:
+    """One backend, opened and closed by the same task."""
+
+    __slots__ = ("leave", "member", "opened", "task")
+
+    task: asyncio.Task[None]
+
+    def __init__(self) -> None:
+        self.opened: asyncio.Future[Member] = asyncio.get_running_loop().create_future()
+        self.leave = asyncio.Event()
+        self.member: Member | None = None
+
+
+class Roster:
+    """Backends come and go here while the node runs, and the pool is told."""
+
+    def __init__(self, pool: Pool, *, node: str, clock: Clock) -> None:
+        self.pool = pool
+        self._node = node
+        self._clock = clock
+        self._keepers: dict[str, _Keeper] = {}
+        self._is_closed = False
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._keepers
+
+    async def add(self, want: Wanted, *, is_found: bool = False) -> Member:
+        """Open a backend and take it into the pool, which asks it at once what it offers.
+
+        `is_found`: nobody configured it, so it serves the local owner until a rule names it.
+
+        Raises:
+            NameTaken: There is one of that name, or one is being opened.
+            ValueError: There is no such kind, or it can't be set up like this.
+            NodeError: It can't be opened, or the node is stopping.
+        """
+        name = want.settings.name
+        if self._is_closed:
+            raise BackendUnavailable(STOPPING)
+        if name in self._keepers:
+            raise NameTaken(
+                f"there is a backend called {name} already",
+                hint="choose another name, or remove that one first",
+            )
+        keeper = self._keepers[name] = _Keeper()
+        keeper.task = asyncio.get_running_loop().create_task(self._keep(keeper, want, is_found))
+        try:
+            return await keeper.opened
+        except asyncio.CancelledError:
+            keeper.task.cancel()
+            raise
+
+    def drain(self, name: str) -> Member:
+        """Give a backend no new request; those that it is at go on.
+
+        Raises:
+            NoSuchBackend: There is none of that name.
+        """
+        member = self._member(name)
+        member.drain()
+        return member
+
+    async def remove(self, name: str, drain_seconds: float = DRAIN_SECONDS) -> None:
+        """Close a backend once its requests have ended, or after `drain_seconds`.
+
+        Requests that are cut then go on elsewhere where they can, and fail with a BackendError
+        where they can't. Whoever asks for the same again waits no longer than the first.
+
+        Raises:
+            NoSuchBackend: There is none of that name.
+        """
+        member = self.drain(name)
+        keeper = self._keepers[name]
+        end = self._clock.now() + drain_seconds
+        while member.in_flight and not keeper.leave.is_set() and self._clock.now() < end:
+            await self._clock.sleep(min(_LOOK_AGAIN, drain_seconds))
+        keeper.leave.set()
+        await asyncio.wait([keeper.task])
+
+    async def close(self) -> None:
+        """Close every backend, side by side; whoever wants to add one is refused."""
+        self._is_closed = True
+        keepers = list(self._keepers.values())
+        for keeper in keepers:
+            keeper.leave.set()
+            if not keeper.opened.done():
+                keeper.task.cancel()
+        if keepers:
+            await asyncio.wait([keeper.task for keeper in keepers])
+
+    def _member(self, name: str) -> Member:
+        keeper = self._keepers.get(name)
+        if keeper is None or keeper.member is None:
+            raise NoSuchBackend(
+                f"there is no backend called {name[:100]}",
+                hint=f"there are {', '.join(sorted(self._keepers)[:50]) or 'none'}",
+            )
+        return keeper.member
+
+    async def _keep(self, keeper: _Keeper, want: Wanted, is_found: bool) -> None:
+        """Hold a backend open until it is told to leave."""
+        name = want.settings.name
+        try:
+            async with open_kind(
+                want.kind, want.settings, node=self._node, clock=self._clock
+            ) as backend:
+                keeper.member = member = Member(
+                    backend, priority=want.priority, tasks=want.tasks, is_found=is_found
+                )
+                self.pool.add(member)
+                try:
+                    if not keeper.opened.done():
+                        keeper.opened.set_result(member)
+                    await keeper.leave.wait()
+                finally:
+                    self.pool.remove(name)
+        except Exception as error:
+            if keeper.opened.done():
+                logger.exception("backend %s didn't close as it should", name)
+            else:
+                keeper.opened.set_exception(error)
+        finally:
+            keeper.opened.cancel()
+            del self._keepers[name]
+
+    def __repr__(self) -> str:
+        return f"<Roster {' '.join(self._keepers) or 'empty'}>"
+
+
+@asynccontextmanager
+async def open_roster(
+    wants: Iterable[Wanted], pool: Pool, *, node: str, clock: Clock
+) -> AsyncGenerator[Roster]:
+    """Open the configured backends; leaving closes whatever is open by then.
+
+    Raises:
+        ValueError: One can't be set up as it is configured.
+        NodeError: One can't be opened.
+    """
+    roster = Roster(pool, node=node, clock=clock)
+    try:
+        for want in wants:
+            await roster.add(want)
+        yield roster
+    finally:
+        await roster.close()
