@@ -46,6 +46,7 @@ class Member:
     """
 
     __slots__ = (
+        "__weakref__",
         "_failures_in_a_row",
         "_is_logged",
         "_lists_too_much",
@@ -58,6 +59,7 @@ class Member:
         "events",
         "failed",
         "in_flight",
+        "is_draining",
         "is_found",
         "latency",
         "only_tasks",
@@ -76,6 +78,8 @@ class Member:
         """`is_found`: nobody configured it, so it serves the local owner until a rule names it."""
         self.backend = backend
         self.is_found = is_found
+        self.is_draining = False
+        """Whether it gets no new request: what it is at, it may end."""
         self.priority = priority
         self.only_tasks = tasks
         self.capabilities: Capabilities = backend.assumed
@@ -189,6 +193,14 @@ class Member:
         if self.error != before and self.events.is_heard:
             self.events.publish(Topic.BACKEND, self.state())
 
+    def drain(self, *, drains: bool = True) -> None:
+        """Give it no new request from now on, or again; what it is at goes on."""
+        if self.is_draining != drains:
+            self.is_draining = drains
+            self.changes.offers += 1
+            if self.events.is_heard:
+                self.events.publish(Topic.BACKEND, self.state())
+
     def state(self) -> BackendEvent:
         """Return how it stands now."""
         return BackendEvent(
@@ -225,37 +237,98 @@ class Member:
 
 
 class Pool:
-    """The node's backends, and a loop that keeps asking them what they offer.
+    """The node's backends, and loops that keep asking them what they offer.
 
     `events` is the node's bus: what happens to them is told there.
     """
 
     def __init__(self, members: Iterable[Member], clock: Clock, *, interval: float = 60.0) -> None:
-        self._members = tuple(members)
+        self._members: tuple[Member, ...] = ()
+        self._named: dict[str, Member] = {}
         self._clock = clock
         self._interval = interval
+        self._tasks: asyncio.TaskGroup | None = None
+        self._keepers: dict[str, asyncio.Task[None]] = {}
         self.events = Events()
         self.changes = Changes()
-        for member in self._members:
-            member.events = self.events
-            member.changes = self.changes
+        for member in members:
+            self.add(member)
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def find(self, name: str) -> Member | None:
+        """Return the backend of that name, if there is one."""
+        return self._named.get(name)
+
+    def add(self, member: Member) -> None:
+        """Take a backend in. Where the pool runs, it is asked at once what it offers.
+
+        Raises:
+            ValueError: There is one of that name.
+        """
+        if member.name in self._named:
+            raise ValueError(f"there is a backend called {member.name} already")
+        member.events = self.events
+        member.changes = self.changes
+        # Replaced whole, so that whoever goes through them isn't disturbed.
+        self._members = (*self._members, member)
+        self._named[member.name] = member
+        self.changes.offers += 1
+        if self._tasks is not None:
+            self._keep(member, self._tasks)
+        if self.events.is_heard:
+            self.events.publish(Topic.BACKEND, member.state())
+
+    def remove(self, name: str) -> Member:
+        """Let a backend go, and return it: it gets no new request. What it is at goes on.
+
+        Raises:
+            ValueError: There is none of that name.
+        """
+        member = self.find(name)
+        if member is None:
+            raise ValueError(f"there is no backend called {name}")
+        member.drain()
+        self._members = tuple(each for each in self._members if each is not member)
+        del self._named[name]
+        self.changes.offers += 1
+        keeper = self._keepers.pop(name, None)
+        if keeper is not None:
+            keeper.cancel()
+        return member
 
     async def refresh(self) -> None:
         """Ask every backend, side by side, what it offers now; a silent one delays nobody."""
         async with asyncio.TaskGroup() as tasks:
             for member in self._members:
-                tasks.create_task(self._ask(member))
+                tasks.create_task(self.ask(member))
 
     async def run(self) -> None:
-        """Refresh for ever."""
+        """Keep asking each of them for ever, those that are added later too."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                for member in self._members:
+                    self._keep(member, tasks)
+                await asyncio.Event().wait()
+        finally:
+            self._tasks = None
+            self._keepers.clear()
+
+    def _keep(self, member: Member, tasks: asyncio.TaskGroup) -> None:
+        self._keepers[member.name] = tasks.create_task(self._keep_asking(member))
+
+    async def _keep_asking(self, member: Member) -> None:
         while True:
-            await self.refresh()
+            await self.ask(member)
             await self._clock.sleep(self._interval)
 
-    async def _ask(self, member: Member) -> None:
+    async def ask(self, member: Member) -> None:
+        """Ask one backend what it offers now, and note what it says. Nothing is raised."""
         before, error = member.error, ""
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):

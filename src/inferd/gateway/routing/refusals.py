@@ -28,6 +28,7 @@ class Why(Enum):
     LACKS = auto()
     TIER = auto()
     POLICY = auto()
+    DRAINING = auto()
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -49,6 +50,8 @@ def reason_of(refusal: Refusal, request: InferenceRequest) -> str:
             return "the caller asked for another node only"
         case Why.HOPS:
             return f"the request has passed {len(request.hops)} nodes, the most this one forwards"
+        case Why.DRAINING:
+            return "it takes no new requests: it is being taken out"
         case Why.TIER:
             return f"{refusal.member.backend.tier.label} is outside the request's tier"
         case Why.POLICY:
@@ -79,6 +82,12 @@ def nobody(request: InferenceRequest, refusals: Sequence[Refusal]) -> NodeError:
         return PermissionDenied(
             f"you may not use {found[Why.POLICY].model or what} for {request.task} here",
             hint="ask the node's owner for a rule; `inferd models --why` shows them what applies",
+        )
+    if Why.DRAINING in found:
+        return BackendUnavailable(
+            f"{found[Why.DRAINING].member.name} runs {what} and takes no new requests",
+            hint="try again, or ask the node's owner: it is being taken out",
+            retry_after=5.0,
         )
     if found.keys() == {Why.NODES_ONLY}:
         return BackendUnavailable(
@@ -126,6 +135,8 @@ def _asked_one_cannot(request: InferenceRequest, refusals: Sequence[Refusal]) ->
                 )
             case Why.LACKS:
                 return ModelNotFound(reason, hint=hint)
+            case Why.DRAINING:
+                return BackendUnavailable(reason, hint=hint, retry_after=5.0)
     return ModelNotFound(f"there is no backend called {request.backend} here", hint=hint)
 
 

@@ -136,6 +136,8 @@ class Router:
                 model or name, member.backend.tier, member.name, is_found=member.is_found
             ):
                 why = Why.POLICY
+            if why is None and member.is_draining:
+                why = Why.DRAINING
             if request.place is Place.REMOTE and not has_nodes:
                 why = why or Why.NODES_ONLY
             if why is None and model is not None:

@@ -14,9 +14,8 @@ from inferd.gateway.routing.pool import Member, Pool
 from inferd.gateway.routing.refusals import no_such_backend
 
 _MOST_NAMES = 50
-_DECIDED: WeakKeyDictionary[Policy, dict[tuple[int, Member], tuple[Capabilities, bool]]] = (
-    WeakKeyDictionary()
-)
+_Decided = WeakKeyDictionary[Member, dict[int, tuple[Capabilities, bool]]]
+_DECIDED: WeakKeyDictionary[Policy, _Decided] = WeakKeyDictionary()
 """For each policy: whether a group of principals sees a backend, and what it offered then."""
 
 
@@ -27,11 +26,14 @@ def sees(policy: Policy, principal: Principal, member: Member) -> bool:
     """
     decided = _DECIDED.get(policy)
     if decided is None:
-        decided = _DECIDED[policy] = {}
-    key, offers = (policy.group(principal), member), member.capabilities
-    known = decided.get(key)
+        decided = _DECIDED[policy] = WeakKeyDictionary()
+    groups = decided.get(member)
+    if groups is None:
+        groups = decided[member] = {}
+    group, offers = policy.group(principal), member.capabilities
+    known = groups.get(group)
     if known is None or known[0] is not offers:
-        known = decided[key] = (offers, _sees(policy, principal, member))
+        known = groups[group] = (offers, _sees(policy, principal, member))
     return known[1]
 
 
@@ -149,7 +151,7 @@ class Ear:
         self._principal = principal
         self._policy = policy
         self._requests = requests
-        self._members = {member.name: member for member in pool}
+        self._pool = pool
 
     def __call__(self, event: Event) -> Event | None:
         """Return the event, without what isn't for this principal; or nothing."""
@@ -168,5 +170,5 @@ class Ear:
                 return event if self._sees(event.backend) else None
 
     def _sees(self, name: str) -> bool:
-        member = self._members.get(name)
+        member = self._pool.find(name)
         return member is not None and sees(self._policy, self._principal, member)
