@@ -79,17 +79,20 @@ def _size(size_bytes: int) -> str:
 
 async def _composed(loaded: Loaded) -> None:
     """Put the node's parts together as `inferd up` does, and ask nobody anything."""
-    from inferd.node.compose import open_members, policy_rules, routing_rules
+    from inferd.gateway.routing.pool import Pool
+    from inferd.node.compose import policy_rules, routing_rules, wanted
     from inferd.node.exposure import check_exposure
     from inferd.node.home import CannotStart
     from inferd.node.listening import certificate_of
+    from inferd.node.roster import open_roster
 
+    clock = SystemClock()
     try:
         check_exposure(loaded.config)
         certificate_of(loaded.config.server)
         policy_rules(loaded.config)
         routing_rules(loaded.config)
-        async with open_members(loaded.config, node="check", clock=SystemClock()):
+        async with open_roster(wanted(loaded.config), Pool((), clock), node="check", clock=clock):
             pass
     except (CannotStart, NodeError) as error:
         raise Failure(error.message, hint=error.hint) from error

@@ -1,13 +1,13 @@
 """Configuration to parts: what each floor is told of it."""
 
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 from pydantic import SecretStr
 
-from inferd.backends import Settings, open_kind
+from inferd.backends import Settings
 from inferd.config.schema import NodeConfig
 from inferd.config.tables import BackendConfig
 from inferd.config.tables import Rule as RuleConfig
@@ -15,7 +15,6 @@ from inferd.core.clock import Clock
 from inferd.core.request import Limits, Tier
 from inferd.core.tasks import task_named
 from inferd.gateway.admission.policy import Rule
-from inferd.gateway.routing.pool import Member
 from inferd.gateway.routing.router import Rules
 from inferd.gateway.routing.strategies import STRATEGIES
 from inferd.hub import Hub, open_hub
@@ -23,7 +22,7 @@ from inferd.hub import Settings as HubSettings
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend that the configuration asks for."""
+    """A backend that somebody asks for: the configuration, discovery, the operator."""
 
     kind: str
     settings: Settings
@@ -70,21 +69,6 @@ def wanted(config: NodeConfig) -> Generator[Wanted]:
             options={"retries": config.remote.retries},
         )
         yield Wanted(kind="remote_node", settings=settings, tasks=_tasks(node.tasks))
-
-
-@asynccontextmanager
-async def open_members(
-    config: NodeConfig, *, node: str, clock: Clock
-) -> AsyncGenerator[list[Member]]:
-    """Open every backend; leaving closes them all."""
-    async with AsyncExitStack() as stack:
-        members: list[Member] = []
-        for want in wanted(config):
-            backend = await stack.enter_async_context(
-                open_kind(want.kind, want.settings, node=node, clock=clock)
-            )
-            members.append(Member(backend, priority=want.priority, tasks=want.tasks))
-        yield members
 
 
 @asynccontextmanager

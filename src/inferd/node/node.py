@@ -22,9 +22,10 @@ from inferd.gateway.gateway import Gateway, Parts
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Router
 from inferd.node.app import build
-from inferd.node.compose import open_listing, open_members, policy_rules, routing_rules
+from inferd.node.compose import open_listing, policy_rules, routing_rules, wanted
 from inferd.node.home import CannotStart, Home
 from inferd.node.records import Records
+from inferd.node.roster import Roster, open_roster
 from inferd.node.traces import Traces
 from inferd.telemetry.clock import SystemClock
 
@@ -38,6 +39,7 @@ class Node:
         self,
         config: NodeConfig,
         gateway: Gateway,
+        roster: Roster,
         sessions: Sessions,
         records: Records,
         clock: Clock,
@@ -45,6 +47,7 @@ class Node:
         self.id = gateway.node
         self.config = config
         self.gateway = gateway
+        self.roster = roster
         self.records = records
         self.owner_token = secrets.token_urlsafe(32)
         credentials = _credentials(config, self.owner_token, clock)
@@ -69,12 +72,12 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
         await stack.enter_async_context(running(records=records.run()))
         try:
             policy, rules = Policy(policy_rules(config)), routing_rules(config)
-            members = await stack.enter_async_context(
-                open_members(config, node=home.node_id(), clock=clock)
+            pool = Pool((), clock, interval=config.routing.health_check_interval)
+            roster = await stack.enter_async_context(
+                open_roster(wanted(config), pool, node=home.node_id(), clock=clock)
             )
         except (NodeError, ValueError) as error:
             raise _cannot(error) from error
-        pool = Pool(members, clock, interval=config.routing.health_check_interval)
         traces = _traces(config, home, clock)
         parts = Parts(
             node=home.node_id(),
@@ -88,7 +91,7 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
         sessions = Sessions(home.session_key(), node=home.node_id(), clock=clock)
         hub = await stack.enter_async_context(open_listing(config, home.path / "hub", clock=clock))
         gateway = Gateway(parts, pool, hub=hub, machine=this_machine())
-        node = Node(config, gateway, sessions, records, clock)
+        node = Node(config, gateway, roster, sessions, records, clock)
         loops = {"pool": pool.run()}
         if traces is not None:
             loops["traces"] = traces.run()
