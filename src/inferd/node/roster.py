@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from inferd.backends import open_kind
+from inferd.core.backend import Backend
 from inferd.core.clock import Clock
 from inferd.core.errors import BackendUnavailable, InvalidRequest
 from inferd.core.stopping import STOPPING
@@ -62,7 +63,21 @@ class Roster:
             ValueError: There is no such kind, or it can't be set up like this.
             NodeError: It can't be opened, or the node is stopping.
         """
-        name = want.settings.name
+        opening = open_kind(want.kind, want.settings, node=self._node, clock=self._clock)
+        return await self.take(
+            want.settings.name, opening, priority=want.priority, tasks=want.tasks, is_found=is_found
+        )
+
+    async def take(
+        self,
+        name: str,
+        opening: AbstractAsyncContextManager[Backend],
+        *,
+        priority: int = 0,
+        tasks: frozenset[str] = frozenset(),
+        is_found: bool = False,
+    ) -> Member:
+        """Do as `add` does, with whatever lends a backend of that name. It is closed here too."""
         if self._is_closed:
             raise BackendUnavailable(STOPPING)
         if name in self._keepers:
@@ -71,7 +86,12 @@ class Roster:
                 hint="choose another name, or remove that one first",
             )
         keeper = self._keepers[name] = _Keeper()
-        keeper.task = asyncio.get_running_loop().create_task(self._keep(keeper, want, is_found))
+
+        def member_of(backend: Backend) -> Member:
+            return Member(backend, priority=priority, tasks=tasks, is_found=is_found)
+
+        keeping = self._keep(name, keeper, opening, member_of)
+        keeper.task = asyncio.get_running_loop().create_task(keeping)
         try:
             return await keeper.opened
         except asyncio.CancelledError:
@@ -125,16 +145,17 @@ class Roster:
             )
         return keeper.member
 
-    async def _keep(self, keeper: _Keeper, want: Wanted, is_found: bool) -> None:
+    async def _keep(
+        self,
+        name: str,
+        keeper: _Keeper,
+        opening: AbstractAsyncContextManager[Backend],
+        member_of: Callable[[Backend], Member],
+    ) -> None:
         """Hold a backend open until it is told to leave."""
-        name = want.settings.name
         try:
-            async with open_kind(
-                want.kind, want.settings, node=self._node, clock=self._clock
-            ) as backend:
-                keeper.member = member = Member(
-                    backend, priority=want.priority, tasks=want.tasks, is_found=is_found
-                )
+            async with opening as backend:
+                keeper.member = member = member_of(backend)
                 self.pool.add(member)
                 try:
                     if not keeper.opened.done():
