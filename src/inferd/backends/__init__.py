@@ -24,7 +24,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One backend as its operator wants it. Empty means that the kind decides.
 
     `models` maps the names that callers use to the upstream's own; `timeout` bounds a whole
-    answer; of a stream, the wait for its head and for each piece of it.
+    answer; of a stream, the wait for its head and for each piece of it. `public_only`: it is asked
+    only at addresses of the internet, as whoever wants it may not choose among ours.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     models: Mapping[str, str] = {}
     tier: Tier | None = None
     timeout: float = 120.0
+    public_only: bool = False
     options: Mapping[str, object] = {}
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ from inferd.core.errors import (
     BackendUnavailable,
     NodeError,
 )
+from inferd.core.hosts import is_public
 from inferd.core.request import InferenceRequest
 from inferd.http1.client import Body, Client, Response, Timeouts, Url, parse_url
 from inferd.wire.failures import failure
@@ -91,6 +92,7 @@ class Upstream:
                 head=settings.timeout,
                 idle=settings.timeout,
             ),
+            allows=is_public if settings.public_only else None,
         )
         # Short ones are no secrets, and hiding them would spoil what is told.
         self._secrets = [settings.api_key, *(said for _, said in headers if len(said) > 7)]

@@ -16,7 +16,7 @@ from inferd.core.errors import (
     NodeError,
 )
 from inferd.http1.client.connection import Connection
-from inferd.http1.client.dialing import dial
+from inferd.http1.client.dialing import Allows, Way, dial
 from inferd.http1.client.heads import LastHead
 from inferd.http1.client.proxies import proxy_for
 from inferd.http1.client.response import Response
@@ -47,7 +47,8 @@ class Client:
     """Everything this node says to one upstream, in one loop. It never follows a redirect.
 
     At most `most` connections are open; who finds none free waits for one as long as for a new
-    one. `environ` is where proxies are named.
+    one. `environ` is where proxies are named. `allows` says to which addresses it may connect: a
+    proxy would look them up by itself, so then none is used.
 
     Raises:
         ValueError: The proxy named there isn't one.
@@ -61,9 +62,9 @@ class Client:
         "_proxy",
         "_time",
         "_timeouts",
-        "_tls",
         "_url",
         "_waiting",
+        "_way",
         "kept_seconds",
         "last_head",
         "name",
@@ -78,6 +79,7 @@ class Client:
         tls: ssl.SSLContext | None = None,
         most: int = MOST_CONNECTIONS,
         environ: Mapping[str, str] = os.environ,
+        allows: Allows | None = None,
     ) -> None:
         self.name = name
         self._url = url
@@ -85,9 +87,9 @@ class Client:
         self.kept_seconds = self._timeouts.kept
         self.last_head = LastHead()
         self._time = asyncio.get_running_loop().time
-        self._tls = tls
         self._most = most
-        self._proxy = proxy_for(url, environ)
+        self._proxy = proxy_for(url, environ) if allows is None else None
+        self._way = Way(name=name, url=url, proxy=self._proxy, tls=tls, allows=allows)
         self._idle: dict[Connection, None] = {}
         self._open: set[Connection] = set()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
@@ -315,13 +317,7 @@ class Client:
         self._open.add(connection)
         try:
             await dial(
-                self.name,
-                self._url,
-                connection,
-                proxy=self._proxy,
-                tls=self._tls,
-                seconds=self._timeouts.connect,
-                left=end - self._time(),
+                self._way, connection, seconds=self._timeouts.connect, left=end - self._time()
             )
             if self._is_closed:
                 raise BackendUnavailable(f"{self.name} is closed")
