@@ -115,6 +115,15 @@ def estimated(request: InferenceRequest, answer: Answer) -> Usage:
     return Usage(input_tokens=tokens_of_question(request), output_tokens=answer.events_passed)
 
 
+def together(usage: Usage, more: Usage) -> Usage:
+    """Return what two answers took."""
+    return Usage(
+        input_tokens=usage.input_tokens + more.input_tokens,
+        output_tokens=usage.output_tokens + more.output_tokens,
+        units=usage.units + more.units,
+    )
+
+
 def detour(row: Row, failures: Sequence[tuple[Target, NodeError]]) -> Row:
     """Return the row with the names of those that failed before its backend was asked."""
     after = tuple(failed.name for failed, _ in failures if failed.name != row.backend)

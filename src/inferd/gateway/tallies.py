@@ -13,31 +13,33 @@ OTHER = "other"
 """Stands for the models that no backend lists, and for those beyond the first 200."""
 
 
-class Tally:
-    """The requests for one task that ended with one backend."""
-
-    __slots__ = ("first_byte", "good", "others", "seconds")
-
-    def __init__(self) -> None:
-        self.good = 0
-        self.others: dict[str, int] = {}
-        """How many ended otherwise, by outcome."""
-        self.seconds = Histogram()
-        self.first_byte = Histogram()
-
-    def ended(self, outcome: str) -> None:
-        """Count a request that didn't end well."""
-        self.others[outcome] = self.others.get(outcome, 0) + 1
-
-
 class Tokens:
-    """What one model read and wrote."""
+    """How many were read and written."""
 
     __slots__ = ("read", "written")
 
     def __init__(self) -> None:
         self.read = 0
         self.written = 0
+
+
+class Tally:
+    """The requests for one task that ended with one backend."""
+
+    __slots__ = ("first_byte", "good", "lost", "others", "seconds")
+
+    def __init__(self) -> None:
+        self.good = 0
+        self.others: dict[str, int] = {}
+        """How many ended otherwise, by outcome."""
+        self.lost = Tokens()
+        """Of answers that the backend began and another ended."""
+        self.seconds = Histogram()
+        self.first_byte = Histogram()
+
+    def ended(self, outcome: str) -> None:
+        """Count a request that didn't end well."""
+        self.others[outcome] = self.others.get(outcome, 0) + 1
 
 
 class Tallies:
@@ -102,5 +104,16 @@ class Tallies:
                 ({"direction": direction, "model": model}, count)
                 for model, tokens in sorted(self._tokens.items())
                 for direction, count in (("input", tokens.read), ("output", tokens.written))
+            ],
+        )
+        yield Family(
+            "inferd_lost_tokens",
+            "counter",
+            "Tokens of answers that a backend began, and another had to begin again or to end.",
+            [
+                ({**labels, "direction": direction}, count)
+                for labels, tally in named
+                for direction, count in (("input", tally.lost.read), ("output", tally.lost.written))
+                if count
             ],
         )
