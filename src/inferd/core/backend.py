@@ -25,11 +25,28 @@ class BackendType(StrEnum):
     """Another node: it speaks several protocols, and has compute of several sorts behind it."""
 
 
+class Status(StrEnum):
+    """How a backend fares, in the brief's words. Idle is not dead: it stays what it was."""
+
+    INITIALIZING = "initializing"
+    """It hasn't been asked anything yet."""
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    """It fails now and then, or is being tried again: it is asked after its equals."""
+    UNHEALTHY = "unhealthy"
+    """It failed requests, and is left alone for a while."""
+    OFFLINE = "offline"
+    """It can't be reached."""
+    UNKNOWN = "unknown"
+    """What is known of it is too old to go by."""
+
+
 class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """What a backend is, whoever asks: it doesn't change while it is open.
 
-    `endpoint` is where it is, without a secret, for people. `continues` says that it heeds
-    `InferenceRequest.continued`: it writes what comes after that text, and only that.
+    `endpoint` is where it is, without a secret, for people. `continues` are the tasks for which
+    it heeds `InferenceRequest.continued`: it writes what comes after that text, and only that.
+    A wire's name stands for the requests that came in on it, whatever their task.
     """
 
     type: BackendType
@@ -38,7 +55,12 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     hardware: frozenset[str] = frozenset()
     streams: bool = True
     most_in_batch: int = 1
-    continues: bool = False
+    continues: frozenset[str] = frozenset()
+
+    def goes_on_with(self, request: InferenceRequest) -> bool:
+        """Whether it can write the rest of what another backend has begun to answer."""
+        raw = request.raw
+        return request.task in self.continues or (raw is not None and raw.wire in self.continues)
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
