@@ -59,7 +59,9 @@ def test_one_that_fails_every_other_request_does_not_fill_the_log(
         answers(member)
     assert said(caplog) == [SET_ASIDE, WELL]
     breaks(member, 10.0)
-    assert said(caplog)[2:] == [SET_ASIDE]
+    [(level, line)] = said(caplog)[2:]
+    # Half of what it is asked goes wrong: it is left alone for longer than after a first failure.
+    assert (level, line) == (SET_ASIDE[0], SET_ASIDE[1].replace("for 1 s", "for 4 s"))
 
 
 def test_how_long_a_backend_wants_to_be_left_alone_is_said(

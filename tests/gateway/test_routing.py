@@ -137,6 +137,10 @@ async def test_a_backend_that_failed_waits_at_the_end_until_its_time_is_up() -> 
     broken.broke("down", bench.clock.now())
     assert firsts(bench, 3) == ["b", "b", "b"]
     bench.clock.turn(31)
+    assert firsts(bench, 1) == ["a"]
+    broken.took()
+    assert firsts(bench, 3) == ["b", "b", "b"]
+    broken.gave(0.1)
     assert set(firsts(bench, 2)) == {"a", "b"}
 
 

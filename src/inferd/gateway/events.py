@@ -56,7 +56,10 @@ class InferenceEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackendEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend as it stands now. `reason` says why it can't be used, if it can't."""
+    """A backend as it stands now. `reason` says why it can't be used, if it can't.
+
+    `status` is one of core.backend's Status.
+    """
 
     name: str
     tier: str
@@ -64,6 +67,7 @@ class BackendEvent(msgspec.Struct, frozen=True, kw_only=True):
     usable: bool
     reason: str
     in_flight: int
+    status: str = ""
 
 
 class QueueEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.breaker import State
+from inferd.gateway.routing.member import Member
 from inferd.gateway.routing.strategies import Members, Strategy, only
 
 _NEVER = float("inf")
@@ -101,13 +102,36 @@ class Plan(Generic[M]):
         groups: dict[tuple[bool | int, ...], list[M]] = {}
         until = _NEVER
         for match in self._matches:
-            aside = match.member.ejected_until > now
-            if aside:
-                until = min(until, match.member.ejected_until)
+            is_aside, among_equals, changes_at = _standing(match.member, now)
+            until = min(until, changes_at)
             # Asked for elsewhere, a node that just failed is still tried before this machine.
             elsewhere, *rest = match.rank
-            groups.setdefault((elsewhere, aside, *rest), []).append(match)
+            groups.setdefault((elsewhere, is_aside, *rest, among_equals), []).append(match)
         self._groups = tuple(
-            _Group(groups[key], self._nodes if key[-1] else self._others) for key in sorted(groups)
+            _Group(groups[key], self._nodes if key[-2] else self._others) for key in sorted(groups)
         )
         self._health, self._until = health, until
+
+
+_ON_TRIAL, _WELL, _DEGRADED = range(3)
+
+
+def _standing(member: Member, now: float) -> tuple[bool, int, float]:
+    """Return whether it is asked last, where it stands among equals, and when that changes.
+
+    One whose time is up is the first of its equals for one request, which tries it; until that
+    has ended, the others keep away.
+    """
+    if not member.is_troubled:
+        return False, _WELL, _NEVER
+    breaker = member.breaker
+    state = breaker.look(now)
+    if state is State.OPEN:
+        return True, _WELL, breaker.until
+    if member.is_offline:
+        return True, _WELL, _NEVER
+    if state is State.HALF_OPEN:
+        return breaker.is_on_trial, _ON_TRIAL, _NEVER
+    if breaker.degraded_until > now:
+        return False, _DEGRADED, breaker.degraded_until
+    return False, _WELL, _NEVER

@@ -15,7 +15,7 @@ from inferd.core.errors import (
     PermissionDenied,
 )
 from inferd.core.request import InferenceRequest, Place
-from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.member import Member
 
 
 class Why(Enum):

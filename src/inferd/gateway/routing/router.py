@@ -8,8 +8,9 @@ import msgspec
 from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
 from inferd.core.request import InferenceRequest, Place, Tier
+from inferd.gateway.routing.member import Member
 from inferd.gateway.routing.plan import Match, Plan, Rank
-from inferd.gateway.routing.pool import Member, Pool
+from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.refusals import Refusal, Why, no_nodes, nobody, reason_of
 from inferd.gateway.routing.strategies import ROUND_ROBIN, Strategy
 

@@ -10,7 +10,8 @@ from inferd.core.backend import Capabilities
 from inferd.core.request import OWNER, Action, InferenceRequest, Principal
 from inferd.gateway.admission.policy import Policy
 from inferd.gateway.events import BackendEvent, Event, InferenceEvent, QueueEvent
-from inferd.gateway.routing.pool import Member, Pool
+from inferd.gateway.routing.member import Member
+from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.refusals import no_such_backend
 
 _MOST_NAMES = 50

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from inferd.gateway.routing.pool import Member
+    from inferd.gateway.routing.member import Member
 
 Members = Sequence["Member"]
 
