@@ -62,10 +62,10 @@ def reference() -> str:
         keys = [key for key in all_keys().values() if key.section == name]
         parts.append(f"\n### `[{name}]`\n\n{model.__doc__}\n\n{_table(keys)}")
         parts.extend(_inner(key) for key in keys)
-    backends = all_keys()["backends"]
-    names = " or ".join(f"`{name}`" for name in backends.names)
-    parts.append(f"\n### `backends`\n\n{backends.meaning} In the environment: {names}.\n")
-    parts.append(_inner(backends))
+    for key in (key for key in all_keys().values() if not key.section):
+        names = " or ".join(f"`{name}`" for name in key.names)
+        parts.append(f"\n### `{key.path}`\n\n{key.meaning} In the environment: {names}.\n")
+        parts.append(_inner(key))
     return "".join(parts)
 
 

@@ -15,7 +15,7 @@ from inferd.config.keys import Key, all_keys, describe, sections, table_of
 from inferd.config.values import Section
 
 _WIDTH = 96
-_LISTS = ("backends", "policy.rules", "remote.endpoints")
+_LISTS = ("secrets", "backends", "policy.rules", "remote.endpoints")
 
 
 def literal(value: object) -> str:

@@ -44,8 +44,8 @@ def test_the_example_file_loads_with_every_key_off_and_on(tmp_path: Path, switch
     (tmp_path / "inferd.toml").write_text(switched_on(text) if switch else text)
     for name in ("next-secret", "password"):
         (tmp_path / name).write_text("words")
-    names = ["SHARED_SECRET", "REMOTE_TOKEN", "TOKEN", "VLLM_API_KEY", "MY_HF_TOKEN"]
-    names.append("COLLECTOR_HEADERS")
+    names = ["SHARED_SECRET", "REMOTE_TOKEN", "TOKEN", "VLLM_API_KEY", "GROQ_API_KEY"]
+    names += ["COLLECTOR_HEADERS", "MY_HF_TOKEN"]
     environ = dict.fromkeys([*names, "OPENAI_KEY", "ANTHROPIC_KEY"], "words")
     loaded = load(environ=environ, cwd=tmp_path)
     if switch:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from inferd.config.bindings import SecretBinding
 from inferd.config.remote import Remote
 from inferd.config.server import Auth, Server
 from inferd.config.tables import BackendConfig, Rule
@@ -252,6 +253,14 @@ class NodeConfig(Section):
     backends: Annotated[
         tuple[BackendConfig, ...],
         setting("Ways to run models beside this machine's own; each is a `[[backends]]` table."),
+    ] = ()
+
+    secrets: Annotated[
+        tuple[SecretBinding, ...],
+        setting(
+            "Secrets for backends that are registered while the node runs; each is a `[[secrets]]` "
+            "table."
+        ),
     ] = ()
 
     @field_validator("backends")
