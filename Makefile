@@ -5,7 +5,7 @@ BIN := .venv/bin
 NONE_PICKED := $(if $(ARGS),|| [ $$? -eq 5 ])
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-all check fix bench
+.PHONY: help setup setup-dev run test test-all check fix bench faults
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,3 +42,6 @@ fix: setup-dev ## Mend what the linter can, and format.
 bench: setup-dev ## Run each benchmark briefly.
 	@set -e; for file in benchmarks/[!_]*.py; do \
 	    echo "== $$file"; $(BIN)/python "$$file" --quick; done
+
+faults: setup-dev ## Break backends in every way we know, and count what callers lose.
+	@$(BIN)/python -m tests.faults $(ARGS)
