@@ -145,6 +145,16 @@ def most_telling(errors: Sequence[NodeError]) -> NodeError:
     return (others or broke or errors)[0]
 
 
+def over_budget(error: NodeError, share: float) -> NodeError:
+    """Return a failure that says that nobody else was asked, as too many were of late."""
+    why = (
+        f"nobody else was asked: further attempts are at their limit, {share:.0%} of the requests; "
+        "try again in a few seconds"
+    )
+    error.hint = f"{error.hint}; {why}" if error.hint else why
+    return error
+
+
 def outcome_of(error: BaseException) -> str:
     """Return the word for what ended a call or an attempt."""
     match error:

@@ -9,7 +9,7 @@ import msgspec
 from inferd.core.answer import Answer, Served
 from inferd.core.errors import NodeError
 from inferd.core.progress import Stage, Tell, unheard
-from inferd.gateway.account import most_telling
+from inferd.gateway.account import most_telling, over_budget
 from inferd.gateway.asking import addressed, ask_in_time, is_shut_to, read_whole
 from inferd.gateway.booking import Booking
 from inferd.gateway.desk import check_hops
@@ -31,13 +31,16 @@ class Call(Booking):
                     answer = await self._ask(target)
                     break
                 except BaseException as error:
+                    target = self._target or target
+                    was_aside = target.member.ejected_until > self._began
                     if not self._may_go_on(target, error):
                         raise
-                target = self._next()
+                target = self._next(was_aside=was_aside)
         except BaseException as error:
             self._settle(error)
             raise
         self._answer = answer
+        target = self._target or target
         target.tally.first_byte.add(self._desk.now() - self._started)
         if self._desk.events.is_heard:
             self._heard_by(target)(Stage.RUNNING)
@@ -109,13 +112,18 @@ class Call(Booking):
         self._plan = plan = desk.plans.of(request, self._principal)
         target = plan.first(self._started, desk.changes.health)
         self._admit(target)
+        budget = desk.budget
+        if self._started >= budget.until:
+            budget.turn(self._started)
+        budget.requests += 1
         return target
 
-    def _next(self) -> Target:
-        """Choose whom to ask after a failure.
+    def _next(self, *, was_aside: bool) -> Target:
+        """Choose whom to ask after a failure of one that `was_aside` when it was asked.
 
         Raises:
-            NodeError: Nobody is left, or a limit of the next one's rule is reached.
+            NodeError: Nobody is left, there were too many further attempts of late, or a limit of
+                the next one's rule is reached.
         """
         desk = self._desk
         if self._others is None and self._plan is not None:
@@ -123,10 +131,27 @@ class Call(Booking):
         asked = {failed.name for failed, _ in self._failures}
         for target in self._others or ():
             if target.name not in asked:
+                self._spend(target, was_aside=was_aside)
                 self._admit(target)
                 self._began = desk.now()
                 return target
         raise most_telling([error for _, error in self._failures])
+
+    def _spend(self, target: Target, *, was_aside: bool) -> None:
+        """Take a further attempt, at `target`, out of the node's budget.
+
+        What only lacked a model costs nothing, and neither does a try of one that was set aside
+        where somebody well is left: neither asks more of whoever is in trouble.
+
+        Raises:
+            NodeError: What went wrong first: there is no room for another attempt.
+        """
+        desk, now = self._desk, self._desk.now()
+        is_free = not self._failures[-1][1].is_fault or (
+            was_aside and target.member.ejected_until <= now
+        )
+        if not is_free and not desk.budget.spend(now):
+            raise over_budget(self._failures[0][1], desk.budget.share)
 
     def _successors(self, broken: Target) -> Iterator[Target]:
         """Yield whoever may go on where `broken` broke off, best first."""
@@ -141,7 +166,7 @@ class Call(Booking):
             if (
                 target.name not in asked
                 and target.model == broken.model
-                and target.member.backend.traits.continues
+                and target.member.backend.traits.goes_on_with(self._request)
             ):
                 yield target
 

@@ -3,9 +3,9 @@
 from inferd.core.clock import Clock
 from inferd.core.errors import LoopDetected
 from inferd.core.request import InferenceRequest
-from inferd.gateway.events import Events
+from inferd.gateway.budget import Budget
 from inferd.gateway.plans import Plans
-from inferd.gateway.routing.pool import Changes
+from inferd.gateway.routing.pool import Pool
 from inferd.gateway.usage import Recorder
 from inferd.telemetry.tracing import Tracer
 
@@ -14,6 +14,7 @@ class Desk:
     """It all within reach: each is looked at on every request."""
 
     __slots__ = (
+        "budget",
         "changes",
         "clock",
         "events",
@@ -31,19 +32,20 @@ class Desk:
         recorder: Recorder,
         clock: Clock,
         *,
-        events: Events,
-        changes: Changes,
+        pool: Pool,
         node: str,
+        budget: Budget | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self.tracer = tracer
+        self.budget = budget or Budget()
         self.plans = plans
         self.recorder = recorder
         self.clock = clock
         self.now = clock.now
         self.wall = clock.wall
-        self.events = events
-        self.changes = changes
+        self.events = pool.events
+        self.changes = pool.changes
         self.node = node
 
 

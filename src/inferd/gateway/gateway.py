@@ -16,6 +16,7 @@ from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.permission import Permission
 from inferd.gateway.admission.policy import Policy
 from inferd.gateway.browse import Page, Query, TaskCount, count, page
+from inferd.gateway.budget import Budget
 from inferd.gateway.call import Call
 from inferd.gateway.catalogue import Catalogue, Row
 from inferd.gateway.desk import Desk, check_hops
@@ -57,6 +58,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     recorder: Recorder
     clock: Clock
     tracer: Tracer | None = None
+    budget: Budget | None = None
 
 
 class Gateway:
@@ -80,9 +82,9 @@ class Gateway:
             self._plans,
             parts.recorder,
             parts.clock,
-            events=pool.events,
-            changes=pool.changes,
+            pool=pool,
             node=parts.node,
+            budget=parts.budget,
             tracer=parts.tracer,
         )
 

@@ -33,6 +33,7 @@ class Target(Match):
     """A match with its terms: what it would have to be asked at each request, asked once."""
 
     __slots__ = (
+        "hedge_after",
         "infer",
         "is_node",
         "meter",
@@ -74,6 +75,8 @@ class Target(Match):
         self.tiers = tiers
         self.tally = tally
         self.tokens = tokens
+        self.hedge_after: float | None = None
+        """Seconds after which somebody else is asked too; None where the caller must wish it."""
         self.served = Served(
             source=self.source,
             node="" if self.is_node else node,
