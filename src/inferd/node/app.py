@@ -15,6 +15,7 @@ from inferd.frontends.admin import routes as admin
 from inferd.frontends.events import routes as events
 from inferd.frontends.hf import routes as hf
 from inferd.frontends.hf_models import routes as hf_models
+from inferd.frontends.mcp.routes import Mcp
 from inferd.frontends.metrics import routes as metrics
 from inferd.frontends.openai import routes as openai
 from inferd.frontends.reference import routes as reference
@@ -28,10 +29,14 @@ from inferd.storage.ledger import GROUPS
 
 
 class Ways(msgspec.Struct, frozen=True, kw_only=True):
-    """The ways in: `app` for any ASGI server, `router` for ours. Both come to the same answers."""
+    """The ways in: `app` for any ASGI server, `router` for ours. Both come to the same answers.
+
+    `mcp` is to be kept while the node runs, and may be served on other lines than HTTP's.
+    """
 
     app: ASGIApp
     router: NativeRouter
+    mcp: Mcp
 
 
 def build(
@@ -66,10 +71,11 @@ def build(
     )
     usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
     apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
-    apis.append(metrics.frontend(context, records.readings))
+    mcp = Mcp(context)
+    apis += [metrics.frontend(context, records.readings), mcp.frontend()]
     apis += [*hf_models.frontends(context), events.frontend(context), web.frontend(context, usage)]
     frontends = [*apis, reference.frontend(context, apis)]
     app = build_app(frontends, settings)
     native = [*openai.native(), *hf.native()]
     router = NativeRouter(context, settings, shapes_of(frontends), native, AsgiHandler(app))
-    return Ways(app=app, router=router)
+    return Ways(app=app, router=router, mcp=mcp)

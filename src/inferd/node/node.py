@@ -54,6 +54,7 @@ class Node:
         ways = build(config, gateway, credentials, sessions, records, clock)
         self.app: ASGIApp = ways.app
         self.router = ways.router
+        self.mcp = ways.mcp
 
 
 @asynccontextmanager
@@ -92,7 +93,7 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
         hub = await stack.enter_async_context(open_listing(config, home.path / "hub", clock=clock))
         gateway = Gateway(parts, pool, hub=hub, machine=this_machine())
         node = Node(config, gateway, roster, sessions, records, clock)
-        loops = {"pool": pool.run()}
+        loops = {"pool": pool.run(), "mcp": node.mcp.keep()}
         if traces is not None:
             loops["traces"] = traces.run()
             records.readings.extend(traces.readings)

@@ -1,0 +1,133 @@
+"""`/mcp`: streamable HTTP, in both generations of the protocol."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from starlette.types import Message, Scope
+
+from inferd.core.errors import (
+    BackendUnavailable,
+    ErrorKind,
+    InvalidRequest,
+    NodeError,
+    PayloadTooLarge,
+)
+from inferd.frontends._http.bodies import read_json, take_apart
+from inferd.frontends._http.context import Context, Frontend
+from inferd.frontends._http.endpoint import resource
+from inferd.frontends._http.exchange import Exchange
+from inferd.frontends.mcp.description import PATHS
+from inferd.frontends.mcp.post import POST, Post
+from inferd.wire import json
+
+if TYPE_CHECKING:
+    from inferd.frontends.mcp.rooms import Rooms
+
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})
+_INVALID_REQUEST = -32600
+_INTERNAL = -32603
+_OURS = frozenset({ErrorKind.INTERNAL})
+
+
+class Mcp:
+    """The way in. The `mcp` package is read when somebody first comes: most nodes never need it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._wanted = asyncio.Event()
+        self._opened: asyncio.Future[Rooms] | None = None
+
+    def frontend(self) -> Frontend:
+        """Return the route."""
+        methods = {"POST": self.answer, "GET": self.answer, "DELETE": self.answer}
+        return Frontend(
+            routes=[resource(self._context, "/mcp", methods)],
+            paths=PATHS,
+            prefix="/mcp",
+            encode_error=encode_error,
+        )
+
+    async def keep(self) -> None:
+        """Serve whoever comes, until cancelled: one of the node's loops."""
+        self._opened = asyncio.get_running_loop().create_future()
+        await self._wanted.wait()
+        # The loop goes on meanwhile: reading the package takes more than half a second.
+        rooms = await asyncio.to_thread(import_module, "inferd.frontends.mcp.rooms")
+        logging.getLogger("mcp").setLevel(logging.ERROR)
+        async with asyncio.TaskGroup() as tasks:
+            opened: Rooms = rooms.Rooms(self._context, tasks)
+            self._opened.set_result(opened)
+            await opened.watch(self._context.clock)
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Answer one HTTP request."""
+        body = await read_json(exchange)
+        if exchange.method == "POST":
+            await _check(body)
+        if self._opened is None:
+            raise BackendUnavailable("MCP isn't served here", hint="use POST /inference")
+        self._wanted.set()
+        rooms = await asyncio.shield(self._opened)
+        post = Post(id=exchange.request_id, directions=exchange.directions)
+        # From here on what is refused is refused in the protocol's own words.
+        exchange.enters_gateway()
+        scope: Scope = {**exchange.scope, POST: post}
+        line = _Line(exchange, body)
+        try:
+            await rooms.serve(exchange.principal, scope, line.receive, line.send)
+        finally:
+            post.leave()
+
+
+async def _check(body: bytes) -> None:
+    """Refuse what would take much more room than it has; the rest the protocol refuses itself.
+
+    Raises:
+        PayloadTooLarge: It has too many values.
+    """
+    try:
+        await take_apart(body, lambda: json.request_value(body))
+    except PayloadTooLarge:
+        raise
+    except InvalidRequest:
+        return
+
+
+class _Line:
+    """An exchange as an ASGI application sees it; the body is read already."""
+
+    def __init__(self, exchange: Exchange, body: bytes) -> None:
+        self._exchange = exchange
+        self._body: bytes | None = body
+
+    async def receive(self) -> Message:
+        body, self._body = self._body, None
+        if body is None:
+            # The exchange cancels all this as soon as the caller leaves.
+            return await asyncio.get_running_loop().create_future()
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            said = [(name.decode(), value.decode("latin-1")) for name, value in message["headers"]]
+            headers = [(name, text) for name, text in said if name.lower() not in _HOP_BY_HOP]
+            await self._exchange.begin(message["status"], headers)
+        elif message.get("more_body", False):
+            await self._exchange.more(message.get("body", b""))
+        else:
+            await self._exchange.finish(message.get("body", b""))
+
+
+def encode_error(error: NodeError, request_id: str) -> Mapping[str, object]:
+    """Return what a caller is told whose message never reached the protocol."""
+    data: dict[str, object] = {"kind": error.kind.value, "request_id": request_id}
+    if error.hint:
+        data["hint"] = error.hint
+    if error.details:
+        data["details"] = dict(error.details)
+    code = _INTERNAL if error.kind in _OURS else _INVALID_REQUEST
+    told = {"code": code, "message": error.message, "data": data}
+    return {"jsonrpc": "2.0", "id": None, "error": told}
