@@ -103,7 +103,7 @@ async def test_a_cut_answer_is_paid_by_the_greater_of_what_was_reserved_and_what
                 await anext(answer)
                 raise CallerLeft
         bench.clock.turn(0.3)
-    meter = bench.plans.of(ask(), ALICE).first(0.0, 0).meter
+    meter = bench.plans.of(ask(), ALICE).first(0.0, 0, ask()).meter
     assert meter is not None
     with pytest.raises(NodeError):
         meter.hold(ALICE, 1)

@@ -37,7 +37,7 @@ def decided_now(bench: Bench, rules: tuple[Rule, ...], request: InferenceRequest
     plan = bench.router.plan(matches)
     return [
         (match.member.name, match.model)
-        for match in plan.order(bench.clock.now(), bench.pool.changes.health)
+        for match in plan.order(bench.clock.now(), bench.pool.changes.health, request)
     ]
 
 
@@ -83,8 +83,8 @@ def test_a_plan_that_was_kept_is_the_one_that_would_be_made_now(
             plan.turn = 0
             now, health = bench.clock.now(), bench.pool.changes.health
             expected = decided_now(bench, RULES, request, who)
-            assert [(t.name, t.model) for t in plan.order(now, health)] == expected
-            assert plan.first(now, health).name == expected[0][0]
+            assert [(t.name, t.model) for t in plan.order(now, health, request)] == expected
+            assert plan.first(now, health, request).name == expected[0][0]
         _happen(bench, event, number)
 
 
@@ -130,9 +130,9 @@ def test_a_model_that_appears_is_found_and_one_that_goes_is_not() -> None:
 
 def test_whose_turn_it_is_outlives_a_plan() -> None:
     bench = Bench(FakeBackend("a"), FakeBackend("b"))
-    assert bench.plans.of(ask(), bench.owner).first(0.0, 0).name == "a"
+    assert bench.plans.of(ask(), bench.owner).first(0.0, 0, ask()).name == "a"
     bench.members[0].offers(Capabilities(models=bench.members[0].capabilities.models * 2))
-    assert bench.plans.of(ask(), bench.owner).first(0.0, 0).name == "b"
+    assert bench.plans.of(ask(), bench.owner).first(0.0, 0, ask()).name == "b"
 
 
 def test_invented_names_fill_no_memory_and_drive_nothing_out() -> None:
@@ -159,7 +159,7 @@ async def test_a_model_counts_for_itself_where_the_rule_says_so() -> None:
     rule = Rule(principal="secret:*", limits=limits)
     bench = Bench(FakeBackend(models=models, open_tasks=ANY), rules=(rule,))
     targets = {
-        name: bench.plans.of(ask(model=name), ALICE).first(0.0, 0)
+        name: bench.plans.of(ask(model=name), ALICE).first(0.0, 0, ask())
         for name in ("acme/one", "acme/two", "invented/a", "invented/b")
     }
     assert targets["acme/one"].meter is not targets["acme/two"].meter

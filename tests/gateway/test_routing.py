@@ -57,7 +57,7 @@ YES = Says(lambda _model, _tier: "")
 
 def targets(bench: Bench, request: InferenceRequest, permit: Says = YES) -> list[Match]:
     plan = bench.router.plan(bench.router.matches(request, permit))
-    return list(plan.order(bench.clock.now(), bench.pool.changes.health))
+    return list(plan.order(bench.clock.now(), bench.pool.changes.health, request))
 
 
 def order(bench: Bench, request: InferenceRequest, permit: Says = YES) -> list[str]:
@@ -68,7 +68,7 @@ def firsts(bench: Bench, count: int) -> list[str]:
     """Whom the next requests would ask first."""
     now, health = bench.clock.now(), bench.pool.changes.health
     plan = bench.plans.of(ask(), bench.owner)
-    return [plan.first(now, health).name for _ in range(count)]
+    return [plan.first(now, health, ask()).name for _ in range(count)]
 
 
 async def test_this_machine_comes_before_another_node() -> None:
@@ -196,7 +196,7 @@ def test_a_strategy_keeps_every_member_and_invents_none(
     name: str, turn: int, loads: list[int]
 ) -> None:
     members = [_loaded(f"m{i}", load) for i, load in enumerate(loads)]
-    assert sorted(m.name for m in STRATEGIES[name].order(members, turn)) == sorted(
+    assert sorted(m.name for m in STRATEGIES[name].order(members, turn, ask())) == sorted(
         m.name for m in members
     )
 
@@ -204,12 +204,16 @@ def test_a_strategy_keeps_every_member_and_invents_none(
 async def test_least_loaded_takes_the_idlest_whatever_the_turn() -> None:
     members = [_loaded("busy", 3), _loaded("idle", 0), _loaded("some", 1)]
     for turn in range(5):
-        assert [m.name for m in LEAST_LOADED.order(members, turn)] == ["idle", "some", "busy"]
+        assert [m.name for m in LEAST_LOADED.order(members, turn, ask())] == [
+            "idle",
+            "some",
+            "busy",
+        ]
 
 
 async def test_round_robin_starts_one_further_each_turn() -> None:
     members = [_loaded(name, 0) for name in "abc"]
-    starts = [ROUND_ROBIN.order(members, turn)[0].name for turn in range(4)]
+    starts = [ROUND_ROBIN.order(members, turn, ask())[0].name for turn in range(4)]
     assert starts == ["a", "b", "c", "a"]
 
 
@@ -217,7 +221,7 @@ async def test_best_performance_explores_the_one_never_used() -> None:
     used, fresh = _loaded("used", 0), _loaded("fresh", 0)
     used.took()
     used.gave(0.01)
-    assert BEST_PERFORMANCE.order([used, fresh], 0)[0] is fresh
+    assert BEST_PERFORMANCE.order([used, fresh], 0, ask())[0] is fresh
 
 
 async def test_a_request_that_names_no_model_gets_the_nearest_one_from_everybody() -> None:
@@ -309,7 +313,7 @@ def test_the_first_that_is_found_at_once_is_the_first_in_order(
     for member in members[::2]:
         member.latency = 0.5
     strategy = STRATEGIES[name]
-    assert members[strategy.first(members, turn)] is strategy.order(members, turn)[0]
+    assert members[strategy.first(members, turn, ask())] is strategy.order(members, turn, ask())[0]
 
 
 async def test_who_fails_for_ever_is_set_aside_for_no_longer_than_the_bound() -> None:

@@ -43,7 +43,7 @@ def limited(*backends: FakeBackend) -> Bench:
 
 
 def meter_of(bench: Bench) -> Meter:
-    meter = bench.plans.of(ask(), ALICE).first(0.0, 0).meter
+    meter = bench.plans.of(ask(), ALICE).first(0.0, 0, ask()).meter
     assert meter is not None
     return meter
 

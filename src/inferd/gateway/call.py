@@ -110,7 +110,7 @@ class Call(Booking):
         if request.hops:
             check_hops(desk.node, request)
         self._plan = plan = desk.plans.of(request, self._principal)
-        target = plan.first(self._started, desk.changes.health)
+        target = plan.first(self._started, desk.changes.health, request)
         self._admit(target)
         budget = desk.budget
         if self._started >= budget.until:
@@ -127,7 +127,7 @@ class Call(Booking):
         """
         desk = self._desk
         if self._others is None and self._plan is not None:
-            self._others = self._plan.order(desk.now(), desk.changes.health)
+            self._others = self._plan.order(desk.now(), desk.changes.health, self._request)
         asked = {failed.name for failed, _ in self._failures}
         for target in self._others or ():
             if target.name not in asked:
@@ -162,7 +162,7 @@ class Call(Booking):
         except NodeError:
             return
         asked = {broken.name, *(failed.name for failed, _ in self._failures)}
-        for target in plan.order(desk.now(), desk.changes.health):
+        for target in plan.order(desk.now(), desk.changes.health, self._request):
             if (
                 target.name not in asked
                 and target.model == broken.model

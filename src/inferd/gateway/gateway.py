@@ -1,6 +1,6 @@
 """What a frontend sees of the node: ask, explain, list."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -22,6 +22,8 @@ from inferd.gateway.catalogue import Catalogue, Row
 from inferd.gateway.desk import Desk, check_hops
 from inferd.gateway.events import BackendEvent, Subscription, Topic
 from inferd.gateway.plans import Plans
+from inferd.gateway.report import BackendHistory, StatusReport, history, report
+from inferd.gateway.routing.member import Member
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Candidate, Router
 from inferd.gateway.routing.sight import Doable, Ear, check_asked_for, doable, sees
@@ -122,8 +124,16 @@ class Gateway:
 
     def backends(self, principal: Principal) -> list[BackendEvent]:
         """Return how each backend stands now, of those that `principal` may know of."""
-        policy = self._parts.policy
-        return [member.state() for member in self.pool if sees(policy, principal, member)]
+        return [member.state() for member in self._seen(principal)]
+
+    def report(self, principal: Principal) -> StatusReport:
+        """Return how the backends that `principal` may know of stand, and what they did."""
+        clock = self._parts.clock
+        return report(self._seen(principal), now=clock.now(), wall=clock.wall())
+
+    def history(self, principal: Principal) -> list[BackendHistory]:
+        """Return the last hour of each backend that `principal` may know of."""
+        return history(self._seen(principal))
 
     def doable(self, principal: Principal, model: str) -> Doable:
         """Return what `principal` may have done with `model`, or with any where it is empty."""
@@ -230,6 +240,10 @@ class Gateway:
     def authorize(self, principal: Principal, action: Action) -> None:
         """Raise PermissionDenied unless `principal` may do `action` on this node."""
         self._parts.policy.authorize(principal, action, tier=Tier.LOCAL)
+
+    def _seen(self, principal: Principal) -> Iterator[Member]:
+        policy = self._parts.policy
+        return (member for member in self.pool if sees(policy, principal, member))
 
     def _known(self, query: HubQuery) -> Listing:
         return Listing() if self._hub is None else self._hub.known(query)

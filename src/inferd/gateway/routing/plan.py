@@ -1,11 +1,12 @@
 """Whom to ask for one shape of request: sorted once, grouped anew when somebody falls ill."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
+from inferd.core.request import InferenceRequest
 from inferd.gateway.routing.breaker import State
 from inferd.gateway.routing.member import Member
-from inferd.gateway.routing.strategies import Members, Strategy, only
+from inferd.gateway.routing.strategies import First, Members, Strategy, only
 
 _NEVER = float("inf")
 
@@ -40,11 +41,12 @@ class _Group(Generic[M]):
         self.matches = tuple(matches)
         self.members: Members = tuple(match.member for match in matches)
         self.strategy = strategy
-        self.first: Callable[[Members, int], int] = strategy.first if len(matches) > 1 else only
+        self.first: First = strategy.first if len(matches) > 1 else only
 
-    def ordered(self, turn: int) -> Iterator[M]:
+    def ordered(self, turn: int, request: InferenceRequest) -> Iterator[M]:
         by_name = {match.member.name: match for match in self.matches}
-        return (by_name[member.name] for member in self.strategy.order(self.members, turn))
+        ordered = self.strategy.order(self.members, turn, request)
+        return (by_name[member.name] for member in ordered)
 
 
 class Plan(Generic[M]):
@@ -81,22 +83,22 @@ class Plan(Generic[M]):
     def __repr__(self) -> str:
         return f"<Plan of {len(self._matches)}>"
 
-    def first(self, now: float, health: int) -> M:
+    def first(self, now: float, health: int, request: InferenceRequest) -> M:
         """Return whom to ask; the next call is another turn. There must be somebody."""
         if health != self._health or now >= self._until:
             self._regroup(now, health)
         turn = self.turn
         self.turn = turn + 1
         group = self._groups[0]
-        return group.matches[group.first(group.members, turn)]
+        return group.matches[group.first(group.members, turn, request)]
 
-    def order(self, now: float, health: int) -> Iterator[M]:
+    def order(self, now: float, health: int, request: InferenceRequest) -> Iterator[M]:
         """Yield everybody as this turn would ask them; whose turn it is doesn't change."""
         if health != self._health or now >= self._until:
             self._regroup(now, health)
         turn = self.turn
         for group in self._groups:
-            yield from group.ordered(turn)
+            yield from group.ordered(turn, request)
 
     def _regroup(self, now: float, health: int) -> None:
         groups: dict[tuple[bool | int, ...], list[M]] = {}

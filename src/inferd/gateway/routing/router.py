@@ -91,7 +91,8 @@ class Router:
     ) -> tuple[list[Candidate], NodeError | None]:
         """Return every backend's part, those that would be asked first, and why nobody would be."""
         matches, refusals = self._consider(request, permit)
-        ordered = self.plan(matches, turn=turn).order(self._clock.now(), self.pool.changes.health)
+        plan = self.plan(matches, turn=turn)
+        ordered = plan.order(self._clock.now(), self.pool.changes.health, request)
         found = [
             _candidate(match.member, match.model, _promise(match, request), order=order)
             for order, match in enumerate(ordered, start=1)

@@ -5,10 +5,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from inferd.core.request import InferenceRequest
+
 if TYPE_CHECKING:
     from inferd.gateway.routing.member import Member
 
 Members = Sequence["Member"]
+First = Callable[[Members, int, InferenceRequest], int]
+Order = Callable[[Members, int, InferenceRequest], list["Member"]]
 
 
 class Strategy(msgspec.Struct, frozen=True):
@@ -17,18 +21,18 @@ class Strategy(msgspec.Struct, frozen=True):
     Nearly every request needs only the first, so that is found without sorting the others.
     """
 
-    first: Callable[[Members, int], int]
-    """`(equals, turn) -> index` of the one to ask; there is at least one."""
-    order: Callable[[Members, int], list["Member"]]
-    """`(equals, turn) -> the same members`, first to last."""
+    first: First
+    """`(equals, turn, request) -> index` of the one to ask; there is at least one."""
+    order: Order
+    """`(equals, turn, request) -> the same members`, first to last."""
 
 
-def only(_members: Members, _turn: int, /) -> int:
+def only(_members: Members, _turn: int, _request: InferenceRequest, /) -> int:
     """Return the first of one."""
     return 0
 
 
-def _in_turn(members: Members, turn: int) -> int:
+def _in_turn(members: Members, turn: int, _request: InferenceRequest) -> int:
     return turn % len(members)
 
 
@@ -37,19 +41,23 @@ def _from_turn(members: Members, turn: int) -> list["Member"]:
     return [*members[start:], *members[:start]]
 
 
-def _idlest(members: Members, turn: int) -> int:
+def _each_in_turn(members: Members, turn: int, _request: InferenceRequest) -> list["Member"]:
+    return _from_turn(members, turn)
+
+
+def _idlest(members: Members, turn: int, _request: InferenceRequest) -> int:
     return _least([member.in_flight for member in members], turn)
 
 
-def _by_load(members: Members, turn: int) -> list["Member"]:
+def _by_load(members: Members, turn: int, _request: InferenceRequest) -> list["Member"]:
     return sorted(_from_turn(members, turn), key=lambda member: member.in_flight)
 
 
-def _quickest(members: Members, turn: int) -> int:
+def _quickest(members: Members, turn: int, _request: InferenceRequest) -> int:
     return _least([member.latency * (member.in_flight + 1) for member in members], turn)
 
 
-def _by_wait(members: Members, turn: int) -> list["Member"]:
+def _by_wait(members: Members, turn: int, _request: InferenceRequest) -> list["Member"]:
     return sorted(
         _from_turn(members, turn), key=lambda member: member.latency * (member.in_flight + 1)
     )
@@ -64,7 +72,7 @@ def _least(values: Sequence[float], turn: int) -> int:
     return values.index(least)
 
 
-ROUND_ROBIN = Strategy(_in_turn, _from_turn)
+ROUND_ROBIN = Strategy(_in_turn, _each_in_turn)
 """Each in its turn."""
 LEAST_LOADED = Strategy(_idlest, _by_load)
 """Fewest requests in flight first; among those, each in its turn."""
