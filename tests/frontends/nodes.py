@@ -23,6 +23,7 @@ from inferd.frontends.admin import routes as admin
 from inferd.frontends.events import routes as events
 from inferd.frontends.hf import routes as hf
 from inferd.frontends.hf_models import routes as hf_models
+from inferd.frontends.mcp.routes import Mcp
 from inferd.frontends.metrics import routes as metrics
 from inferd.frontends.openai import routes as openai
 from inferd.frontends.reference import routes as reference
@@ -35,6 +36,7 @@ from inferd.gateway.routing.pool import Member, Pool
 from inferd.gateway.routing.router import Router, Rules
 from inferd.http1.server.asgi import AsgiHandler
 from inferd.http1.server.server import Server
+from inferd.node.node import running
 from inferd.telemetry.clock import SystemClock
 from tests.frontends.fakes import FakeBackend, Ledger
 
@@ -158,7 +160,8 @@ async def open_node(
     )
     usage = admin.Usage(groups=("principal", "model", "day"), totals=_totals)
     spoken = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
-    spoken.append(metrics.frontend(context, ()))
+    mcp = Mcp(context)
+    spoken += [metrics.frontend(context, ()), mcp.frontend()]
     shown = [
         *spoken,
         *hf_models.frontends(context),
@@ -176,6 +179,7 @@ async def open_node(
         listener.listen()
         port: int = listener.getsockname()[1]
         async with (
+            running(mcp=mcp.keep()),
             _serve(app, router, way or usual_way, listener) as server,
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
         ):
