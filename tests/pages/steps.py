@@ -62,7 +62,7 @@ def in_flight(node: RunningNode) -> int:
     """Return how many requests the node's backends are at."""
     headers = {"Authorization": f"Bearer {node.token}"}
     status = httpx2.get(f"{node.url}/status", headers=headers, timeout=10).json()
-    return sum(backend["in_flight"] for backend in status["backends"])
+    return sum(backend["metrics"]["in_flight"] for backend in status["backends"])
 
 
 def wait_until_in_flight(node: RunningNode, count: int) -> None:

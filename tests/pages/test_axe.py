@@ -181,6 +181,7 @@ STATES: dict[str, State] = {
     "chat, places": picking("@", "Where to run"),
     "chat, models": picking("/", "Model"),
     "usage": visit("/usage"),
+    "backends": visit("/backends"),
     "welcome": visit("/welcome", alone=True),
     "welcome, with a remote": visit("/welcome"),
     "more": visit("/more"),

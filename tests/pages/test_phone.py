@@ -46,7 +46,7 @@ async def test_the_tabs_at_the_foot_lead_everywhere(
     page = await open_page(viewport=PHONE, has_touch=True, is_mobile=True)
     await page.goto(laptop.url)
     tabs = page.get_by_role("navigation", name="Main, at the foot")
-    for name in ("Chat", "Compare", "Usage", "More", "Models"):
+    for name in ("Chat", "Compare", "Backends", "More", "Models"):
         await tabs.get_by_role("link", name=name).click()
         await expect(tabs.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")
         await nothing_sideways(page)
@@ -58,6 +58,7 @@ async def test_no_page_is_wider_than_the_window(
 ) -> None:
     page = await open_page(viewport={"width": width, "height": 700})
     paths = ("/?task=text-classification", "/chat?model=inferd-docs", "/usage", "/more", "/welcome",
+             "/backends",
              f"/compare?task=text-classification&model={MINILM}&model=acme/near")  # fmt: skip
     for path in paths:
         await page.goto(f"{laptop.url}{path}")

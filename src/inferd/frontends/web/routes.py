@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from starlette.routing import Route
 
+from inferd.core.found import Findings
 from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.endpoint import Answerer
 from inferd.frontends._http.endpoint import page as quiet_page
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.web import (
+    backends,
     chat,
     compare,
     login,
@@ -26,6 +28,7 @@ _PAGES = {
     "/welcome": "Show what a new node can do, and how to give it more",
     "/chat": "Talk to a model",
     "/compare": "Ask several models the same thing",
+    "/backends": "Show how each backend stands, and what was found on this machine",
     "/usage": "Show what was used, and where it ran",
     "/more": "Show the pages that don't fit at a phone's foot",
 }
@@ -51,16 +54,23 @@ _CSV: Mapping[str, object] = {
 }
 
 
-def frontend(context: Context, books: usage.Books | None = None) -> Frontend:
-    """Return the pages; without the ledger's books, "Usage" says that there are none."""
+def frontend(
+    context: Context, books: usage.Books | None = None, found: Findings | None = None
+) -> Frontend:
+    """Return the pages; without the ledger's books, "Usage" says that there are none.
+
+    `found` is what discovery knows; without it "Backends" says nothing of what else is here.
+    """
     return Frontend(
-        routes=routes(context, books),
+        routes=routes(context, books, found),
         paths={**PATHS, **_CSV, **trial.PATHS, **login.PATHS},
         nowhere=nowhere.app(context),
     )
 
 
-def routes(context: Context, books: usage.Books | None = None) -> Sequence[Route]:
+def routes(
+    context: Context, books: usage.Books | None = None, found: Findings | None = None
+) -> Sequence[Route]:
     """Return this frontend's routes, bound to the node."""
     return [
         page(context, "/", {"GET": models.show_models}),
@@ -69,6 +79,7 @@ def routes(context: Context, books: usage.Books | None = None) -> Sequence[Route
         page(context, "/chat", {"GET": chat.show_chat}),
         page(context, "/compare", {"GET": compare.show_compare}),
         page(context, "/try", {"POST": trial.run_form}),
+        page(context, "/backends", {"GET": backends.shower(found)}),
         page(context, "/usage", {"GET": usage.shower(books)}),
         page(context, "/usage.csv", {"GET": usage.sender(books)}),
         page(context, "/more", {"GET": _more}),

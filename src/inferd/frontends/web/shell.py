@@ -44,13 +44,20 @@ NAVIGATION: Sequence[tuple[str, Sequence[Link]]] = (
         (
             Link("models", "Models", "/", "grid"),
             Link("chat", "Chat", "/chat", "chat", Action.INFER),
-            Link("compare", "Compare", "/compare", "stack", Action.INFER),
+            Link("compare", "Compare", "/compare", "columns", Action.INFER),
+        ),
+    ),
+    (
+        "Compute",
+        (
+            # They tell of everybody's requests, as "Usage" does.
+            Link("backends", "Backends", "/backends", "stack", Action.USAGE),
         ),
     ),
     ("Account", (Link("usage", "Usage", "/usage", "chart", Action.USAGE),)),
 )
 _MORE = Link("more", "More", "/more", "more")
-_AT_THE_FOOT = ("models", "chat", "compare", "usage")
+_AT_THE_FOOT = ("models", "chat", "compare", "backends")
 
 
 async def show(
@@ -132,6 +139,7 @@ async def render(exchange: Exchange, template: str, *, page: str, **values: obje
             for name, group in NAVIGATION
             if (shown := [link for link in group if link.id in links])
         ],
+        "badges": _badges(exchange) if "backends" in links else {},
         "tabs": [*(links[name] for name in _AT_THE_FOOT if name in links), _MORE],
         "main_class": "",
         "title": "inferd",
@@ -147,6 +155,13 @@ async def render(exchange: Exchange, template: str, *, page: str, **values: obje
     }
     values["data"] = shared | dict(data)
     return environment().get_template(template).render({**around, **values})
+
+
+def _badges(exchange: Exchange) -> dict[str, str]:
+    """Return what stands beside a link: a problem, in words."""
+    states = exchange.context.gateway.backends(exchange.principal)
+    down = sum(not state.usable for state in states)
+    return {"backends": f"{down:,} down"} if down else {}
 
 
 def node_facts(context: Context) -> dict[str, str]:

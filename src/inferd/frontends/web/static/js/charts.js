@@ -1,6 +1,6 @@
 // uPlot, dressed in the page's tokens. Colours are functions, so redraw(false) is all a theme change needs.
 import uPlot from "../vendor/uplot.js";
-import { count, whole } from "./words.js";
+import { count, duration, whole } from "./words.js";
 
 const DAY = 86_400;
 const FONT = "12px Inter, system-ui, sans-serif";
@@ -28,7 +28,7 @@ function stepFor(top) {
   return [1, 2, 5, 10].map((n) => n * power).find((step) => step * 5 >= top) ?? 10 * power;
 }
 
-function tooltip(el, { days, series }) {
+function tooltip(el, heading, rows) {
   const tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
   el.append(tip);
   const cell = (name, text) => Object.assign(document.createElement(name), { textContent: text });
@@ -36,8 +36,8 @@ function tooltip(el, { days, series }) {
     const at = plot.cursor.idx;
     tip.hidden = at === null || at === undefined || plot.cursor.left < 0;
     if (tip.hidden) return;
-    const parts = [cell("b", new Date(`${days[at]}T00:00Z`).toLocaleDateString("en-GB", SHORT))];
-    for (const { name, values } of series) parts.push(cell("span", name), cell("span", whole(values[at])));
+    const parts = [cell("b", heading(at))];
+    for (const [name, text] of rows(at)) parts.push(cell("span", name), cell("span", text));
     tip.replaceChildren(...parts);
     const { left } = plot.cursor;
     const room = plot.over.clientWidth - left > tip.offsetWidth + 24;
@@ -66,7 +66,7 @@ export function stackedBars(el, data, { height = 230 } = {}) {
   const top = Math.ceil(highest / step) * step;
   const gap = days.length > 60 ? 0 : 1;
   const size = () => ({ width: Math.max(200, el.clientWidth - 24), height });
-  const move = tooltip(el, data);
+  const move = tooltip(el, (at) => new Date(`${days[at]}T00:00Z`).toLocaleDateString("en-GB", SHORT), (at) => series.map(({ name, values }) => [name, whole(values[at])]));
   const plot = new uPlot({
     ...size(), legend: { show: false }, padding: [12, 4, 0, 0],
     cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false, y: false } },
@@ -90,5 +90,50 @@ export function stackedBars(el, data, { height = 230 } = {}) {
       plot.redraw(false);
       return tokens;
     },
+  };
+}
+
+const DASHES = [undefined, [6, 4], [2, 3]];
+const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+const milliseconds = (value) => duration(value / 1000);
+
+/**
+ * Draw lines of milliseconds over the last hour, each in the hue of its tier; a gap is what is missing.
+ * @param {HTMLElement} el
+ * @param {{times: number[], series: {name: string, tier: string, dash: number, values: (number | null)[]}[]}} data times in seconds since the epoch
+ * @param {{height?: number}} [options]
+ * @returns {(data: object) => void} draw these instead
+ */
+export function lines(el, data, { height = 208 } = {}) {
+  let shown = data;
+  let plot = null;
+  const size = () => ({ width: Math.max(200, el.clientWidth - 24), height });
+  const move = tooltip(el, (at) => clock(shown.times[at]), (at) => shown.series.map(({ name, values }) => [name, values[at] === null ? "–" : milliseconds(values[at])]));
+  // A point with nothing beside it is no line: it is drawn as a dot.
+  const lonely = (plot, index) => plot.data[index].flatMap((value, at, values) => (value !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null ? [at] : []));
+  const build = () => {
+    plot?.destroy();
+    plot = new uPlot({
+      ...size(), legend: { show: false }, padding: [12, 12, 0, 0],
+      cursor: { y: false, points: { size: 6 }, drag: { setScale: false, x: false, y: false } },
+      series: [{}, ...shown.series.map(({ tier, dash }) => ({ stroke: () => token(`--tier-${tier}`), width: 1.75, dash: DASHES[dash], points: { show: true, size: 4, filter: lonely, fill: () => token(`--tier-${tier}`) } }))],
+      scales: { y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
+      axes: [
+        axis({ size: 30, space: 90, values: (_, values) => values.map(clock) }),
+        axis({ size: 64, space: 46, values: (_, values) => values.map((value) => (value ? milliseconds(value) : "0")) }),
+      ],
+      hooks: { setCursor: [move] },
+    }, [shown.times, ...shown.series.map(({ values }) => values)], el);
+  };
+  build();
+  new ResizeObserver(() => plot.setSize(size())).observe(el);
+  addEventListener("themechange", () => plot.redraw(false));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot.redraw(false));
+  const key = ({ series }) => series.map(({ name, tier, dash }) => `${tier} ${dash} ${name}`).join("\n");
+  return (next) => {
+    const isSame = key(next) === key(shown);
+    shown = next;
+    if (isSame) plot.setData([next.times, ...next.series.map(({ values }) => values)]);
+    else build();
   };
 }

@@ -1,0 +1,93 @@
+"""The page "Backends": how each stands, what it did in the last hour, what was found here."""
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from inferd.core.found import Findings
+from inferd.core.request import Action
+from inferd.frontends._http.endpoint import Answerer
+from inferd.frontends._http.exchange import Exchange
+from inferd.frontends.web import backend_sums, found_rows
+from inferd.frontends.web.backend_rows import Row, row
+from inferd.frontends.web.shell import may, show
+
+
+def shower(found: Findings | None) -> Answerer:
+    """Return what shows the page; without `found` it says nothing of what else is here."""
+
+    async def show_backends(exchange: Exchange) -> None:
+        # It tells of everybody's requests: whoever may not see usage may not see it either.
+        exchange.context.gateway.authorize(exchange.principal, Action.USAGE)
+        await _show(exchange, found)
+
+    return show_backends
+
+
+async def _show(exchange: Exchange, findings: Findings | None) -> None:
+    gateway, here = exchange.context.gateway, exchange.context.name or "here"
+    clock = exchange.context.clock
+    may_change = may(exchange, Action.ADMIN)
+    reports = gateway.report(exchange.principal).backends
+    hours = {each.id: each.points for each in gateway.history(exchange.principal)}
+    opened = exchange.query.get("open", "")
+    names = _names(exchange, opened)
+    rows = [
+        row(
+            report,
+            hours.get(report.id, ()),
+            here=here,
+            now=clock.wall(),
+            models=names if report.id == opened else None,
+            is_open=report.id == opened,
+        )
+        for report in reports
+    ]
+    chart = backend_sums.chart(reports, hours, here, clock.wall())
+    if not may_change:
+        findings = None
+    found = () if findings is None else findings.found
+    await show(
+        exchange,
+        "backends.html",
+        page="backends",
+        title="Backends",
+        lead=lead(rows),
+        stats=backend_sums.stats(reports, hours, here),
+        chart=chart,
+        rows=rows,
+        address=_address,
+        is_lone=len(rows) <= 1,
+        may_change=may_change,
+        found=None if findings is None else found_rows.rows(found),
+        looked="" if findings is None else found_rows.looked(findings, clock.now()),
+        data={
+            "chart": backend_sums.for_script(chart),
+            "found": found_rows.for_script(found),
+        },
+    )
+
+
+def _names(exchange: Exchange, backend: str) -> list[str]:
+    """Return the models of one backend that the reader may use, by name."""
+    if not backend:
+        return []
+    rows = exchange.context.gateway.models(exchange.principal)
+    return [row.id for row in rows if any(place.backend == backend for place in row.places)]
+
+
+def _address(name: str) -> str:
+    return "/backends?" + urlencode({"open": name})
+
+
+def lead(rows: Sequence[Row]) -> str:
+    """Say in a sentence how they stand."""
+    what = "Everything this node can send work to."
+    if not rows:
+        return "Nothing here can be sent work yet."
+    down = [each for each in rows if each.is_down]
+    if not down:
+        return f"{what} {'It answers' if len(rows) == 1 else f'All {len(rows):,} answer'}."
+    names = ", ".join(each.name for each in down[:2])
+    names += f" and {len(down) - 2:,} more" if len(down) > 2 else ""
+    verb = "doesn’t" if len(down) == 1 else "don’t"
+    return f"{what} {len(rows) - len(down):,} of {len(rows):,} answer; {names} {verb}."
