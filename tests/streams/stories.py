@@ -7,13 +7,12 @@ no chunks at all. To add one, add both files.
 
 import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 from hypothesis import strategies as st
-
-from inferd.wire import openai_chat
 
 HERE = Path(__file__).parent / "corpus"
 
@@ -46,25 +45,43 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
         """The whole answer as a server sends it."""
         return msgspec.json.encode(self.whole)
 
+    def with_usage(self) -> bytes:
+        """What a caller sees who asked for usage."""
+        return readable(self.data)
+
     def without_usage(self) -> bytes:
         """What a caller who didn't ask for usage sees."""
         return without_usage(self.data)
 
 
+def readable(data: bytes) -> bytes:
+    """The bytes less the events that are no JSON."""
+    return b"".join(_kept(event) for event in _events(data))
+
+
 def without_usage(data: bytes) -> bytes:
-    """The bytes less the events that tell only the usage."""
+    """The bytes less the events that are no JSON, or tell only the usage."""
+    return b"".join(_kept(event, usage=False) for event in _events(data))
+
+
+def _events(data: bytes) -> Iterator[bytes]:
     at = 0
-    kept: list[bytes] = []
     for gap in _GAP.finditer(data):
-        event = data[at : gap.end()]
+        yield data[at : gap.end()]
         at = gap.end()
-        kept.append(_kept(event))
-    return b"".join([*kept, _kept(data[at:])])
+    yield data[at:]
 
 
-def _kept(event: bytes) -> bytes:
-    """The event, or the blank lines before one that tells only the usage."""
-    if not _tells_only_usage(event):
+def _kept(event: bytes, *, usage: bool = True) -> bytes:
+    """The event, or the blank lines before one that is left out."""
+    said = _said(event)
+    if not said or said == b"[DONE]":
+        return event
+    try:
+        document = msgspec.json.decode(said.decode(errors="replace"))
+    except msgspec.DecodeError:
+        document = None
+    if isinstance(document, dict) and (usage or not _tells_only_usage(document)):
         return event
     return event[: len(event) - len(event.lstrip(b"\r\n"))]
 
@@ -110,17 +127,12 @@ def _sized(data: bytes, sizes: list[int]) -> list[bytes]:
     return pieces
 
 
-def _tells_only_usage(event: bytes) -> bool:
+def _said(event: bytes) -> bytes:
     lines = re.split(rb"\r\n|\n|\r", event)
-    said = b"\n".join(
+    return b"\n".join(
         line.removeprefix(b"data:").strip() for line in lines if line.startswith(b"data:")
     )
-    try:
-        document = msgspec.json.decode(said)
-    except msgspec.DecodeError:
-        return False
-    return (
-        isinstance(document, dict)
-        and document.get("choices") == []
-        and openai_chat.usage_of(said).input_tokens > 0
-    )
+
+
+def _tells_only_usage(document: dict[str, object]) -> bool:
+    return document.get("choices") == [] and bool(document.get("usage"))

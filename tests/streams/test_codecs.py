@@ -10,7 +10,7 @@ from inferd.core.answer import Answer, collect
 from inferd.core.errors import NodeError
 from inferd.core.result import Chunk, Finish, Result
 from inferd.wire import openai_chat, sse
-from inferd.wire.openai_stream_usage import StreamWatch
+from inferd.wire.openai_stream_watch import StreamWatch
 from tests.streams.stories import STORIES, Story, rechunked, without_usage
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
@@ -74,11 +74,11 @@ def test_a_stream_folds_to_the_whole_answer(name: str, data: st.DataObject) -> N
 @each_story
 @BRIEFLY
 @given(data=st.data())
-def test_a_stream_passes_untouched_and_tells_its_usage(name: str, data: st.DataObject) -> None:
+def test_whole_events_pass_untouched_and_tell_their_usage(name: str, data: st.DataObject) -> None:
     story = STORIES[name]
     watch = StreamWatch()
     passed = [watch.feed(piece) for piece in data.draw(rechunked(story.data))]
-    assert b"".join([*passed, watch.end()]) == story.data
+    assert b"".join([*passed, watch.end()]) == story.with_usage()
     assert watch.usage == whole(story).usage
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferd.core.result import NO_USAGE, Usage
-from inferd.wire.openai_stream_usage import StreamWatch, with_usage, without_usage
+from inferd.wire.openai_stream_usage import with_usage, without_usage
+from inferd.wire.openai_stream_watch import StreamWatch
 
 FIRST = b'data: {"choices": [{"delta": {"content": "\\n \\"usage\\""}}], "usage": null}'
 FILTER = b'data: {"choices": [], "prompt_filter_results": []}'
@@ -45,16 +46,19 @@ def test_only_the_event_that_tells_the_usage_is_taken_out(
 
 @given(sizes=st.lists(st.integers(1, 60), min_size=1), is_closed=st.booleans())
 def test_a_stream_that_is_only_watched_keeps_its_bytes(sizes: list[int], is_closed: bool) -> None:
+    # An event is passed on once it is whole.
     stream = b"".join(row + b"\n\n" for row in STREAM).removesuffix(b"" if is_closed else b"\n\n")
     watch = StreamWatch()
-    at = 0
+    at, said = 0, b""
     for size in sizes:
         if not (piece := stream[at : at + size]):
             break
-        assert watch.feed(piece) == piece
-        at += size
+        said += watch.feed(piece)
+        at += len(piece)
+        assert said == stream[: stream.rfind(b"\n\n", 0, at) + 2] or not said
     rest = stream[at:]
-    assert (watch.feed(rest) if rest else b"", watch.end()) == (rest, b"")
+    said += watch.feed(rest) if rest else b""
+    assert said + watch.end() == stream
     assert watch.usage == TOOK
     assert watch.tail.rstrip().endswith(DONE)
 

@@ -167,8 +167,8 @@ class RemoteNodeBackend:
             check_content(response, f"{self.name} isn't an inferd")
             served = self._served(response)
             if content_type.lower().startswith(EVENTS):
-                chunks = typed_stream(response, hf_tasks.StreamDecoder(self._upstream.told))
-                answer = Answer(chunks, free=response.close, served=served)
+                decoder = hf_tasks.StreamDecoder(self._upstream.told)
+                answer = typed_stream(response, decoder, served=served)
             else:
                 is_media = hf_tasks.is_media(content_type)
                 body = await response.read(MAX_BYTES if is_media else JSON_BYTES)

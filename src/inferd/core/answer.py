@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from inferd.core.errors import BackendFailed
+from inferd.core.kept import Kept
 from inferd.core.result import (
     NO_USAGE,
     Chunk,
@@ -65,6 +66,10 @@ class Pipe(Protocol):
 
     async def pipe(self, sink: Sink, /) -> None: ...
 
+    def keep(self, kept: Kept, /) -> None:
+        """Note from now on what is passed on. Nothing has been, yet."""
+        ...
+
     @property
     def told_failure(self) -> bool:
         """Whether what was passed on ends in the upstream's own word of its failure."""
@@ -82,7 +87,8 @@ class Answer:
     `wire` is the request's own wire when the chunks (or `whole`) are its bytes, untouched; then
     `status`, `content_type` and `block` (header lines, finished, the content type's among them)
     are what that wire passes on. Otherwise chunks are typed.
-    `usage` is final after `close`; `sent_bytes` is what went upstream for it.
+    `usage` is final after `close`; `sent_bytes` is what went upstream for it; `skipped` is how
+    many of a stream's events were left out, because they couldn't be read.
     """
 
     __slots__ = (
@@ -93,8 +99,10 @@ class Answer:
         "block",
         "content_type",
         "finish",
+        "kept",
         "sent_bytes",
         "served",
+        "skipped",
         "status",
         "usage",
         "whole",
@@ -119,7 +127,8 @@ class Answer:
         self.content_type = ""
         self.block = b""
         self.whole: bytes | None = None
-        self.sent_bytes = 0
+        self.sent_bytes = self.skipped = 0
+        self.kept: Kept | None = None
         self.usage: Usage = NO_USAGE
         self.finish: Finish | None = None
 
@@ -151,6 +160,12 @@ class Answer:
                 raise BackendFailed("a raw answer held a chunk that isn't bytes")
             sink.write(chunk)
             await sink.drained()
+
+    def keep(self, kept: Kept) -> None:
+        """Have it noted from now on what is passed on: by the stream itself if it is raw."""
+        self.kept = kept
+        if self._pipe is not None:
+            self._pipe.keep(kept)
 
     @property
     def told_failure(self) -> bool:

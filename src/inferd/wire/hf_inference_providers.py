@@ -11,7 +11,7 @@ from inferd.core.errors import BackendFailed
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, Finish, Media, TextDelta, Usage
 from inferd.core.tasks import task_named
-from inferd.wire import file_kinds, json, openai_chat, openai_embeddings, openai_usage
+from inferd.wire import file_kinds, json, openai_embeddings, openai_usage
 from inferd.wire.failures import shortened
 from inferd.wire.hf_inference_requests import Asked
 from inferd.wire.hf_inference_results import decode_result, is_result_type
@@ -105,15 +105,6 @@ def encode_ask(way: Way, ask: Ask) -> Asked:
         return Asked(head=body)
     head, _, tail = body.partition(_FILE.encode())
     return Asked(head=head, file=way.file, tail=tail)
-
-
-class CompletionsDecoder(openai_chat.StreamDecoder):
-    """The stream of OpenAI's older completions, which has texts for deltas."""
-
-    def _choice(self, choice: object) -> list[Chunk]:
-        if isinstance(choice, dict) and isinstance(choice.get("text"), str):
-            choice = {**choice, "delta": {"content": choice["text"]}}
-        return super()._choice(choice)
 
 
 # Requests

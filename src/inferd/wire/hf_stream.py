@@ -109,6 +109,8 @@ class StreamDecoder:
         self._told = told
         self.malformed = 0
         """How many events were skipped because they weren't what this wire says."""
+        self.unreadable = 0
+        """How many of them were no JSON."""
         self.finished = False
         """Whether the Finish was given."""
         self._has_text = False
@@ -125,10 +127,16 @@ class StreamDecoder:
         document = json.attempt(text)
         if not isinstance(document, dict):
             self.malformed += 1
+            self.unreadable += 1
             return []
         if document.get("error"):
             raise self._told(500, text.encode(errors="replace"))
         return self._chunks(document)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether only its Finish is missing: on this wire that comes with the last event."""
+        return self.finished
 
     def end(self) -> list[Chunk]:
         """Check that the upstream said it was done.

@@ -30,7 +30,16 @@ class ChunkEncoder:
     end = b"data: [DONE]\n\n"
     """What follows the last chunk, unless it ended in an error."""
 
-    def __init__(self, id: str, model: str, created: int, *, include_usage: bool = False) -> None:  # noqa: A002
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        model: str,
+        created: int,
+        *,
+        include_usage: bool = False,
+        has_begun: bool = False,
+    ) -> None:
+        """`has_begun` is for the rest of a stream: it has said whose turn it is."""
         self._head: dict[str, object] = {
             "id": id,
             "object": "chat.completion.chunk",
@@ -38,7 +47,7 @@ class ChunkEncoder:
             "model": model,
         }
         self._include_usage = include_usage
-        self._begun = False
+        self._begun = has_begun
 
     def encode(self, chunk: Chunk) -> bytes:
         """Return the event, or events, of a chunk.
@@ -90,6 +99,8 @@ class StreamDecoder:
         self._told = told
         self.malformed = 0
         """How many events were skipped because they weren't what this wire says."""
+        self.unreadable = 0
+        """How many of them were no JSON."""
         self.finished = False
         """Whether the Finish was given."""
         self._reason: FinishReason | None = None
@@ -111,6 +122,7 @@ class StreamDecoder:
         document = json.attempt(text)
         if not isinstance(document, dict):
             self.malformed += 1
+            self.unreadable += 1
             return []
         if document.get("error"):
             raise self._told(_status_of(document), text.encode(errors="replace"))
@@ -121,6 +133,11 @@ class StreamDecoder:
             self.malformed += 0 if document.get("usage") else 1
             return []
         return [chunk for choice in choices for chunk in self._choice(choice)]
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it was said why the answer ended: what is missing then is only its Finish."""
+        return self.finished or self._reason is not None
 
     def end(self) -> list[Chunk]:
         """Return what is due when the upstream has no more to say.

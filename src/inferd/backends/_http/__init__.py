@@ -4,7 +4,7 @@ from inferd.backends._http.decoding import JSON_BYTES, decoded
 from inferd.backends._http.listing import Listed, decode_listing
 from inferd.backends._http.openai import CHAT, COMPLETIONS, EMBEDDINGS, OpenAIWire, ask_openai
 from inferd.backends._http.prompting import as_chat, wants_prompt, with_prompt
-from inferd.backends._http.streams import typed_stream
+from inferd.backends._http.streams import Decoder, typed_stream
 from inferd.backends._http.upstream import (
     EVENTS,
     JSON,
@@ -26,6 +26,7 @@ __all__ = [
     "JSON",
     "JSON_BYTES",
     "MAX_BYTES",
+    "Decoder",
     "Headers",
     "Listed",
     "OpenAIWire",

@@ -8,7 +8,7 @@ import msgspec
 
 from inferd.backends import each
 from inferd.backends._http.decoding import JSON_BYTES, decoded
-from inferd.backends._http.streams import RawStream, typed_stream
+from inferd.backends._http.streams import Decoder, RawStream, typed_stream
 from inferd.backends._http.upstream import (
     EVENTS,
     JSON,
@@ -26,7 +26,8 @@ from inferd.core.errors import BackendFailed, BackendRefused, NodeError, Unsuppo
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import NO_USAGE, Chunk, Usage
 from inferd.http1.client import Head, Response
-from inferd.wire import json, openai_chat, openai_embeddings, openai_text
+from inferd.wire import json, openai_chat, openai_embeddings, openai_text, openai_text_client
+from inferd.wire.failures import Told
 from inferd.wire.openai_peek import ROUTING, has_routing
 from inferd.wire.openai_raw import with_model
 from inferd.wire.openai_stream_usage import with_usage, without_usage
@@ -40,6 +41,7 @@ class OpenAIWire(msgspec.Struct, frozen=True, kw_only=True):
     streams: bool = True
     encode: Callable[[InferenceRequest], bytes] | None = None
     decode: Callable[[bytes], list[Chunk]] | None = None
+    decoder: Callable[[Told], Decoder] = openai_chat.StreamDecoder
 
 
 CHAT = OpenAIWire(
@@ -48,7 +50,13 @@ CHAT = OpenAIWire(
     encode=openai_chat.encode_request,
     decode=openai_chat.decode_result,
 )
-COMPLETIONS = OpenAIWire(name=openai_text.WIRE, path="/completions")
+COMPLETIONS = OpenAIWire(
+    name=openai_text.WIRE,
+    path="/completions",
+    encode=openai_text_client.encode_request,
+    decode=openai_text_client.decode_result,
+    decoder=openai_text_client.StreamDecoder,
+)
 EMBEDDINGS = OpenAIWire(
     name=openai_embeddings.WIRE,
     path="/embeddings",
@@ -220,8 +228,7 @@ def _stream(
             told=upstream.told,
             hide=upstream.hide,
         ).answer
-    chunks = typed_stream(response, openai_chat.StreamDecoder(upstream.told))
-    return Answer(chunks, free=response.close, served=served)
+    return typed_stream(response, wire.decoder(upstream.told), served=served)
 
 
 async def _typed(

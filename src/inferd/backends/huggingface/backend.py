@@ -11,6 +11,7 @@ from inferd.backends._http import (
     CHAT,
     EVENTS,
     JSON,
+    Decoder,
     Headers,
     Upstream,
     as_chat,
@@ -43,11 +44,10 @@ from inferd.core.result import Chunk, Value
 from inferd.core.tasks import TASKS as KNOWN
 from inferd.core.tasks import Output
 from inferd.http1.client import Response
-from inferd.wire import hf_inference, hf_tasks
+from inferd.wire import hf_inference, hf_tasks, openai_text_client
 from inferd.wire.hf_inference_providers import (
     WAYS,
     Ask,
-    CompletionsDecoder,
     Link,
     encode_ask,
     path_of,
@@ -219,7 +219,7 @@ class HuggingFaceBackend:
         )
         with reading(response):
             if _is_stream(response):
-                answer = _streamed(response, CompletionsDecoder(), chosen)
+                answer = _streamed(response, openai_text_client.StreamDecoder(), chosen)
             else:
                 content_type, body = await self._whole(response)
                 found = way.decode(request.task, content_type, body)
@@ -263,11 +263,8 @@ def _is_stream(response: Response) -> bool:
     return response.header("content-type").lower().startswith(EVENTS)
 
 
-def _streamed(
-    response: Response, decoder: hf_tasks.StreamDecoder | CompletionsDecoder, chosen: Chosen
-) -> Answer:
-    chunks = typed_stream(response, decoder)
-    answer = Answer(chunks, free=response.close, served=Served(warnings=chosen.warnings))
+def _streamed(response: Response, decoder: Decoder, chosen: Chosen) -> Answer:
+    answer = typed_stream(response, decoder, served=Served(warnings=chosen.warnings))
     answer.sent_bytes = response.sent_bytes
     return answer
 
