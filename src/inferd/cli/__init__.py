@@ -10,6 +10,7 @@ inputs     words of the command line as a task's payload
 examples   a command to copy for each task
 program    this very program, as the user can call it
 render     results, drawn
+mcp        standard input and output as a line of the Model Context Protocol
 up, run, models, tasks, config, usage, doctor   one command each
 """
 

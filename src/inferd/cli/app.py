@@ -15,6 +15,10 @@ COMMANDS = {
     "models": ("inferd.cli.models:models", "List models and where each of them runs."),
     "tasks": ("inferd.cli.tasks:tasks", "List the tasks, or describe one with an example."),
     "usage": ("inferd.cli.usage:usage", "Show who used what, from the ledger."),
+    "mcp": (
+        "inferd.cli.mcp:mcp",
+        "Serve MCP on standard input and output, for a client's program.",
+    ),
     "doctor": ("inferd.cli.doctor.command:doctor", "Check this machine, the node and all it asks."),
     "config": ("inferd.cli.config:app", "Show and check the configuration."),
     "version": ("inferd.cli.app:version", "Print the version."),

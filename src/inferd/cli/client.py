@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -19,6 +19,9 @@ from inferd.cli.failure import Failure, Misuse
 from inferd.cli.reach import accepts, transport_to
 from inferd.cli.settings import TOKEN_NAME, Where, read
 from inferd.node.home import Running
+
+if TYPE_CHECKING:
+    from inferd.node import Node
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 600.0
@@ -39,11 +42,12 @@ _TOLD_KEYS = ("reason", "message", "error", "detail")
 class Client:
     """A node that answers. `name` says which, in words."""
 
-    def __init__(self, http: httpx2.AsyncClient, name: str, *, is_here: bool) -> None:
+    def __init__(self, http: httpx2.AsyncClient, name: str, *, node: "Node | None" = None) -> None:
         self.http = http
         self.name = name
-        self.is_here = is_here
-        """Whether it lives in this very process."""
+        self.node = node
+        """The node itself, where it lives in this very process."""
+        self.is_here = node is not None
 
     async def get(self, path: str, kind: type[T], **query: str) -> T:
         """Return what is at `path`, read as `kind`.
@@ -150,7 +154,7 @@ async def _over_http(url: str, token: str, ours: Running | None) -> AsyncGenerat
         transport=transport_to(ours) if ours else None,
     ) as http:
         place = ours.socket if ours and ours.socket else url
-        yield Client(http, f"the node at {place}", is_here=False)
+        yield Client(http, f"the node at {place}")
 
 
 @asynccontextmanager
@@ -172,7 +176,7 @@ async def _in_process(where: Where, *, local: bool) -> AsyncGenerator[Client]:
                 headers={"Authorization": f"Bearer {node.owner_token}"},
                 timeout=_ANSWER_SECONDS,
             ) as http:
-                yield Client(http, "the node in this process", is_here=True)
+                yield Client(http, "the node in this process", node=node)
     except CannotStart as error:
         raise Failure(error.message, hint=error.hint) from error
 

@@ -1,13 +1,15 @@
 """A room for each principal: sessions, streams and subscriptions are never another's."""
 
 import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.types import Receive, Scope, Send
 
-from inferd.core.clock import Clock
 from inferd.core.errors import RateLimited
 from inferd.core.request import Principal
+from inferd.frontends._http.alongside import alongside
 from inferd.frontends._http.context import Context
 from inferd.frontends.mcp.changes import Changes
 from inferd.frontends.mcp.server import make_server
@@ -43,16 +45,28 @@ class Rooms:
         await room.opened.wait()
         await room.manager.handle_request(scope, receive, send)
 
-    async def watch(self, clock: Clock) -> None:
+    async def watch(self) -> None:
         """Tell everybody when a backend offers something else, until cancelled."""
-        changes = self._context.gateway.pool.changes
-        seen = changes.offers
-        while True:
-            await clock.sleep(_LOOK_SECONDS)
-            if changes.offers != seen:
-                seen = changes.offers
-                for room in tuple(self._rooms.values()):
-                    await room.changes.tell()
+        await watch(self._context, lambda: [room.changes for room in self._rooms.values()])
+
+
+async def serve_line(context: Context, principal: Principal, read: Any, write: Any) -> None:
+    """Serve `principal` over a pair of the package's streams, until `read` ends."""
+    changes = Changes()
+    server = make_server(context, principal, changes)
+    async with alongside(watch(context, lambda: [changes])):
+        await server.run(read, write, server.create_initialization_options())
+
+
+async def watch(context: Context, listening: Callable[[], Sequence[Changes]]) -> None:
+    """Tell whoever listens when a backend offers something else, until cancelled."""
+    seen = context.gateway.pool.changes.offers
+    while True:
+        await context.clock.sleep(_LOOK_SECONDS)
+        if context.gateway.pool.changes.offers != seen:
+            seen = context.gateway.pool.changes.offers
+            for changes in listening():
+                await changes.tell()
 
 
 class Room:

@@ -60,7 +60,20 @@ class Mcp:
         async with asyncio.TaskGroup() as tasks:
             opened: Rooms = rooms.Rooms(self._context, tasks)
             self._opened.set_result(opened)
-            await opened.watch(self._context.clock)
+            await opened.watch()
+
+    async def serve(self, token: str, read: object, write: object) -> None:
+        """Serve whoever shows `token` on another line than HTTP's, a pair of the package's streams.
+
+        Returns when `read` ends.
+
+        Raises:
+            Unauthenticated: Nobody here knows the token.
+        """
+        shown = f"Bearer {token}".encode()
+        principal = self._context.credentials.identify(shown, ambient=False)
+        rooms = await asyncio.to_thread(import_module, "inferd.frontends.mcp.rooms")
+        await rooms.serve_line(self._context, principal, read, write)
 
     async def answer(self, exchange: Exchange) -> None:
         """Answer one HTTP request."""
