@@ -13,6 +13,7 @@ from inferd.core.result import Chunk, Finish, TextDelta, Usage
 from inferd.engine.fit import Machine
 from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.policy import Policy, Rule
+from inferd.gateway.budget import Budget
 from inferd.gateway.gateway import Gateway, Parts
 from inferd.gateway.plans import Plans
 from inferd.gateway.routing.pool import Member, Pool
@@ -110,6 +111,7 @@ class Bench:
         node: str = "node-a",
         hub: HubListing | None = None,
         machine: Machine | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.owner = OWNER
         self.clock = HandClock()
@@ -126,5 +128,6 @@ class Bench:
             router=self.router,
             recorder=self.records,
             clock=self.clock,
+            budget=budget,
         )
         self.gateway = Gateway(parts, self.pool, hub=hub, machine=machine)

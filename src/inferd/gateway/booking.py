@@ -1,11 +1,12 @@
 """What a call holds, whom it has asked, and what is written down of it."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from inferd.core.answer import Answer, Served
-from inferd.core.errors import ErrorKind, NodeError
+from inferd.core.errors import BackendTimeout, ErrorKind, NodeError
 from inferd.core.records import Forward, Row
 from inferd.core.request import InferenceRequest, Principal, Tier
 from inferd.core.result import NO_USAGE, Usage
@@ -22,7 +23,7 @@ from inferd.gateway.account import (
     together,
     told_by,
 )
-from inferd.gateway.admission.estimate import estimate
+from inferd.gateway.admission.estimate import estimate, tokens_of_question
 from inferd.gateway.admission.limits import FREE, Hold, Meter
 from inferd.gateway.desk import Desk
 from inferd.gateway.plans import Target
@@ -32,6 +33,21 @@ from inferd.telemetry.tracing import Span, Tracer
 
 _CLOSE = 0.01
 _LABELS = {tier: tier.label for tier in Tier}
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One of several that were asked at once: since when, and what came of it."""
+
+    target: Target
+    began: float
+    ending: Answer | BaseException
+
+
+def _worth(attempt: Attempt) -> int:
+    """Say what a call goes on with: an answer, a fault of ours, or the last failure."""
+    if isinstance(attempt.ending, Answer):
+        return 0
+    return 2 if isinstance(attempt.ending, NodeError) else 1
 
 
 class Booking:
@@ -153,16 +169,53 @@ class Booking:
         deadline = self._request.deadline
         return deadline is not None and now >= deadline - _CLOSE
 
+    def _decide(self, attempts: Sequence[Attempt]) -> Answer:
+        """Go on with one of the attempts that ran at once, and book the others.
+
+        Raises:
+            BaseException: What the last one failed with, where none was answered.
+        """
+        chosen = min(reversed(attempts), key=_worth)
+        for attempt in attempts:
+            if attempt is not chosen:
+                self._drop(attempt)
+        self._target, self._began = chosen.target, chosen.began
+        if isinstance(chosen.ending, Answer):
+            return chosen.ending
+        raise chosen.ending
+
+    def _drop(self, attempt: Attempt) -> None:
+        """Book one of two attempts that ran at once, where the call goes on with the other."""
+        target, ending, self._began = attempt.target, attempt.ending, attempt.began
+        if isinstance(ending, NodeError):
+            self._returned(target, ending)
+            self._failed(target, ending)
+            return
+        given_up = BackendTimeout(f"{target.name} was given up: another began to answer first")
+        given_up.sent_bytes = max(1, len(self._request.raw.body) if self._request.raw else 0)
+        if isinstance(ending, Answer):
+            self._answer = ending
+            self._returned(target, asyncio.CancelledError())
+            self._write_off(target, ending)
+        else:
+            self._returned(target, ending)
+            self._lose(target, Usage(input_tokens=tokens_of_question(self._request)))
+        # It did nothing wrong; but the words have reached it.
+        self._failed(target, given_up)
+
     def _write_off(self, target: Target, answer: Answer) -> None:
         """Free an answer that another is to stand in for, and book what it took by then."""
         answer.close()
-        usage = estimated(self._request, answer)
+        self._lose(target, estimated(self._request, answer))
+        if self._answer is answer:
+            self._answer = None
+
+    def _lose(self, target: Target, usage: Usage) -> None:
+        """Book what an attempt took that came to nothing."""
         for tokens in (target.tokens, target.tally.lost):
             tokens.read += usage.input_tokens
             tokens.written += usage.output_tokens
         self._spent = together(self._spent, usage)
-        if self._answer is answer:
-            self._answer = None
 
     def _settle(self, error: BaseException | None) -> None:
         """Give back what was held, count the request, and write its row."""

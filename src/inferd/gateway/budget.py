@@ -1,11 +1,15 @@
 """How many further attempts there may be, so that trouble isn't made worse by asking again."""
 
+from collections.abc import Iterable
+
+from inferd.telemetry.metrics import Family
+
 _SLOT = 10.0
 """Seconds that are counted together; those before them count too."""
 
 
 class Budget:
-    """Retries and hedges, as a share of the requests of the last 10 to 20 seconds.
+    """Retries and hedges, as a share of the requests of about the last 20 seconds.
 
     `burst` of them are allowed in that time however few requests there are.
     """
@@ -16,6 +20,7 @@ class Budget:
         "_share",
         "_spent",
         "_spent_before",
+        "granted",
         "refused",
         "requests",
         "until",
@@ -28,8 +33,10 @@ class Budget:
         """Requests of this slot; whoever begins one adds to these by itself."""
         self.until = 0.0
         """When this slot ends: whoever comes later calls `turn` first."""
+        self.granted = 0
+        """Further attempts since the node began."""
         self.refused = 0
-        """Further attempts that there was no room for, since the node began."""
+        """Further attempts that there was no room for."""
         self._before = self._spent = self._spent_before = 0
 
     @property
@@ -54,7 +61,18 @@ class Budget:
             self.refused += 1
             return False
         self._spent += 1
+        self.granted += 1
         return True
+
+    def families(self) -> Iterable[Family]:
+        """Yield the counts as metrics."""
+        counts = {"granted": self.granted, "refused": self.refused}
+        yield Family(
+            "inferd_further_attempts",
+            "counter",
+            "Retries and hedges that the budget had room for, or had none.",
+            [({"budget": word}, count) for word, count in counts.items()],
+        )
 
     def __repr__(self) -> str:
         spent = self._spent + self._spent_before

@@ -11,11 +11,16 @@ from inferd.core.errors import NodeError
 from inferd.core.progress import Stage, Tell, unheard
 from inferd.gateway.account import most_telling, over_budget
 from inferd.gateway.asking import addressed, ask_in_time, is_shut_to, read_whole
-from inferd.gateway.booking import Booking
+from inferd.gateway.booking import Attempt, Booking
 from inferd.gateway.desk import check_hops
+from inferd.gateway.hedge import Asking, race
 from inferd.gateway.plans import Target
 
 _UNTOLD = Served()
+_MOST = 0.95
+"""The part of its requests within whose time a backend isn't late."""
+_UNKNOWN = 1.0
+"""Seconds that a backend is given where it isn't known how long it takes."""
 
 
 class Call(Booking):
@@ -175,6 +180,8 @@ class Call(Booking):
         request, raw, tell = self._request, self._request.raw, unheard
         if self._desk.events.is_heard:
             tell = self._told_of(target)
+        if request.hedge or target.hedge_after is not None:
+            return self._ask_two(target, tell)
         if request.deadline is not None or (
             raw is not None and raw.read is not None and raw.wire not in target.wires
         ):
@@ -187,6 +194,34 @@ class Call(Booking):
             self._request = await read_whole(self._request)
         return await ask_in_time(target, addressed(self._request, target, tell), self._desk.clock)
 
+    async def _ask_two(self, target: Target, tell: Tell) -> Answer:
+        """Ask, and when that takes long, somebody else too; the call goes on with the first."""
+        rival: Target | None = None
+        began = asked_again = self._began
+
+        def ask_rival() -> Asking | None:
+            nonlocal rival, asked_again
+            asked_again = self._desk.now()
+            rival = self._rival(target)
+            if rival is None or not self._desk.budget.spend(asked_again):
+                rival = None
+                return None
+            rival.member.took()
+            return self._ask_slowly(rival, unheard)
+
+        late = self._desk.clock.sleep(_patience(target))
+        try:
+            endings = await race(self._ask_slowly(target, tell), late, ask_rival)
+        except BaseException as error:
+            if rival is not None:
+                self._drop(Attempt(rival, asked_again, error))
+                self._began = began
+            raise
+        attempts = [Attempt(target, began, endings[0])]
+        if rival is not None:
+            attempts.append(Attempt(rival, asked_again, endings[1]))
+        return self._decide(attempts)
+
     async def _ask_for_rest(self, target: Target, so_far: str) -> Answer:
         """Ask for what comes after `so_far`: typed, for the caller has a stream of its own."""
         target.member.took()
@@ -194,6 +229,26 @@ class Call(Booking):
         self._request = request = await read_whole(self._request)
         rest = msgspec.structs.replace(request, raw=None, continued=so_far)
         return await ask_in_time(target, addressed(rest, target, tell), self._desk.clock)
+
+    def _rival(self, target: Target) -> Target | None:
+        """Return whom else to ask: as near, for the same model, on the same terms, and well."""
+        desk = self._desk
+        now = desk.now()
+        asked = {target.name, *(failed.name for failed, _ in self._failures)}
+        for other in (
+            self._plan.order(now, desk.changes.health, self._request)
+            if self._plan is not None
+            else ()
+        ):
+            if (
+                other.name not in asked
+                and other.model == target.model
+                and other.tier <= target.tier
+                and other.meter is target.meter
+                and other.member.ejected_until <= now
+            ):
+                return other
+        return None
 
     def _told_of(self, target: Target) -> Tell:
         """Return a teller of what happens with `target`, from now on."""
@@ -209,3 +264,11 @@ class Call(Booking):
             return False
         self._failed(target, error)
         return error.retryable
+
+
+def _patience(target: Target) -> float:
+    """Return how long one is waited for before somebody else is asked too, in seconds."""
+    if target.hedge_after is not None:
+        return target.hedge_after
+    usual = target.member.history.quantile(_MOST)
+    return _UNKNOWN if usual is None else usual

@@ -217,6 +217,7 @@ class Gateway:
     def metrics(self) -> Iterable[Family]:
         """Yield what was asked, what came of it, and how the backends stand, for monitoring."""
         yield from self._plans.tallies.families()
+        yield from self._desk.budget.families()
         members = [({"backend": member.name}, member) for member in self.pool]
         yield Family(
             "inferd_backend_in_flight",

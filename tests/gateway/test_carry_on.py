@@ -1,0 +1,173 @@
+"""A call whose answer breaks off goes on elsewhere, or ends as it would have."""
+
+from collections.abc import Callable
+
+import pytest
+
+from inferd.core.answer import Answer, collect
+from inferd.core.backend import BackendType, Model, Traits
+from inferd.core.errors import (
+    BackendFailed,
+    BackendRefused,
+    BackendUnavailable,
+    NodeError,
+    RateLimited,
+)
+from inferd.core.request import InferenceRequest, Limits, Principal, Raw, Tier
+from inferd.core.result import TextDelta
+from inferd.gateway.admission.policy import Rule
+from inferd.gateway.call import Call
+from tests.gateway.fakes import MODEL, Bench, FakeBackend
+
+TASK = "text-generation"
+ALICE = Principal(id="secret:alice")
+BROKEN = "one "
+
+
+def ask(**fields: object) -> InferenceRequest:
+    fields = {
+        "id": "r",
+        "task": TASK,
+        "model": MODEL,
+        "stream": True,
+        "inputs": {"prompt": "x" * 40},
+        **fields,
+    }
+    return InferenceRequest(**fields)  # pyright: ignore[reportArgumentType]
+
+
+def going_on(name: str, **fields: object) -> FakeBackend:
+    backend = FakeBackend(name, **fields)  # pyright: ignore[reportArgumentType]
+    backend.traits = Traits(type=BackendType.GPU, continues=frozenset({TASK}))
+    return backend
+
+
+async def broken(answer: Answer) -> NodeError:
+    """Read an answer until it breaks off, as it is to."""
+    with pytest.raises(BackendFailed) as cut:
+        await collect(answer)
+    return cut.value
+
+
+async def cut_and_go_on(bench: Bench, call: Call) -> list[str]:
+    """Return the text that came in all, by pieces."""
+    async with call as answer:
+        error = await broken(answer)
+        rest = await call.carry_on(error, BROKEN)
+        if rest is None:
+            raise error
+        return [chunk.text async for chunk in rest if isinstance(chunk, TextDelta)]
+
+
+def cut(backend: FakeBackend) -> FakeBackend:
+    backend.breaks_after = BackendFailed("cut")
+    return backend
+
+
+async def test_the_rest_comes_from_another_and_each_is_booked_for_its_part() -> None:
+    first, second = cut(going_on("first")), going_on("second")
+    bench = Bench(first, second)
+    assert await cut_and_go_on(bench, bench.gateway.infer(ask(), bench.owner)) == [
+        "one ",
+        "two ",
+        "three",
+    ]
+    assert [request.continued for request in second.asked] == [BROKEN]
+    assert [member.in_flight for member in bench.members] == [0, 0]
+    assert [member.failed for member in bench.members] == [1, 0]
+    assert first.freed.is_set()
+    assert second.freed.is_set()
+    (row,) = bench.records.rows
+    assert (row.backend, getattr(row, "after", ()), row.outcome) == ("second", ("first",), "ok")
+    # Ten tokens of question and a piece by the first; two and three by the second.
+    assert (row.input_tokens, row.output_tokens) == (12, 4)
+    lost = next(each for each in bench.gateway.metrics() if each.name == "inferd_lost_tokens")
+    assert [count for _, count in lost.series] == [10, 1]
+    assert {labels["backend"] for labels, _ in lost.series} == {"first"}
+
+
+async def test_whoever_fails_to_go_on_is_passed_over_for_the_next() -> None:
+    first, second, third = cut(going_on("first")), going_on("second"), going_on("third")
+    second.error = BackendUnavailable("down")
+    bench = Bench(first, second, third)
+    assert len(await cut_and_go_on(bench, bench.gateway.infer(ask(), bench.owner))) == 3
+    assert [member.failed for member in bench.members] == [1, 1, 0]
+    assert [getattr(row, "after", ()) for row in bench.records.rows] == [("first", "second")]
+
+
+async def test_where_all_fail_the_call_ends_with_what_broke_it() -> None:
+    first, second = cut(going_on("first")), going_on("second")
+    second.error = BackendRefused("not that")
+    bench = Bench(first, second)
+    with pytest.raises(BackendFailed, match="cut"):
+        await cut_and_go_on(bench, bench.gateway.infer(ask(), bench.owner))
+    assert [member.in_flight for member in bench.members] == [0, 0]
+    assert [member.failed for member in bench.members] == [1, 0]
+    (row,) = bench.records.rows
+    assert (row.outcome, row.output_tokens) == ("backend_failed", 1)
+
+
+def other_model() -> FakeBackend:
+    return going_on("second", models=(Model(id="acme/two", tasks=frozenset({TASK})),))
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        lambda: FakeBackend("second"),
+        other_model,
+        lambda: going_on("second", tier=Tier.CLOUD),
+    ],
+    ids=["one that can't", "one with another model", "one beyond the tiers"],
+)
+async def test_nobody_else_goes_on(second: Callable[[], FakeBackend]) -> None:
+    first, other = cut(going_on("first")), second()
+    bench = Bench(first, other)
+    near = frozenset({Tier.LOCAL})
+    with pytest.raises(BackendFailed):
+        await cut_and_go_on(bench, bench.gateway.infer(ask(tiers=near), bench.owner))
+    assert not other.asked
+    assert [member.in_flight for member in bench.members] == [0, 0]
+    assert bench.members[0].failed == 1
+
+
+async def test_a_rule_that_forbids_the_next_is_heeded() -> None:
+    first, second = cut(going_on("first")), going_on("second", tier=Tier.CLOUD)
+    bench = Bench(first, second, rules=(Rule(principal="secret:*", tier=Tier.LOCAL),))
+    with pytest.raises(BackendFailed):
+        await cut_and_go_on(bench, bench.gateway.infer(ask(), ALICE))
+    assert not second.asked
+
+
+async def test_a_broken_answer_costs_at_least_what_was_reserved_for_it() -> None:
+    rule = Rule(principal="secret:*", limits=Limits(tokens_per_minute=1000))
+    bench = Bench(cut(going_on("first")), going_on("second"), rules=(rule,))
+    await cut_and_go_on(bench, bench.gateway.infer(ask(), ALICE))
+    meter = bench.plans.of(ask(), ALICE).first(0.0, 0, ask()).meter
+    assert meter is not None
+    # Twelve read, four written.
+    (row,) = bench.records.rows
+    assert row.input_tokens + row.output_tokens == 16
+    with pytest.raises(RateLimited):
+        meter.hold(ALICE, 1000 - 15)
+    meter.hold(ALICE, 1000 - 16)
+
+
+async def test_one_that_only_peeked_is_read_for_whoever_goes_on() -> None:
+    first, second = cut(going_on("first")), going_on("second")
+    first.wires = second.wires = frozenset({"w"})
+    bench = Bench(first, second)
+    raw = Raw(wire="w", body=b"{}", read=lambda _: ({"prompt": "read"}, {}))
+    request = ask(raw=raw, inputs={})
+    assert await cut_and_go_on(bench, bench.gateway.infer(request, bench.owner))
+    (rest,) = second.asked
+    assert (rest.raw, rest.inputs) == (None, {"prompt": "read"})
+
+
+async def test_what_another_backend_would_refuse_too_is_not_carried_on() -> None:
+    first, second = going_on("first"), going_on("second")
+    bench = Bench(first, second)
+    async with (call := bench.gateway.infer(ask(), bench.owner)) as answer:
+        await collect(answer)
+        assert await call.carry_on(BackendRefused("no"), "") is None
+    assert not second.asked
