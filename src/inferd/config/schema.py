@@ -26,6 +26,7 @@ from inferd.config.values import (
     Url,
     setting,
 )
+from inferd.config.websocket import WebSocket
 
 
 class Hub(Section):
@@ -243,6 +244,7 @@ class NodeConfig(Section):
     providers: Providers = Field(default_factory=Providers)
     grpc: Grpc = Field(default_factory=Grpc)
     routing: Routing = Field(default_factory=Routing)
+    websocket: WebSocket = Field(default_factory=WebSocket)
     discovery: Discovery = Field(default_factory=Discovery)
     libp2p: Libp2p = Field(default_factory=Libp2p)
     local: Local = Field(default_factory=Local)

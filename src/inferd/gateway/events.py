@@ -187,6 +187,11 @@ class Events:
             if not self._held[principal]:
                 del self._held[principal]
 
+    def move(self, subscription: Subscription, topics: Collection[Topic]) -> None:
+        """Have a subscription that is open tell of other topics from now on."""
+        subscription.topics = frozenset(topics)
+        self._change(subscription, joins=True)
+
     def close(self) -> None:
         """End every subscription, and take no more: the node stops."""
         self._is_closed = True

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from inferd.config.server import Server
+from inferd.config.websocket import WebSocket
 from inferd.http1.server.limits import Limits
 from inferd.http1.server.tls import BadCertificate, Certificate
 from inferd.node.home import CannotStart
@@ -37,7 +38,7 @@ def raise_file_limit() -> int:
     return max(16, (soft - _SPARE_FILES) // 3)
 
 
-def limits_of(server: Server, carried: int) -> Limits:
+def limits_of(server: Server, websocket: WebSocket, carried: int) -> Limits:
     """Return what the configuration says, where the open files carry so many connections."""
     return Limits(
         head_seconds=server.head_timeout,
@@ -47,6 +48,8 @@ def limits_of(server: Server, carried: int) -> Limits:
         connections=server.max_connections or carried,
         connections_per_address=server.max_connections_per_address,
         drain_seconds=server.drain_timeout,
+        message_bytes=int(websocket.max_message),
+        ping_seconds=websocket.ping_interval,
     )
 
 

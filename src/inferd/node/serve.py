@@ -47,7 +47,7 @@ async def serve(config: NodeConfig, *, ready: Callable[[str], None]) -> None:
         async with open_node(config) as node:
             server = Server(
                 node.router,
-                limits_of(config.server, carried),
+                limits_of(config.server, config.websocket, carried),
                 kind_of=node.router.kind_of,
                 is_proxy=node.router.is_proxy,
                 note=node.router.note,

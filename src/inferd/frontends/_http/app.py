@@ -40,7 +40,8 @@ def _default(frontends: Sequence[Frontend]) -> ASGIApp:
     nowhere = next((each.nowhere for each in frontends if each.nowhere is not None), None)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if nowhere is None or scope["method"] not in ("GET", "HEAD"):
+        is_read = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        if nowhere is None or not is_read:
             raise nothing_at(scope["path"])
         await nowhere(scope, receive, send)
 

@@ -41,11 +41,7 @@ def caller_of(scope: Scope, context: Context, *, is_page: bool = False) -> Calle
         RateLimited: Too many wrong credentials came from there.
     """
     visit: Visit = scope[VISIT]
-    shown = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(shown) > 1:
-        raise Unauthenticated(
-            "there is more than one Authorization header", hint="send exactly one"
-        )
+    shown = _shown(scope)
     is_read = scope["method"] in _READS
     shows_page = is_page and is_read and (visit.site is Site.OWN or is_navigation(scope))
     if not shown and (shows_page or visit.site is not Site.FOREIGN):
@@ -57,12 +53,35 @@ def caller_of(scope: Scope, context: Context, *, is_page: bool = False) -> Calle
     is_typed = visit.site is Site.TYPED and is_read
     ambient = visit.is_local and (shows_page or is_typed or visit.site is Site.PROGRAM)
     if not shown and not ambient and visit.site is Site.OWN:
-        raise Unauthenticated(
-            "this page’s session is over", hint="reload the page, and sign in if it asks you to"
-        )
+        raise _session_is_over()
     principal = context.credentials.identify(
         shown[0] if shown else None,
         ambient=ambient,
+        client=client_of(scope, visit.settings) if shown else "",
+    )
+    return Caller(principal=principal, has_bearer=bool(shown))
+
+
+def caller_of_socket(scope: Scope, context: Context) -> Caller:
+    """Return who opens this WebSocket, from its handshake's headers.
+
+    A browser sends its cookies with another page's handshake too, and no token of a session: a
+    session counts for a page of this node alone, and nothing else does for any page.
+
+    Raises:
+        Unauthenticated: No credential where one is needed, one nobody knows, or several.
+        RateLimited: Too many wrong credentials came from there.
+    """
+    visit: Visit = scope[VISIT]
+    shown = _shown(scope)
+    if not shown and visit.site is Site.OWN:
+        found = _of_session(scope, visit, context)
+        if found is None:
+            raise _session_is_over()
+        return found
+    principal = context.credentials.identify(
+        shown[0] if shown else None,
+        ambient=visit.is_local and visit.site is Site.PROGRAM,
         client=client_of(scope, visit.settings) if shown else "",
     )
     return Caller(principal=principal, has_bearer=bool(shown))
@@ -106,6 +125,26 @@ def drop(exchange: Exchange) -> None:
     """Have the browser forget its session."""
     visit = exchange.visit
     exchange.set_cookie(set_cookie(visit.cookie, "", seconds=0, secure=visit.is_secure))
+
+
+def _shown(scope: Scope) -> list[bytes]:
+    """Return the bearer token's header, if there is one.
+
+    Raises:
+        Unauthenticated: There are several.
+    """
+    shown = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(shown) > 1:
+        raise Unauthenticated(
+            "there is more than one Authorization header", hint="send exactly one"
+        )
+    return shown
+
+
+def _session_is_over() -> Unauthenticated:
+    return Unauthenticated(
+        "this page’s session is over", hint="reload the page, and sign in if it asks you to"
+    )
 
 
 def _of_session(scope: Scope, visit: Visit, context: Context) -> Caller | None:

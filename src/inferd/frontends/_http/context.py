@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from inferd.core.clock import Clock
@@ -43,7 +43,7 @@ class Frontend(msgspec.Struct, frozen=True, kw_only=True):
     `nowhere` answers what is read from paths that nobody has a route for.
     """
 
-    routes: Sequence[Route]
+    routes: Sequence[BaseRoute]
     paths: Mapping[str, object]
     schemas: Mapping[str, object] = {}
     prefix: str = "/"

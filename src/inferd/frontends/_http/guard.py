@@ -15,6 +15,7 @@ from inferd.frontends._http.access import log_refusal
 from inferd.frontends._http.context import EncodeError
 from inferd.frontends._http.errors import Unexpected, headers_of, status_of
 from inferd.frontends._http.exchange import VISIT, Visit, header_value
+from inferd.frontends._http.handshakes import as_handshake
 from inferd.frontends._http.origins import authority_of, is_local, is_secure, origin_of, site_of
 from inferd.frontends._http.settings import HttpSettings
 from inferd.http1.server.asgi import LINGERS
@@ -92,10 +93,12 @@ class Guard:
         """Let a request in, or refuse it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+        elif scope["type"] == "websocket":
+            # A handshake is a GET until it is accepted, and is judged and refused as one.
+            scope["method"] = "GET"
+            await self._serve(scope, receive, as_handshake(scope, send))
         else:
-            await send({"type": "websocket.close", "code": 1008})
+            await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
@@ -225,7 +228,11 @@ class _Line:
 
     async def send(self, message: Message) -> None:
         """Send for the app, with the headers that every response has."""
-        if message["type"] == "http.response.start":
+        if message["type"] == "websocket.accept":
+            self.started = True
+            own = (b"x-request-id", self.request_id.encode())
+            message["headers"] = [*message.get("headers", ()), own]
+        elif message["type"] == "http.response.start":
             self.started = True
             said = {name for name, _ in message["headers"]}
             message["headers"] = [

@@ -8,7 +8,6 @@ from functools import lru_cache
 from starlette.types import ASGIApp, Message, Scope
 
 from inferd.http1.server.connection import Connection
-from inferd.http1.server.refusal import Refusal
 
 LINGERS = "inferd.lingers"
 """The extension that says: an answer given before its request's end isn't destroyed by the rest."""
@@ -39,18 +38,20 @@ class AsgiHandler:
     async def __call__(self, connection: Connection) -> None:
         """Let the application answer the request in hand."""
         if connection.head.upgrade == b"websocket":
-            # Here WebSockets will be let in, with a scope of their own.
-            no = "there are no WebSockets here"
-            connection.refuse(Refusal(400, no, "send the request without Upgrade"))
+            # Loaded when the first comes: most nodes never see one.
+            from inferd.http1.server.asgi_websocket import serve_websocket
+
+            await serve_websocket(self._app, scope_of(connection), connection)
             return
         request = _Request(connection)
         try:
-            await self._app(_scope_of(connection), request.receive, request.send)
+            await self._app(scope_of(connection), request.receive, request.send)
         finally:
             request.end()
 
 
-def _scope_of(connection: Connection) -> Scope:
+def scope_of(connection: Connection) -> Scope:
+    """Return the scope of the request in hand."""
     head, peer = connection.head, connection.peer
     return {
         "type": "http",
@@ -151,7 +152,7 @@ class _Request:
         if kind == "http.response.body" and self._status and not self._is_over:
             await self._body(message.get("body", b""), more=message.get("more_body", False))
         elif kind == "http.response.start" and not self._status:
-            self._block, self._length = _block_of(message.get("headers", ()))
+            self._block, self._length = block_of(message.get("headers", ()))
             self._status = message["status"]
         else:
             raise RuntimeError(f"the application sent {kind!r} where none is due")
@@ -182,7 +183,7 @@ class _Request:
         connection.end()
 
 
-def _block_of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int | None]:
+def block_of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int | None]:
     """Return an application's headers as finished lines, and the length that they give.
 
     Raises:

@@ -14,7 +14,8 @@ from inferd.http1.server.refusal import (
     Unavailable,
     new_id,
 )
-from inferd.http1.server.turn import ENDED, NOT_BEGUN
+from inferd.http1.server.turn import ENDED, NOT_BEGUN, UNTIL_CLOSE
+from inferd.http1.server.upgraded import Upgraded
 from inferd.http1.sweep import FOREVER
 
 # Bytes of a body that many clients send right after its head, in a segment of its own.
@@ -88,6 +89,8 @@ class Connection(Life):
         self._await_reader()
         if self._source is not None:
             self._source.pause_reading()
+        if self._upgraded is not None:
+            self._balance()
 
     def resume_writing(self) -> None:
         self._is_full = False
@@ -206,6 +209,10 @@ class Connection(Life):
         if self._is_closing or self.is_left:
             self._discard(len(data))
             return
+        if self._upgraded is not None:
+            self._upgraded.feed(data)
+            self._balance()
+            return
         if incoming is not None and not incoming.is_complete:
             data = incoming.feed(data, self._loop.time())
         if not self._is_held_back():
@@ -246,6 +253,38 @@ class Connection(Life):
                 self.data_received(data)
         self._balance()
 
+    def upgrade(self, response: bytes, upgraded: Upgraded, due: float) -> None:
+        """Send the response that lets the client leave HTTP, and give its bytes to `upgraded`.
+
+        From here on `write` sends bytes as they are, until `end`; what is `late` is asked at `due`.
+        Another request never follows.
+
+        Raises:
+            RuntimeError: The request has been answered, or its body isn't all here.
+        """
+        if not self._may_begin():
+            return
+        if self._incoming is not None:
+            raise RuntimeError("an upgrade within a request's body")
+        self.keep_alive = self._is_plain = False
+        self._framing = UNTIL_CLOSE
+        self._upgraded = upgraded
+        self._due = due
+        self._transport.write(response)
+        data, self._held = self._held, b""
+        if data:
+            upgraded.feed(data)
+        self._balance()
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether what the client sends is taken."""
+        return self._is_reading
+
+    def look_again(self) -> None:
+        """Read on or pause: whoever was given the client's bytes has room now, or has none."""
+        self._balance()
+
     # The task
 
     async def _serve(self) -> None:
@@ -279,7 +318,8 @@ class Connection(Life):
         incoming = self._incoming
         if not self.keep_alive:
             is_sending = incoming is not None and not incoming.is_complete
-            self._let_go(linger=is_sending or bool(self._held))
+            may_say_more = self._upgraded is not None and not self._upgraded.is_over
+            self._let_go(linger=is_sending or may_say_more or bool(self._held))
         elif incoming is not None:
             self._due = self._loop.time() + self._patience
             incoming.take()

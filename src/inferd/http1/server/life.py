@@ -8,6 +8,7 @@ from inferd.http1.server.lines import first_lines
 from inferd.http1.server.owner import Owner
 from inferd.http1.server.refusal import Refusal, encode_refusal, new_id
 from inferd.http1.server.turn import ENDED, Turn
+from inferd.http1.server.upgraded import Upgraded
 from inferd.http1.sweep import FOREVER
 
 _LINGERING_BYTES = 16 << 20
@@ -39,6 +40,7 @@ class Life(Turn):
         "_pending",
         "_task",
         "_unsent",
+        "_upgraded",
         "_write_due",
         "deadline",
     )
@@ -62,6 +64,8 @@ class Life(Turn):
         # How long the next request may take to come.
         self._patience = owner.limits.idle_seconds
         self._is_closing = False
+        # Who speaks here since the client left HTTP.
+        self._upgraded: Upgraded | None = None
         self._unsent = 0
         # The least of three dues (this part's of the connection, the body's, the reader's).
         self.deadline = FOREVER
@@ -72,10 +76,13 @@ class Life(Turn):
 
     def _balance(self) -> None:
         incoming = self._incoming
-        is_reading = not self._is_held_back() or (
-            len(self._held) <= self.limits.pipelined
-            and (incoming is None or incoming.buffered <= self.limits.buffered)
-        )
+        if self._upgraded is not None:
+            is_reading = self._upgraded.has_room and not self._is_full
+        else:
+            is_reading = not self._is_held_back() or (
+                len(self._held) <= self.limits.pipelined
+                and (incoming is None or incoming.buffered <= self.limits.buffered)
+            )
         is_open = not (self.is_left or self._is_closing or self._transport.is_closing())
         if is_reading != self._is_reading and is_open:
             self._is_reading = is_reading
@@ -120,6 +127,8 @@ class Life(Turn):
             self._see_off()
         elif self._is_closing:
             self._hang_up()
+        elif self._upgraded is not None:
+            self._due = self._upgraded.late(self._loop.time())
         elif self._held and not self._is_held_back():
             part = "head" if self._pending is None else "body"
             self.refuse(
@@ -182,6 +191,8 @@ class Life(Turn):
         if self._is_busy:
             if not self.has_begun:
                 self.keep_alive = self._is_plain = False
+            elif self._upgraded is not None:
+                self._upgraded.retire()
         elif not self._held and self._pending is None and not self._is_closing:
             self._due = self._loop.time() + grace_seconds
             self._set_deadline()
@@ -217,6 +228,9 @@ class Life(Turn):
         if self._incoming is not None:
             self._incoming.rest()
         self._wake_writer()
+        if self._upgraded is not None:
+            self._upgraded.left()
+            return
         # A handler that breaks off by itself goes on to its own end.
         if is_cut and self._task is not None and self._task is not asyncio.current_task(self._loop):
             self._task.cancel()

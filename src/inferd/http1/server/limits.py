@@ -28,6 +28,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The most bytes of a body that no handler took, read away so that its answer arrives."""
     buffered: int = 256 << 10
     """The most bytes of a body kept for a handler; above, reading pauses."""
+    message_bytes: int = 1 << 20
+    """The longest message of a WebSocket."""
+    ping_seconds: float = 20.0
+    """How long a WebSocket's client may be silent before it is asked, and then after that."""
     connections: int = 1024
     """The most connections at a time; 0, any number."""
     connections_per_address: int | None = None

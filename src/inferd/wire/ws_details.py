@@ -1,0 +1,53 @@
+"""What the messages of `/ws/{client_id}` say beyond the brief's: how an answer came about."""
+
+import msgspec
+
+from inferd.core.answer import Served
+from inferd.core.result import Finish, FinishReason, Usage
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How an answer ended, what it took, and who gave it."""
+
+    finish_reason: str = "stop"
+    input_tokens: int = 0
+    output_tokens: int = 0
+    units: int = 0
+    model: str = ""
+    source: str = ""
+    backend: str = ""
+    node: str = ""
+    nodes: tuple[str, ...] = ()
+    seen_by: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def details_of(finish: Finish, served: Served) -> Details:
+    """Return what is told of an answer."""
+    return Details(
+        finish_reason=finish.reason.value,
+        input_tokens=finish.usage.input_tokens,
+        output_tokens=finish.usage.output_tokens,
+        units=finish.usage.units,
+        model=finish.model or served.model,
+        source=served.source,
+        backend=served.backend,
+        node=served.node,
+        nodes=served.nodes,
+        seen_by=served.seen,
+        warnings=served.warnings,
+    )
+
+
+def finish_of(details: Details) -> Finish:
+    """Read how another node's answer ended."""
+    known = {reason.value: reason for reason in FinishReason}
+    return Finish(
+        reason=known.get(details.finish_reason, FinishReason.STOP),
+        usage=Usage(
+            input_tokens=max(0, details.input_tokens),
+            output_tokens=max(0, details.output_tokens),
+            units=max(0, details.units),
+        ),
+        model=details.model,
+    )
