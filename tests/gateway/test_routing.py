@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from inferd.core.backend import Model
 from inferd.core.errors import (
@@ -19,12 +17,6 @@ from inferd.core.request import InferenceRequest, Place, Tier
 from inferd.gateway.routing.plan import Match
 from inferd.gateway.routing.pool import Member
 from inferd.gateway.routing.router import Rules
-from inferd.gateway.routing.strategies import (
-    BEST_PERFORMANCE,
-    LEAST_LOADED,
-    ROUND_ROBIN,
-    STRATEGIES,
-)
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
 TASK = "text-generation"
@@ -190,40 +182,6 @@ async def test_an_alias_reaches_the_backend_as_the_model_it_stands_for() -> None
     assert targets(bench, ask(model="one"))[0].model == "acme/one"
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
-@given(turn=st.integers(0, 10_000), loads=st.lists(st.integers(0, 5), max_size=6))
-def test_a_strategy_keeps_every_member_and_invents_none(
-    name: str, turn: int, loads: list[int]
-) -> None:
-    members = [_loaded(f"m{i}", load) for i, load in enumerate(loads)]
-    assert sorted(m.name for m in STRATEGIES[name].order(members, turn, ask())) == sorted(
-        m.name for m in members
-    )
-
-
-async def test_least_loaded_takes_the_idlest_whatever_the_turn() -> None:
-    members = [_loaded("busy", 3), _loaded("idle", 0), _loaded("some", 1)]
-    for turn in range(5):
-        assert [m.name for m in LEAST_LOADED.order(members, turn, ask())] == [
-            "idle",
-            "some",
-            "busy",
-        ]
-
-
-async def test_round_robin_starts_one_further_each_turn() -> None:
-    members = [_loaded(name, 0) for name in "abc"]
-    starts = [ROUND_ROBIN.order(members, turn, ask())[0].name for turn in range(4)]
-    assert starts == ["a", "b", "c", "a"]
-
-
-async def test_best_performance_explores_the_one_never_used() -> None:
-    used, fresh = _loaded("used", 0), _loaded("fresh", 0)
-    used.took()
-    used.gave(0.01)
-    assert BEST_PERFORMANCE.order([used, fresh], 0, ask())[0] is fresh
-
-
 async def test_a_request_that_names_no_model_gets_the_nearest_one_from_everybody() -> None:
     other = Model(id="acme/two", tasks=ANY)
     bench = Bench(FakeBackend("a"), FakeBackend("b", models=(other,)), node("far"))
@@ -291,29 +249,11 @@ async def test_a_silent_backend_delays_nobody_and_keeps_what_it_last_said() -> N
     assert bench.members[1].error == ""
 
 
-def _loaded(name: str, in_flight: int) -> Member:
-    member = Member(FakeBackend(name), priority=0)
-    member.in_flight = in_flight
-    return member
-
-
 def test_errors_say_what_to_do() -> None:
     bench = Bench(FakeBackend("here"))
     with pytest.raises(NodeError) as refused:
         order(bench, ask(model="nobody/has"))
     assert refused.value.hint
-
-
-@pytest.mark.parametrize("name", STRATEGIES)
-@given(turn=st.integers(0, 10_000), loads=st.lists(st.integers(0, 3), min_size=1, max_size=6))
-def test_the_first_that_is_found_at_once_is_the_first_in_order(
-    name: str, turn: int, loads: list[int]
-) -> None:
-    members = [_loaded(f"m{i}", load) for i, load in enumerate(loads)]
-    for member in members[::2]:
-        member.latency = 0.5
-    strategy = STRATEGIES[name]
-    assert members[strategy.first(members, turn, ask())] is strategy.order(members, turn, ask())[0]
 
 
 async def test_who_fails_for_ever_is_set_aside_for_no_longer_than_the_bound() -> None:

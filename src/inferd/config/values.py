@@ -18,7 +18,9 @@ from pydantic_core.core_schema import ValidationInfo
 from inferd.config.secrets import Surroundings
 from inferd.core import request
 
-Strategy = Literal["round_robin", "least_loaded", "best_performance"]
+Strategy = Literal[
+    "round_robin", "least_loaded", "best_performance", "p2c", "cost", "prefix_affinity"
+]
 TIERS = tuple(tier.label for tier in request.Tier)
 if TYPE_CHECKING:
     Tier = str
@@ -28,9 +30,15 @@ else:
 
 TIMEOUT = (
     "How long an answer may take: the whole of one that isn't streamed; of a stream its head, and "
-    "each silence after it. Each backend that a request falls back on has its own; "
+    "its first piece. Each backend that a request falls back on has its own; "
     "`X-Inference-Timeout` bounds them together."
 )
+
+STALL = (
+    "How long a stream that has begun may be silent. Then it is taken for broken, and whoever can "
+    "go on with it is asked."
+)
+STALL_WORDS = "`30s`, or `timeout` if that is less"
 
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]i?B|B)?", re.IGNORECASE)
 _UNITS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4}

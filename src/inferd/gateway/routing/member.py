@@ -3,7 +3,7 @@
 import logging
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -16,6 +16,7 @@ from inferd.gateway.routing.history import BOUNDS, History
 logger = logging.getLogger("inferd.gateway.routing.pool")
 
 _SMOOTHING = 0.2
+_FADING = 0.7
 _MOST_MODELS = 10_000
 """Models that are taken of what a backend lists, the first: all are gone through at times."""
 _QUIET = 10.0
@@ -35,6 +36,20 @@ class Changes:
         """Changes of what somebody offers."""
         self.health = 0
         """Backends set aside after a failure, or well again before their time was up."""
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What a million tokens cost, read and written, in whatever money the owner counts in."""
+
+    input: float
+    output: float
+
+
+ANY_MODEL = ""
+"""Stands among a backend's prices for the models that have none of their own."""
+
+
+_NO_PRICES: Mapping[str, Price] = {}
 
 
 class Looks:
@@ -94,6 +109,7 @@ class Member:
         "looks",
         "now",
         "only_tasks",
+        "prices",
         "priority",
         "served",
         "tell_trouble",
@@ -106,13 +122,18 @@ class Member:
         priority: int,
         tasks: frozenset[str] = frozenset(),
         is_found: bool = False,
+        prices: Mapping[str, Price] = _NO_PRICES,
     ) -> None:
-        """`is_found`: nobody configured it, so it serves the local owner until a rule names it."""
+        """`prices` are by model, as it is asked for it.
+
+        `is_found`: nobody configured it, so it serves the local owner until a rule names it.
+        """
         self.backend = backend
         self.is_found = is_found
         self.is_draining = False
         """Whether it gets no new request: what it is at, it may end."""
         self.priority = priority
+        self.prices = prices
         self.only_tasks = tasks
         self.capabilities: Capabilities = backend.assumed
         self.error = ""
@@ -157,6 +178,10 @@ class Member:
         if self.only_tasks and task not in self.only_tasks:
             return None
         return self.capabilities.find(task, name)
+
+    def fade(self) -> None:
+        """Forget a little of how slow it was: called now and then while it isn't used."""
+        self.latency *= _FADING
 
     @property
     def ejected_until(self) -> float:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
 from inferd.core.request import InferenceRequest
+from inferd.gateway.routing.affinity import Affinity
 from inferd.gateway.routing.breaker import State
 from inferd.gateway.routing.member import Member
-from inferd.gateway.routing.strategies import First, Members, Strategy, only
+from inferd.gateway.routing.strategies import Strategy
 
 _NEVER = float("inf")
 
@@ -35,18 +36,18 @@ M = TypeVar("M", bound=Match)
 class _Group(Generic[M]):
     """Equals, and how they share the work."""
 
-    __slots__ = ("first", "matches", "members", "strategy")
+    __slots__ = ("first", "matches", "picker", "strategy")
 
-    def __init__(self, matches: Sequence[M], strategy: Strategy) -> None:
+    def __init__(self, matches: Sequence[M], strategy: Strategy, affinity: Affinity) -> None:
         self.matches = tuple(matches)
-        self.members: Members = tuple(match.member for match in matches)
         self.strategy = strategy
-        self.first: First = strategy.first if len(matches) > 1 else only
+        self.picker = strategy.picker(
+            [match.member for match in matches], [match.model for match in matches], affinity
+        )
+        self.first = self.picker.first
 
     def ordered(self, turn: int, request: InferenceRequest) -> Iterator[M]:
-        by_name = {match.member.name: match for match in self.matches}
-        ordered = self.strategy.order(self.members, turn, request)
-        return (by_name[member.name] for member in ordered)
+        return (self.matches[index] for index in self.picker.order(turn, request))
 
 
 class Plan(Generic[M]):
@@ -57,7 +58,17 @@ class Plan(Generic[M]):
     (where the strategy does), and the others are only put in order when it fails.
     """
 
-    __slots__ = ("_groups", "_health", "_matches", "_nodes", "_others", "_until", "offers", "turn")
+    __slots__ = (
+        "_affinity",
+        "_groups",
+        "_health",
+        "_matches",
+        "_nodes",
+        "_others",
+        "_until",
+        "offers",
+        "turn",
+    )
 
     def __init__(
         self,
@@ -65,12 +76,14 @@ class Plan(Generic[M]):
         strategy: Strategy,
         node_strategy: Strategy,
         *,
+        affinity: Affinity | None = None,
         offers: int = 0,
         turn: int = 0,
     ) -> None:
         self._matches = tuple(matches)
         self._others = strategy
         self._nodes = node_strategy
+        self._affinity = Affinity() if affinity is None else affinity
         self._groups: tuple[_Group[M], ...] = ()
         self._health = -1
         self._until = _NEVER
@@ -90,7 +103,7 @@ class Plan(Generic[M]):
         turn = self.turn
         self.turn = turn + 1
         group = self._groups[0]
-        return group.matches[group.first(group.members, turn, request)]
+        return group.matches[group.first(turn, request)]
 
     def order(self, now: float, health: int, request: InferenceRequest) -> Iterator[M]:
         """Yield everybody as this turn would ask them; whose turn it is doesn't change."""
@@ -110,7 +123,8 @@ class Plan(Generic[M]):
             elsewhere, *rest = match.rank
             groups.setdefault((elsewhere, is_aside, *rest, among_equals), []).append(match)
         self._groups = tuple(
-            _Group(groups[key], self._nodes if key[-2] else self._others) for key in sorted(groups)
+            _Group(groups[key], self._nodes if key[-2] else self._others, self._affinity)
+            for key in sorted(groups)
         )
         self._health, self._until = health, until
 

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 _PROBE_TIMEOUT = 5.0
 _SOON = 1.0
 """Seconds after which a backend that has begun to fail is looked at."""
+_FADES_EVERY = 5.0
 _LONGEST_WAIT = 30.0
 _MOST_DOUBLINGS = 5
 
@@ -103,6 +104,7 @@ class Pool:
                 self._tasks = tasks
                 for member in self._members:
                     self._keep(member, tasks)
+                tasks.create_task(self._fade())
                 await self._turn_histories()
         finally:
             self._tasks = None
@@ -113,6 +115,15 @@ class Pool:
             await self._clock.sleep(SPAN)
             for member in self._members:
                 member.history.turn()
+
+    async def _fade(self) -> None:
+        """Let be forgotten how slow those were that nobody asks: they are tried again in time."""
+        while True:
+            served = {member: member.served for member in self._members}
+            await self._clock.sleep(_FADES_EVERY)
+            for member in self._members:
+                if not member.in_flight and member.served == served.get(member):
+                    member.fade()
 
     def _keep(self, member: Member, tasks: asyncio.TaskGroup, *, after: float = 0.0) -> None:
         self._keepers[member.name] = tasks.create_task(self._keep_asking(member, after))

@@ -8,6 +8,7 @@ import msgspec
 from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
 from inferd.core.request import InferenceRequest, Place, Tier
+from inferd.gateway.routing.affinity import Affinity
 from inferd.gateway.routing.member import Member
 from inferd.gateway.routing.plan import Match, Plan, Rank
 from inferd.gateway.routing.pool import Pool
@@ -64,6 +65,7 @@ class Router:
         self.pool = pool
         self.rules = rules
         self._clock = clock
+        self._affinity = Affinity()
 
     def plan(self, matches: Sequence[M], *, turn: int = 0) -> Plan[M]:
         """Return who of `matches` is asked first, and who next."""
@@ -71,6 +73,7 @@ class Router:
             matches,
             self.rules.strategy,
             self.rules.node_strategy,
+            affinity=self._affinity,
             offers=self.pool.changes.offers,
             turn=turn,
         )
