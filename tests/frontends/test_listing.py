@@ -139,7 +139,10 @@ async def test_the_status_shows_every_backend() -> None:
         status = (await node.client.get("/status")).json()
     assert (status["node"], status["name"], status["version"]) == ("node-a", "lab", "1.2.3")
     assert status["uptime"] >= 0
-    assert [(each["name"], each["served"], each["in_flight"]) for each in status["backends"]] == [
+    assert [
+        (each["name"], each["metrics"]["successes"], each["metrics"]["in_flight"])
+        for each in status["backends"]
+    ] == [
         ("here", 1, 0),
         ("peer", 0, 0),
     ]

@@ -59,4 +59,4 @@ def test_the_processor_is_free_once_the_caller_has_left(tmp_path: Path) -> None:
         # One thread: were it still at the long text, this would run out of time.
         assert node.infer("feature-extraction", {"prompt": "short"}).status_code == 200
         (backend,) = client.get("/status").json()["backends"]
-        assert backend["in_flight"] == 0
+        assert backend["metrics"]["in_flight"] == 0

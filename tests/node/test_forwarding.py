@@ -291,6 +291,6 @@ def wait_until_busy(server: RunningNode) -> None:
     with httpx2.Client(headers=headers) as client:
         for _ in range(2000):
             backends = client.get(f"{server.url}/status").json()["backends"]
-            if any(backend["in_flight"] for backend in backends):
+            if any(backend["metrics"]["in_flight"] for backend in backends):
                 return
     raise AssertionError("the server never got the request")

@@ -104,7 +104,7 @@ def files_of(node: RunningNode) -> int:
 def is_at_rest(node: RunningNode) -> bool:
     with httpx2.Client(base_url=node.url) as client:
         backends = client.get("/status").json()["backends"]
-    return all(each["in_flight"] == 0 for each in backends)
+    return all(each["metrics"]["in_flight"] == 0 for each in backends)
 
 
 def until(holds: bool, what: str, began: float) -> bool:

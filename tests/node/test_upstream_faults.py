@@ -108,7 +108,7 @@ def is_cut(reply: Reply) -> bool:
 def settled(node: RunningNode, *upstreams: Scripted) -> None:
     """Nothing of what went wrong is still held."""
     for each in httpx2.get(f"{node.url}/status").json()["backends"]:
-        assert each["in_flight"] == 0, each
+        assert each["metrics"]["in_flight"] == 0, each
     for upstream in upstreams:
         assert upstream.faults == []
 

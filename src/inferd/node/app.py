@@ -5,7 +5,6 @@ from starlette.types import ASGIApp
 
 from inferd import __version__
 from inferd.config.schema import NodeConfig
-from inferd.config.websocket import WebSocket
 from inferd.core.clock import Clock
 from inferd.frontends._http.app import build_app, shapes_of
 from inferd.frontends._http.context import Context
@@ -13,7 +12,9 @@ from inferd.frontends._http.native import NativeRouter
 from inferd.frontends._http.sessions import Sessions
 from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends.admin import routes as admin
+from inferd.frontends.admin.registry import Registry
 from inferd.frontends.events import routes as events
+from inferd.frontends.health import routes as health
 from inferd.frontends.hf import routes as hf
 from inferd.frontends.hf_models import routes as hf_models
 from inferd.frontends.mcp.routes import Mcp
@@ -21,8 +22,6 @@ from inferd.frontends.metrics import routes as metrics
 from inferd.frontends.openai import routes as openai
 from inferd.frontends.reference import routes as reference
 from inferd.frontends.web import routes as web
-from inferd.frontends.websocket import routes as websocket
-from inferd.frontends.websocket.settings import SocketSettings
 from inferd.gateway.admission.credentials import Credentials
 from inferd.gateway.gateway import Gateway
 from inferd.http1.server.asgi import AsgiHandler
@@ -49,6 +48,7 @@ def build(
     sessions: Sessions,
     records: Records,
     clock: Clock,
+    registry: Registry,
 ) -> Ways:
     """Return what serves every way in over HTTP."""
     server = config.server
@@ -73,22 +73,17 @@ def build(
         max_body_bytes=int(server.max_body),
     )
     usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
-    apis = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
+    apis = [
+        hf.frontend(context),
+        openai.frontend(context),
+        admin.frontend(context, usage, registry),
+    ]
     mcp = Mcp(context)
     apis += [metrics.frontend(context, records.readings), mcp.frontend()]
     apis += [*hf_models.frontends(context), events.frontend(context), web.frontend(context, usage)]
-    if config.websocket.enabled:
-        apis.append(websocket.frontend(context, _socket_settings(config.websocket)))
+    apis.append(health.frontend(context, grpc_target=config.grpc.server_url))
     frontends = [*apis, reference.frontend(context, apis)]
     app = build_app(frontends, settings)
     native = [*openai.native(), *hf.native()]
     router = NativeRouter(context, settings, shapes_of(frontends), native, AsgiHandler(app))
     return Ways(app=app, router=router, mcp=mcp)
-
-
-def _socket_settings(section: WebSocket) -> SocketSettings:
-    return SocketSettings(
-        max_message_bytes=int(section.max_message),
-        connections=section.max_connections,
-        inferences=section.max_inferences,
-    )

@@ -54,7 +54,7 @@ def wanted(config: NodeConfig) -> Generator[Wanted]:
     taken = {"local"}
     for backend in config.backends:
         taken.add(backend.name)
-        yield _listed(backend, config)
+        yield listed(backend, config)
     for number, node in enumerate(config.remote.nodes, start=1):
         name = node.name or f"remote-{number}"
         while name in taken:
@@ -69,6 +69,33 @@ def wanted(config: NodeConfig) -> Generator[Wanted]:
             options={"retries": config.remote.retries},
         )
         yield Wanted(kind="remote_node", settings=settings, tasks=_tasks(node.tasks))
+
+
+def listed(backend: BackendConfig, config: NodeConfig) -> Wanted:
+    """Return what a `[[backends]]` table asks for."""
+    key = backend.api_key
+    if key is None and backend.kind == "openai" and backend.base_url is None:
+        key = config.providers.openai_api_key
+    base_url = str(backend.base_url or "")
+    if backend.kind == "huggingface":
+        base_url = base_url or config.hub.endpoint
+        if key is None and base_url.rstrip("/") == config.hub.endpoint.rstrip("/"):
+            key = config.hub.token
+    settings = Settings(
+        name=backend.name,
+        base_url=base_url,
+        api_key=_plain(key),
+        models=dict(backend.models),
+        tier=None if backend.tier is None else Tier[backend.tier.upper()],
+        timeout=backend.timeout,
+        options=_unwrapped(backend.options),
+    )
+    return Wanted(
+        kind=backend.kind,
+        settings=settings,
+        priority=int(backend.priority),
+        tasks=_tasks(backend.tasks),
+    )
 
 
 @asynccontextmanager
@@ -123,32 +150,6 @@ def _rule(rule: RuleConfig) -> Rule:
         ),
         effect=rule.effect,
         backends=rule.backends,
-    )
-
-
-def _listed(backend: BackendConfig, config: NodeConfig) -> Wanted:
-    key = backend.api_key
-    if key is None and backend.kind == "openai" and backend.base_url is None:
-        key = config.providers.openai_api_key
-    base_url = str(backend.base_url or "")
-    if backend.kind == "huggingface":
-        base_url = base_url or config.hub.endpoint
-        if key is None and base_url.rstrip("/") == config.hub.endpoint.rstrip("/"):
-            key = config.hub.token
-    settings = Settings(
-        name=backend.name,
-        base_url=base_url,
-        api_key=_plain(key),
-        models=dict(backend.models),
-        tier=None if backend.tier is None else Tier[backend.tier.upper()],
-        timeout=backend.timeout,
-        options=_unwrapped(backend.options),
-    )
-    return Wanted(
-        kind=backend.kind,
-        settings=settings,
-        priority=int(backend.priority),
-        tasks=_tasks(backend.tasks),
     )
 
 

@@ -25,6 +25,7 @@ from inferd.node.app import build
 from inferd.node.compose import open_listing, policy_rules, routing_rules, wanted
 from inferd.node.home import CannotStart, Home
 from inferd.node.records import Records
+from inferd.node.registry import NodeRegistry
 from inferd.node.roster import Roster, open_roster
 from inferd.node.traces import Traces
 from inferd.telemetry.clock import SystemClock
@@ -51,7 +52,9 @@ class Node:
         self.records = records
         self.owner_token = secrets.token_urlsafe(32)
         credentials = _credentials(config, self.owner_token, clock)
-        ways = build(config, gateway, credentials, sessions, records, clock)
+        ways = build(
+            config, gateway, credentials, sessions, records, clock, NodeRegistry(roster, config)
+        )
         self.app: ASGIApp = ways.app
         self.router = ways.router
         self.mcp = ways.mcp

@@ -104,15 +104,15 @@ class Roster:
         Raises:
             NoSuchBackend: There is none of that name.
         """
-        member = self._member(name)
+        member = self.member(name)
         member.drain()
         return member
 
-    async def remove(self, name: str, drain_seconds: float = DRAIN_SECONDS) -> None:
+    async def remove(self, name: str, drain_seconds: float = DRAIN_SECONDS) -> int:
         """Close a backend once its requests have ended, or after `drain_seconds`.
 
-        Requests that are cut then go on elsewhere where they can, and fail with a BackendError
-        where they can't. Whoever asks for the same again waits no longer than the first.
+        Returns how many requests were cut: those go on elsewhere where they can, and fail with a
+        BackendError where they can't. Who gives up waiting leaves it draining.
 
         Raises:
             NoSuchBackend: There is none of that name.
@@ -122,8 +122,10 @@ class Roster:
         end = self._clock.now() + drain_seconds
         while member.in_flight and not keeper.leave.is_set() and self._clock.now() < end:
             await self._clock.sleep(min(_LOOK_AGAIN, drain_seconds))
+        cut = member.in_flight
         keeper.leave.set()
         await asyncio.wait([keeper.task])
+        return cut
 
     async def close(self) -> None:
         """Close every backend, side by side; whoever wants to add one is refused."""
@@ -136,7 +138,12 @@ class Roster:
         if keepers:
             await asyncio.wait([keeper.task for keeper in keepers])
 
-    def _member(self, name: str) -> Member:
+    def member(self, name: str) -> Member:
+        """Return the backend of that name.
+
+        Raises:
+            NoSuchBackend: There is none.
+        """
         keeper = self._keepers.get(name)
         if keeper is None or keeper.member is None:
             raise NoSuchBackend(

@@ -31,7 +31,7 @@ class _Health(msgspec.Struct):
 class _Member(msgspec.Struct):
     name: str
     kind: str
-    error: str = ""
+    reason: str = ""
 
 
 class _Status(msgspec.Struct):
@@ -63,9 +63,9 @@ def _off(why: str) -> Check:
 def _theirs(member: _Member) -> Check:
     what = f"remote {printable(member.name)}"
     whose = "set in the node that runs, not in this shell"
-    if member.error:
+    if member.reason:
         fix = "start the node there; check the settings that the node was started with"
-        return fail(what, f"{printable(member.error)} ({whose})", fix)
+        return fail(what, f"{printable(member.reason)} ({whose})", fix)
     return Check(what=what, found=f"answers ({whose})")
 
 

@@ -21,6 +21,25 @@ def _answer(name: str, description: str) -> dict[str, object]:
     return {"200": {"description": description, "content": content}, "default": failure}
 
 
+_NAME: Mapping[str, object] = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+}
+
+
+def _change(summary: str) -> Mapping[str, object]:
+    return {
+        "parameters": [_NAME],
+        "post": {
+            "summary": summary,
+            "tags": ["Operator"],
+            "responses": _answer("BackendReport", "The backend as it stands then"),
+        },
+    }
+
+
 PATHS: Mapping[str, object] = {
     "/status": {
         "get": {
@@ -42,6 +61,46 @@ PATHS: Mapping[str, object] = {
             "responses": _answer("Explanation", "Every backend, with the reason"),
         }
     },
+    "/admin/backends": {
+        "get": {
+            "summary": "List backends with their live state",
+            "tags": ["Operator"],
+            "parameters": [
+                _query("type", "Only gpu, api, cli, p2p, websocket, mcp or hybrid ones"),
+                _query("status", "Only healthy, degraded, unhealthy, unknown, … ones"),
+                _query("task", "Only those that do it"),
+            ],
+            "responses": _answer("BackendList", "The backends"),
+        },
+        "post": {
+            "summary": "Register a backend that is an address; it lasts until the node stops",
+            "tags": ["Operator"],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {"schema": {"$ref": _REFS.format(name="Registration")}}
+                },
+            },
+            "responses": _answer("Registered", "It, and the lines of inferd.toml that keep it"),
+        },
+    },
+    "/admin/backends/{name}": {
+        "parameters": [_NAME],
+        "get": {
+            "summary": "Show a backend",
+            "tags": ["Operator"],
+            "responses": _answer("BackendReport", "The backend"),
+        },
+        "delete": {
+            "summary": "Close a backend once its requests have ended",
+            "tags": ["Operator"],
+            "parameters": [_query("drain", "Seconds until those that still run are cut: 30")],
+            "responses": _answer("Removed", "It is gone"),
+        },
+    },
+    "/admin/backends/{name}/drain": _change("Give a backend no new request"),
+    "/admin/backends/{name}/resume": _change("Give a drained backend new requests again"),
+    "/admin/backends/{name}/check": _change("Ask a backend now what it offers"),
     "/admin/usage": {
         "get": {
             "summary": "Show what was used, by whom",
@@ -57,9 +116,9 @@ PATHS: Mapping[str, object] = {
 }
 
 
-def schemas(question: type[msgspec.Struct]) -> Mapping[str, object]:
+def schemas(*own: type[msgspec.Struct]) -> Mapping[str, object]:
     """Return the schemas of what is asked and answered here."""
     _, components = msgspec.json.schema_components(
-        [question, NodeStatus, Explanation], ref_template=_REFS
+        [*own, NodeStatus, Explanation], ref_template=_REFS
     )
     return components

@@ -16,7 +16,9 @@ from inferd.frontends._http.endpoint import resource
 from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.figures import plain_number
+from inferd.frontends.admin import backends
 from inferd.frontends.admin.description import PATHS, schemas
+from inferd.frontends.admin.registry import Registry
 from inferd.frontends.admin.status import status_of_node
 
 _LATEST = 1e11
@@ -45,20 +47,30 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tier: str = ""
 
 
-def frontend(context: Context, usage: Usage | None = None) -> Frontend:
-    """Return the operator's API; without `usage` there is no /admin/usage."""
+def frontend(
+    context: Context, usage: Usage | None = None, registry: Registry | None = None
+) -> Frontend:
+    """Return the operator's API; without `usage` there is no /admin/usage.
+
+    Without a `registry` backends stay as they are: they are listed and shown.
+    """
+    found = routes(context, usage, registry)
+    served = {route.path.replace(":path", "") for route in found}
     return Frontend(
-        routes=routes(context, usage),
-        paths=PATHS if usage else {k: v for k, v in PATHS.items() if k != "/admin/usage"},
-        schemas=schemas(Question),
+        routes=found,
+        paths={path: item for path, item in PATHS.items() if path in served},
+        schemas=schemas(Question, *backends.SCHEMAS),
     )
 
 
-def routes(context: Context, usage: Usage | None = None) -> list[Route]:
+def routes(
+    context: Context, usage: Usage | None = None, registry: Registry | None = None
+) -> list[Route]:
     """Return this frontend's routes, bound to the node."""
     found = [
         resource(context, "/status", {"GET": status}),
         resource(context, "/admin/explain", {"POST": explain}),
+        *backends.routes(context, registry),
     ]
     if usage is not None:
         found.append(resource(context, "/admin/usage", {"GET": _usage_answerer(usage)}))
@@ -68,7 +80,7 @@ def routes(context: Context, usage: Usage | None = None) -> list[Route]:
 async def status(exchange: Exchange) -> None:
     """Show the node and its backends as they stand."""
     exchange.context.gateway.authorize(exchange.principal, Action.ADMIN)
-    await exchange.reply_json(status_of_node(exchange.context))
+    await exchange.reply_json(status_of_node(exchange.context, exchange.principal))
 
 
 async def explain(exchange: Exchange) -> None:
