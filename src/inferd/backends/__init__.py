@@ -19,12 +19,15 @@ from inferd.core.result import Chunk
 
 T = TypeVar("T")
 
+STALL = 30.0
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One backend as its operator wants it. Empty means that the kind decides.
 
     `models` maps the names that callers use to the upstream's own; `timeout` bounds a whole
-    answer; of a stream, the wait for its head and for each piece of it. `public_only`: it is asked
+    answer; of a stream, the wait for its first piece. `stall` is how long one may be silent after
+    that, by default 30 seconds, or `timeout` if that is less. `public_only`: it is asked
     only at addresses of the internet, as whoever wants it may not choose among ours.
     """
 
@@ -34,8 +37,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     models: Mapping[str, str] = {}
     tier: Tier | None = None
     timeout: float = 120.0
+    stall: float | None = None
     public_only: bool = False
     options: Mapping[str, object] = {}
+
+    @property
+    def stall_seconds(self) -> float:
+        """How long a stream that has begun may be silent."""
+        return min(STALL, self.timeout) if self.stall is None else self.stall
 
     def __repr__(self) -> str:
         # Neither the key nor the options, which may hold another, belong in a log.

@@ -7,6 +7,8 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, model_validator
 
 from inferd.config.values import (
+    STALL,
+    STALL_WORDS,
     TIMEOUT,
     Count,
     NodeUrl,
@@ -89,6 +91,7 @@ class Remote(Section):
         PositiveSeconds,
         setting(TIMEOUT, env=("REMOTE_INFERENCE_TIMEOUT",)),
     ] = 120.0
+    stall: Annotated[PositiveSeconds | None, setting(STALL, words=STALL_WORDS)] = None
     strategy: Annotated[
         Strategy | None,
         setting(

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from inferd.config.values import (
+    STALL,
+    STALL_WORDS,
     TIMEOUT,
     Name,
     Number,
@@ -93,6 +95,7 @@ class BackendConfig(Section):
     ] = None
     priority: Annotated[Number, setting("Backends with a lower number are tried first.")] = 0
     timeout: Annotated[PositiveSeconds, setting(TIMEOUT)] = 120.0
+    stall: Annotated[PositiveSeconds | None, setting(STALL, words=STALL_WORDS)] = None
     options: Annotated[
         Options,
         setting(

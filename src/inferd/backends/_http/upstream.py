@@ -59,7 +59,8 @@ class Upstream:
     """Asks, and turns every failure into one of ours.
 
     Connections that fail are tried again `retries` times, after a pause on the clock. A whole
-    answer may take `settings.timeout` in all; of a stream, the head and each silence may.
+    answer may take `settings.timeout` in all; of a stream, its head and its first piece may, and
+    then each silence `settings.stall_seconds`.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Upstream:
                 connect=min(_CONNECT, settings.timeout),
                 head=settings.timeout,
                 idle=settings.timeout,
+                stall=settings.stall_seconds,
             ),
             allows=is_public if settings.public_only else None,
         )

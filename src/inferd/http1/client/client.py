@@ -34,12 +34,14 @@ Headers = Iterable[tuple[str, str]]
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds: to connect, until the head of the answer, between pieces of it.
 
-    `kept` is how long a connection that nobody uses is kept.
+    `stall` stands for `idle` once the first piece of a stream is there: an answer that isn't
+    bound as a whole. `kept` is how long a connection that nobody uses is kept.
     """
 
     connect: float = 10.0
     head: float = 120.0
     idle: float = 120.0
+    stall: float | None = None
     kept: float = 60.0
 
 
@@ -60,6 +62,7 @@ class Client:
         "_most",
         "_open",
         "_proxy",
+        "_stall",
         "_time",
         "_timeouts",
         "_url",
@@ -84,6 +87,7 @@ class Client:
         self.name = name
         self._url = url
         self._timeouts = timeouts or Timeouts()
+        self._stall = self._timeouts.stall or self._timeouts.idle
         self.kept_seconds = self._timeouts.kept
         self.last_head = LastHead()
         self._time = asyncio.get_running_loop().time
@@ -140,7 +144,8 @@ class Client:
         head = self.head(method, path, headers) + more
         if isinstance(body, Body):
             message = b"%b%b\r\n" % (head, body.framing)
-            return await self._exchange(message, self._end(seconds), body=body, whole=whole)
+            end, stall = self._end(seconds), self._stall if whole is None else None
+            return await self._exchange(message, end, stall=stall, body=body, whole=whole)
         if body or method == "POST":
             return await self.post(head, body, whole, seconds)
         end = self._end(seconds, whole)
@@ -154,13 +159,14 @@ class Client:
         seconds: float | None = None,
     ) -> Awaitable[Response]:
         """As `send`, with a head that is made already."""
+        stall = self._stall if whole is None else None
         if len(body) > _COPIED_BYTES:
             message = b"%bcontent-length: %d\r\n\r\n" % (head, len(body))
-            return self._exchange(message, self._end(seconds, whole), rest=body)
+            return self._exchange(message, self._end(seconds, whole), stall=stall, rest=body)
         message = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
         if seconds is None and whole is not None:
             return self._exchange(message, self._time() + whole)
-        return self._exchange(message, self._end(seconds, whole))
+        return self._exchange(message, self._end(seconds, whole), stall=stall)
 
     def close(self) -> None:
         """Abort every connection."""
@@ -195,6 +201,7 @@ class Client:
         message: bytes,
         end: float,
         *,
+        stall: float | None = None,
         rest: bytes = b"",
         body: Body | None = None,
         whole: float | None = None,
@@ -225,7 +232,7 @@ class Client:
                         await connection.progress()
                 else:
                     await upload(connection, body)
-                return Response(connection)
+                return Response(connection, stall)
             except BaseException as error:
                 connection.close()
                 sent_bytes = connection.sent_bytes

@@ -61,8 +61,6 @@ class Connection(Incoming):
         self.transport: asyncio.Transport | None = None
         self.deadline = FOREVER
 
-    # The connection's life
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's by shape alone.
         self.transport = transport  # pyright: ignore[reportAttributeAccessIssue]
@@ -157,6 +155,12 @@ class Connection(Incoming):
         if not self._is_complete:
             self._narrow(seconds)
             self.deadline = min(self.deadline, self._end)
+
+    def bound_silence(self, seconds: float) -> None:
+        """Let no silence last longer than `seconds` from now on: the first piece is there."""
+        self._idle = seconds
+        if not self._is_complete and not self._is_held and self._error is None:
+            self._watch(self._heard, seconds)
 
     def expired(self) -> None:
         """Give up, unless something came since the deadline was set."""
@@ -312,11 +316,7 @@ class Connection(Incoming):
         return self._wait()
 
     async def head(self) -> None:
-        """Wait for the status and headers.
-
-        Raises:
-            BackendError: They never came.
-        """
+        """Wait for the status and headers; raise a BackendError if they never come."""
         while self.answer is None:
             await self.progress()
 

@@ -11,14 +11,16 @@ from inferd.http1.client.connection import Connection, Mend
 class Response:
     """A response, lent: read it or not, then close it. Header names are lower case.
 
-    `sent_bytes` is what was written for it, head and body, on every connection it took.
+    `sent_bytes` is what was written for it, head and body, on every connection it took. `stall` is
+    how long it may be silent, in seconds, once the first piece of its body is there.
     """
 
-    __slots__ = ("_connection", "head", "sent_bytes", "status")
+    __slots__ = ("_connection", "_stall", "head", "sent_bytes", "status")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, stall: float | None = None) -> None:
         assert connection.answer is not None
         self._connection: Connection | None = connection
+        self._stall = stall
         self.head = connection.answer
         self.status = self.head.status
         self.sent_bytes = connection.sent_bytes
@@ -50,7 +52,10 @@ class Response:
         return self
 
     async def __anext__(self) -> bytes:
-        if piece := await self._lent().read():
+        connection = self._lent()
+        if piece := await connection.read():
+            if self._stall is not None:
+                self._flows(connection, self._stall)
             return piece
         raise StopAsyncIteration
 
@@ -93,7 +98,14 @@ class Response:
         Raises:
             NodeError: It broke off.
         """
-        await self._lent().pipe(sink, mend)
+        connection = self._lent()
+        if self._stall is not None:
+            self._flows(connection, self._stall)
+        await connection.pipe(sink, mend)
+
+    def _flows(self, connection: Connection, stall: float) -> None:
+        connection.bound_silence(stall)
+        self._stall = None
 
     async def drain(self, seconds: float) -> None:
         """Read on to the end if it comes within `seconds`, so that the connection is kept."""
