@@ -66,6 +66,7 @@ def wanted(config: NodeConfig) -> Generator[Wanted]:
             api_key=_plain(node.token),
             tier=None if node.tier is None else Tier[node.tier.upper()],
             timeout=config.remote.timeout,
+            stall=config.remote.stall,
             options={"retries": config.remote.retries},
         )
         yield Wanted(kind="remote_node", settings=settings, tasks=_tasks(node.tasks))
@@ -88,6 +89,7 @@ def listed(backend: BackendConfig, config: NodeConfig) -> Wanted:
         models=dict(backend.models),
         tier=None if backend.tier is None else Tier[backend.tier.upper()],
         timeout=backend.timeout,
+        stall=backend.stall,
         options=_unwrapped(backend.options),
     )
     return Wanted(
