@@ -5,6 +5,7 @@ from starlette.types import ASGIApp
 
 from inferd import __version__
 from inferd.config.schema import NodeConfig
+from inferd.config.websocket import WebSocket
 from inferd.core.clock import Clock
 from inferd.frontends._http.app import build_app, shapes_of
 from inferd.frontends._http.context import Context
@@ -22,6 +23,8 @@ from inferd.frontends.metrics import routes as metrics
 from inferd.frontends.openai import routes as openai
 from inferd.frontends.reference import routes as reference
 from inferd.frontends.web import routes as web
+from inferd.frontends.websocket import routes as websocket
+from inferd.frontends.websocket.settings import SocketSettings
 from inferd.gateway.admission.credentials import Credentials
 from inferd.gateway.gateway import Gateway
 from inferd.http1.server.asgi import AsgiHandler
@@ -82,8 +85,18 @@ def build(
     apis += [metrics.frontend(context, records.readings), mcp.frontend()]
     apis += [*hf_models.frontends(context), events.frontend(context), web.frontend(context, usage)]
     apis.append(health.frontend(context, grpc_target=config.grpc.server_url))
+    if config.websocket.enabled:
+        apis.append(websocket.frontend(context, _socket_settings(config.websocket)))
     frontends = [*apis, reference.frontend(context, apis)]
     app = build_app(frontends, settings)
     native = [*openai.native(), *hf.native()]
     router = NativeRouter(context, settings, shapes_of(frontends), native, AsgiHandler(app))
     return Ways(app=app, router=router, mcp=mcp)
+
+
+def _socket_settings(section: WebSocket) -> SocketSettings:
+    return SocketSettings(
+        max_message_bytes=int(section.max_message),
+        connections=section.max_connections,
+        inferences=section.max_inferences,
+    )
