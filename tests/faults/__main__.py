@@ -97,7 +97,7 @@ def _print_paced(paced: Paced) -> None:
         f"\n{RATE} requests a second for {SECONDS:g} s over three backends, one killed: "
         f"{paced.failed} of {paced.sent} failed {paced.first_failure}; "
         f"slowest {paced.slowest:.3f} s; recovery {paced.recovery:.2f} s; "
-        f"{paced.retries:g} retries, {paced.hedges:g} hedges; {paced.by_backend}\n"
+        f"{paced.again:g} further attempts, {paced.refused:g} refused; {paced.by_backend}\n"
     )
 
 
@@ -105,8 +105,8 @@ def _figures_of(paced: Paced) -> dict[str, object]:
     return {
         "load_sent": paced.sent,
         "load_failed": paced.failed,
-        "load_retries": paced.retries,
-        "load_hedges": paced.hedges,
+        "load_retries": paced.again,
+        "load_retries_refused": paced.refused,
         "recovery_s": paced.recovery,
     }
 

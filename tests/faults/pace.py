@@ -64,8 +64,10 @@ class Paced(NamedTuple):
     by_backend: dict[str, int]
     recovery: float
     """From the killed backend's return to the first request it answered again."""
-    retries: float
-    hedges: float
+    again: float
+    """Further attempts that the node's budget granted."""
+    refused: float
+    """Those that it had no room for."""
 
 
 class _Tally:
@@ -122,8 +124,8 @@ async def under_load(folder: Path) -> Paced:
         round(tally.slowest, 3),
         dict(tally.by_backend),
         round(tally.recovered_at - tally.back_at, 2),
-        figures.get("inferd_retries_total", 0.0),
-        figures.get("inferd_hedges_total", 0.0),
+        figures.get('inferd_further_attempts_total{budget="granted"}', 0.0),
+        figures.get('inferd_further_attempts_total{budget="refused"}', 0.0),
     )
 
 
@@ -180,20 +182,20 @@ def _field(head: bytes, name: bytes) -> bytes:
 
 
 async def _figures(node: RunningNode) -> dict[str, float]:
-    """Return the node's own counts, each summed over its labels."""
+    """Return the node's own counts."""
     headers = {"Authorization": f"Bearer {node.token}"}
     async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
         text = (await client.get(f"{node.url}/metrics", headers=headers)).text
-    found: Counter[str] = Counter()
-    for line in text.splitlines():
-        if line and not line.startswith("#"):
-            name, _, value = line.rpartition(" ")
-            found[name.partition("{")[0]] += float(value)  # pyright: ignore[reportArgumentType]
-    return dict(found)
+    lines = [line.rpartition(" ") for line in text.splitlines() if line and line[0] != "#"]
+    return {name: float(value) for name, _, value in lines}
 
 
 def _start(port: int) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, str(_UPSTREAM), str(port)], stdin=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, str(_UPSTREAM), str(port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
     while not _listens(port):
         if process.poll() is not None:
             raise AssertionError("the scripted upstream doesn't start")
