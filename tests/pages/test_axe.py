@@ -182,6 +182,8 @@ STATES: dict[str, State] = {
     "chat, models": picking("/", "Model"),
     "usage": visit("/usage"),
     "backends": visit("/backends"),
+    "explain": visit("/explain?task=text-classification"),
+    "explain, nowhere": visit("/explain?task=chat&model=nobody-has-this"),
     "welcome": visit("/welcome", alone=True),
     "welcome, with a remote": visit("/welcome"),
     "more": visit("/more"),

@@ -55,7 +55,9 @@ async def test_focus_stays_in_the_dialog_and_is_seen(page: Page, laptop: Running
         assert await page.evaluate(inside)
 
 
-@pytest.mark.parametrize("path", ["/", "/chat", "/compare", "/usage", "/backends", "/welcome"])
+@pytest.mark.parametrize(
+    "path", ["/", "/chat", "/compare", "/usage", "/backends", "/explain", "/welcome"]
+)
 async def test_every_stop_of_tab_is_seen_and_marked(
     page: Page, laptop: RunningNode, path: str
 ) -> None:

@@ -58,7 +58,7 @@ async def test_no_page_is_wider_than_the_window(
 ) -> None:
     page = await open_page(viewport={"width": width, "height": 700})
     paths = ("/?task=text-classification", "/chat?model=inferd-docs", "/usage", "/more", "/welcome",
-             "/backends",
+             "/backends", "/explain",
              f"/compare?task=text-classification&model={MINILM}&model=acme/near")  # fmt: skip
     for path in paths:
         await page.goto(f"{laptop.url}{path}")

@@ -47,7 +47,7 @@ async def test_every_page_reads(open_page: OpenPage, laptop: RunningNode) -> Non
     page = await open_page(java_script_enabled=False)
     headings = {"/": "Models", "/welcome": "inferd is running on laptop", "/chat": "Chat",
                 "/compare": "Compare", "/usage": "Usage", "/backends": "Backends",
-                "/more": "More"}  # fmt: skip
+                "/explain": "Route explain", "/more": "More"}  # fmt: skip
     for path, heading in headings.items():
         await page.goto(f"{laptop.url}{path}")
         await expect(page.get_by_role("heading", name=heading, level=1)).to_have_count(1)

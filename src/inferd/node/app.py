@@ -83,7 +83,9 @@ def build(
     ]
     mcp = Mcp(context)
     apis += [metrics.frontend(context, records.readings), mcp.frontend()]
-    apis += [*hf_models.frontends(context), events.frontend(context), web.frontend(context, usage)]
+    find = records.find if config.ledger.enabled else None
+    apis += [*hf_models.frontends(context), events.frontend(context)]
+    apis.append(web.frontend(context, usage, find=find))
     apis.append(health.frontend(context, grpc_target=config.grpc.server_url))
     if config.websocket.enabled:
         apis.append(websocket.frontend(context, _socket_settings(config.websocket)))

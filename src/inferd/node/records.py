@@ -90,6 +90,17 @@ class Records:
         ask = partial(self._ledger.totals, by, since=since, principal=principal)
         return await loop.run_in_executor(self._thread, ask)
 
+    async def find(self, request_id: str, since: float, principal: str) -> Row | None:
+        """Return the ledger's newest row of that id since a time, one still waiting included.
+
+        Only one of `principal` counts, if it isn't empty.
+        """
+        await self._rows.flush()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._thread, self._ledger.find, request_id, since, principal
+        )
+
     def _write_rows(self, rows: list[Row]) -> None:
         """Write rows; with the first of a day, forget what is too old. Runs in the thread."""
         self._ledger.write(rows)

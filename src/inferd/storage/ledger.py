@@ -112,6 +112,19 @@ class Ledger:
         with self._told("read"), self._open().connect() as connection:
             return [Row(**dict(row)) for row in connection.execute(query).mappings()]
 
+    def find(self, request_id: str, since: float, principal: str = "") -> Row | None:
+        """Return the newest row of that id since a time.
+
+        Only one of `principal`, if it isn't empty: callers choose their ids, and several may have
+        used the same.
+        """
+        from inferd.storage.tables import find_query
+
+        query = find_query(request_id, since, principal)
+        with self._told("read"), self._open().connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else Row(**dict(row))
+
     def close(self) -> None:
         """Close the file."""
         if self._engine is not None:

@@ -100,6 +100,15 @@ def totals_query(by: Sequence[str], since: float, principal: str) -> "Select[*tu
     return query.where(table.principal == principal) if principal else query
 
 
+def find_query(request_id: str, since: float, principal: str) -> "Select[*tuple[Any, ...]]":
+    """Return the query behind Ledger.find."""
+    table = requests.c
+    query = requests.select().where(table.at >= since, table.id == request_id)
+    if principal:
+        query = query.where(table.principal == principal)
+    return query.order_by(table.at.desc()).limit(1)
+
+
 def _column(name: str) -> Any:
     if name == "day":
         at = _within(requests.c.at, _LAST_SECOND)

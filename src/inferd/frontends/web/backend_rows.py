@@ -32,6 +32,7 @@ KINDS: Mapping[str, str] = {
 }
 _TIER_WORDS = {"local": "here", "peer": "friend", "team": "team", "cloud": "cloud"}
 _MOST_NAMES = 12
+_MOST_TASKS = 8
 _FEW = 2
 
 
@@ -53,8 +54,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     answered: str
     tags: tuple[str, ...]
     is_down: bool
+    is_draining: bool
     can_go: bool
-    """Whether it may be removed while the node runs: nobody wrote it into the file."""
+    """Whether it may be removed while the node runs: its own engine stays."""
     href: str = ""
     detail: "Detail | None" = None
 
@@ -113,7 +115,8 @@ def row(
         answered="–" if rate is None else _percent(rate),
         tags=("Found",) if report.is_found else (),
         is_down=Status(report.status) in DOWN,
-        can_go=report.is_found,
+        is_draining=report.draining,
+        can_go=report.kind != "local",
         href="/backends" if is_open else "",
         detail=_detail(report, models or (), now) if is_open else None,
     )
@@ -160,7 +163,7 @@ def _detail(report: BackendReport, models: Sequence[str], now: float) -> Detail:
     asked = metrics.last_health_check
     facts = [
         ("Address", report.endpoint),
-        ("Does", ", ".join(report.tasks)),
+        ("Does", _listed(report.tasks)),
         ("Speaks", ", ".join(report.protocols)),
         ("Price", _price(report.price)),
         ("Order", f"priority {report.priority}, asked before higher ones"),
@@ -175,6 +178,12 @@ def _detail(report: BackendReport, models: Sequence[str], now: float) -> Detail:
         more=max(0, report.models - min(len(models), _MOST_NAMES)),
         loads=report.kind == "local",
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_TASKS
+    tail = f" and {more:,} more" if more > 0 else ""
+    return ", ".join(names[:_MOST_TASKS]) + tail
 
 
 def _price(price: Mapping[str, float] | None) -> str:

@@ -87,7 +87,8 @@ def lead(rows: Sequence[Row]) -> str:
     down = [each for each in rows if each.is_down]
     if not down:
         return f"{what} {'It answers' if len(rows) == 1 else f'All {len(rows):,} answer'}."
-    names = ", ".join(each.name for each in down[:2])
-    names += f" and {len(down) - 2:,} more" if len(down) > 2 else ""
+    names = " and ".join(each.name for each in down)
+    if len(down) > 2:
+        names = f"{down[0].name}, {down[1].name} and {len(down) - 2:,} more"
     verb = "doesn’t" if len(down) == 1 else "don’t"
     return f"{what} {len(rows) - len(down):,} of {len(rows):,} answer; {names} {verb}."

@@ -13,6 +13,7 @@ from inferd.frontends.web import (
     backends,
     chat,
     compare,
+    explain,
     login,
     models,
     nowhere,
@@ -29,6 +30,7 @@ _PAGES = {
     "/chat": "Talk to a model",
     "/compare": "Ask several models the same thing",
     "/backends": "Show how each backend stands, and what was found on this machine",
+    "/explain": "Say where a request would go, and why",
     "/usage": "Show what was used, and where it ran",
     "/more": "Show the pages that don't fit at a phone's foot",
 }
@@ -55,21 +57,29 @@ _CSV: Mapping[str, object] = {
 
 
 def frontend(
-    context: Context, books: usage.Books | None = None, found: Findings | None = None
+    context: Context,
+    books: usage.Books | None = None,
+    *,
+    found: Findings | None = None,
+    find: explain.Find | None = None,
 ) -> Frontend:
     """Return the pages; without the ledger's books, "Usage" says that there are none.
 
     `found` is what discovery knows; without it "Backends" says nothing of what else is here.
+    `find` reads a request's row from the ledger, for "Why here?".
     """
     return Frontend(
-        routes=routes(context, books, found),
+        routes=routes(context, books, found, find),
         paths={**PATHS, **_CSV, **trial.PATHS, **login.PATHS},
         nowhere=nowhere.app(context),
     )
 
 
 def routes(
-    context: Context, books: usage.Books | None = None, found: Findings | None = None
+    context: Context,
+    books: usage.Books | None = None,
+    found: Findings | None = None,
+    find: explain.Find | None = None,
 ) -> Sequence[Route]:
     """Return this frontend's routes, bound to the node."""
     return [
@@ -80,6 +90,7 @@ def routes(
         page(context, "/compare", {"GET": compare.show_compare}),
         page(context, "/try", {"POST": trial.run_form}),
         page(context, "/backends", {"GET": backends.shower(found)}),
+        page(context, "/explain", {"GET": explain.shower(find)}),
         page(context, "/usage", {"GET": usage.shower(books)}),
         page(context, "/usage.csv", {"GET": usage.sender(books)}),
         page(context, "/more", {"GET": _more}),

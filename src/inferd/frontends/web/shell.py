@@ -52,6 +52,7 @@ NAVIGATION: Sequence[tuple[str, Sequence[Link]]] = (
         (
             # They tell of everybody's requests, as "Usage" does.
             Link("backends", "Backends", "/backends", "stack", Action.USAGE),
+            Link("explain", "Route explain", "/explain", "route", Action.USAGE),
         ),
     ),
     ("Account", (Link("usage", "Usage", "/usage", "chart", Action.USAGE),)),

@@ -121,6 +121,11 @@ class Credentials:
             return False
         return True
 
+    @property
+    def holders(self) -> tuple[Principal, ...]:
+        """Everybody who has a credential of this node, or may sign in, the owner first."""
+        return tuple(sorted((who for who, _ in self._standing.values()), key=_by_rank))
+
     def holder(self, key: bytes) -> Principal | None:
         """Return whose key that is, if anybody's."""
         # Time tells at most which digests look alike, and nobody can aim at a digest.
@@ -132,6 +137,10 @@ class Credentials:
         What was granted on another digest is void: the credential has been changed since.
         """
         return self._standing.get(principal_id)
+
+
+def _by_rank(who: Principal) -> tuple[bool, str]:
+    return (":" in who.id, who.id)
 
 
 def _digest(secret: bytes) -> bytes:

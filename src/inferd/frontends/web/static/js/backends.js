@@ -69,6 +69,7 @@ const acts = {
   checkAll: (button) => during(button, checkAll),
   check: (button, id) => during(button, async () => { await check(id); toast(`Asked ${nameOf(id)} just now`); }),
   drain: (button, id) => during(button, async () => { await api(at(id, "/drain"), { method: "POST" }); toast(`${nameOf(id)} gets no new requests; what it is at goes on`); }),
+  resume: (button, id) => during(button, async () => { await api(at(id, "/resume"), { method: "POST" }); toast(`${nameOf(id)} takes requests again`); }),
   remove: (button, id) => {
     // Once more, in its own words: what is running there stops.
     if (!button.dataset.sure) {
@@ -77,7 +78,10 @@ const acts = {
       return;
     }
     const name = nameOf(id);
-    during(button, async () => { await api(at(id), { method: "DELETE" }); toast(`${name} is removed`); });
+    during(button, async () => { 
+      const { cut, note } = await api(at(id), { method: "DELETE" });
+      toast([`${name} is removed.`, cut > 0 && `${cut} of its requests stopped.`, asSentence(note)].filter(Boolean).join(" "));
+    });
   },
   load: (button, model) => during(button, async () => { await api("/models/load", { json: { model_id: model } }); toast(`${model} is loaded`); }),
   unload: (button, model) => during(button, async () => { await api("/models/unload", { json: { model_id: model } }); toast(`${model} is unloaded`); }),
@@ -103,7 +107,7 @@ async function open(link) {
   link.blur();
   await refresh().catch(() => location.reload());
   const isOpen = row.classList.contains("opened");
-  for (const each of root.querySelectorAll(".backends tr:not(.detail)")) {
+  for (const each of root.querySelectorAll(".backends tbody tr:not(.detail)")) {
     const here = each === row && isOpen;
     const more = each.querySelector("[data-more]");
     const name = each.querySelector("[data-open]");

@@ -6,7 +6,10 @@ import { asSentence } from "../words.js";
 
 function Dialog({ title, lead, foot, onClose, guard = () => false, children }) {
   const dialog = useRef(null);
-  useEffect(() => { dialog.current.showModal(); }, []);
+  useEffect(() => {
+    dialog.current.showModal();
+    dialog.current.querySelector(".add input")?.focus();
+  }, []);
   const outside = (event) => { if (event.target === dialog.current && !guard()) dialog.current.close(); };
   return html`<dialog class="over" ref=${dialog} aria-labelledby="dialog-title" onClose=${onClose} onClick=${outside}>
     <div class="modal sm">
@@ -59,14 +62,14 @@ function wrong(values) {
   return said;
 }
 
-function Field({ id, label, value, said, hint, optional, onInput, type = "text", placeholder = "", first }) {
+function Field({ id, label, value, said, hint, optional, onInput, type = "text", placeholder = "" }) {
   return html`<div class="field"><label for="add-${id}">${label}${optional && html`<span class="t3">optional</span>`}</label>
-    <input class="in" id="add-${id}" type=${type} value=${value} placeholder=${placeholder} autocomplete="off" spellcheck=${false} autofocus=${first} aria-invalid=${said ? "true" : undefined} aria-describedby=${said ? `add-${id}-err` : hint ? `add-${id}-hint` : undefined} onInput=${(event) => onInput(id, event.target.value)} />
+    <input class="in" id="add-${id}" type=${type} value=${value} placeholder=${placeholder} autocomplete="off" spellcheck=${false} aria-invalid=${said ? "true" : undefined} aria-describedby=${said ? `add-${id}-err` : hint ? `add-${id}-hint` : undefined} onInput=${(event) => onInput(id, event.target.value)} />
     ${said ? html`<p class="err" id="add-${id}-err"><${Icon} name="warn" />${said}</p>` : hint && html`<p class="hint" id="add-${id}-hint">${hint}</p>`}</div>`;
 }
 
 function Added({ told }) {
-  return html`<div class="add stack g4" role="status"><p><b class="m5">${told.name}</b> takes requests now. It is forgotten when the node stops: these lines keep it.</p><${Lines} text=${told.toml} /></div>`;
+  return html`<div class="add stack g4" role="status"><p>${told.isWell ? html`<b class="m5">${told.name}</b> answers, and takes requests now.` : html`<b class="m5">${told.name}</b> is added. ${told.why}`} It is forgotten when the node stops: these lines keep it.</p><${Lines} text=${told.toml} /></div>`;
 }
 
 function Add({ onClose, refresh }) {
@@ -93,7 +96,8 @@ function Add({ onClose, refresh }) {
       if (values.api_key) body.api_key = values.api_key;
       if (values.tier) body.tier = values.tier;
       const answer = await api("/admin/backends", { json: body });
-      setTold({ name: values.name, toml: answer.toml ?? "" });
+      const { backend, toml } = answer;
+      setTold({ name: values.name, toml, isWell: backend.status === "healthy", why: asSentence(backend.reason || "it hasn’t answered yet") });
       refresh().catch(() => {});
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -105,16 +109,16 @@ function Add({ onClose, refresh }) {
 
   const foot = (close) => (told || isCommand
     ? html`<span class="sp"></span><button type="button" class="btn" onClick=${close}>Close</button>`
-    : html`<span class="s t3">Nobody but you may use it until a rule says so.</span><span class="sp"></span><button type="button" class="btn ghost" onClick=${close}>Cancel</button><button type="submit" form="add-form" class="btn pri" aria-disabled=${busy ? "true" : undefined}>${busy ? "Adding" : "Add backend"}</button>`);
+    : html`<span class="s t3 hide-s">It lasts until the node stops.</span><span class="sp"></span><button type="button" class="btn ghost" onClick=${close}>Cancel</button><button type="submit" form="add-form" class="btn pri" aria-disabled=${busy ? "true" : undefined}>${busy ? "Adding" : "Add backend"}</button>`);
   const typed = () => !told && Object.values(values).some(Boolean);
   return html`<${Dialog} title="Add a backend" lead="A place this node may send work to, from now on." onClose=${onClose} guard=${typed} foot=${foot}>
     ${told ? html`<${Added} told=${told} />` : html`<div class="add stack g4">
       <div class="seg" role="group" aria-label="What it is">${KINDS.map((each) => html`<button type="button" key=${each.id} aria-pressed=${String(each === kind)} onClick=${() => setKind(each)}>${each.label}</button>`)}</div>
       ${isCommand ? html`<p>A command runs with your rights, so no page can add one. Write it into the node’s own file, and restart the node.</p><${Lines} text=${COMMAND} />` : html`
       <form class="stack g4" id="add-form" ref=${form} onSubmit=${submit} noValidate>
-        <${Field} id="name" label="Name" value=${values.name} said=${said.name} placeholder="forge" onInput=${change} first />
+        <${Field} id="name" label="Name" value=${values.name} said=${said.name} placeholder="forge" onInput=${change} />
         <${Field} id="url" label="Address" value=${values.url} said=${said.url} placeholder=${kind.url} onInput=${change} />
-        <${Field} id="api_key" label=${kind.secret} value=${values.api_key} said=${said.api_key} optional placeholder="env:FORGE_KEY" hint="The name of a secret that inferd.toml binds to this address, never the secret itself." onInput=${change} />
+        <${Field} id="api_key" label=${kind.secret} value=${values.api_key} said=${said.api_key} optional placeholder="secret:forge" hint="The name of a [[secrets]] table in inferd.toml that may go to this address. Never the secret itself." onInput=${change} />
         <div class="field"><label for="add-tier">How far words go with it</label><select class="sel" id="add-tier" value=${values.tier} onChange=${(event) => change("tier", event.target.value)}>${TIERS.map(([id, label]) => html`<option key=${id} value=${id}>${label}</option>`)}</select></div>
         ${problem && html`<${Note} kind="bad" title=${asSentence(problem.reason || problem.error).replace(/\.$/, "")} requestId=${problem.requestId}>${problem.hint && html`<p class="t2">${asSentence(problem.hint)}</p>`}<p class="t2">Nothing was added. What you typed is still here.</p><//>`}
       </form>`}</div>`}<//>`;

@@ -1,0 +1,128 @@
+"""What the page "Route explain" says of a decision. Nothing here waits or asks."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from inferd.core.errors import NodeError
+from inferd.core.records import Row as Record
+from inferd.frontends.web import figures
+from inferd.frontends.web.backend_rows import KINDS, called, icon_of, sentence
+from inferd.gateway.gateway import Candidate, Explanation
+from inferd.gateway.routing.strategies import STRATEGIES
+
+GATES = ("Has model", "Allowed", "Within limit", "Healthy", "Fits")
+_STRATEGIES = {
+    "round_robin": "Each in its turn",
+    "least_loaded": "Least busy first",
+    "best_performance": "Quickest first",
+    "p2c": "Better of two picked by lot",
+    "cost": "Cheapest first",
+    "prefix_affinity": "Who knows the beginning",
+}
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The sentence above the table; `where` is the tier that it is drawn in, or `no`."""
+
+    title: str
+    why: str
+    where: str
+    icon: str
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One candidate: a mark for each gate, and what became of it."""
+
+    name: str
+    kind: str
+    icon: str
+    tier: str
+    gates: tuple[str, ...]
+    verdict: str
+    why: str
+    is_taken: bool
+
+
+def strategies() -> dict[str, str]:
+    """Return what can be chosen by, in words."""
+    return {name: _STRATEGIES.get(name, name) for name in STRATEGIES}
+
+
+def verdict(found: Explanation, here: str) -> Verdict:
+    """Return who would answer and who would carry on, or why nobody would."""
+    queue = sorted((each for each in found.candidates if each.order), key=lambda each: each.order)
+    if found.error or not queue:
+        fact, _, hint = found.error.partition(": ")
+        return Verdict(
+            title=f"Nowhere, because {fact or 'no place here can do it'}",
+            why=sentence(hint) if hint else "",
+            where="no",
+            icon="ban",
+        )
+    first, *others = queue
+    name = called(first.backend, here)
+    return Verdict(
+        title=f"{name} would answer",
+        why=_others(name, [called(each.backend, here) for each in others], len(found.candidates)),
+        where=first.tier,
+        icon=icon_of(first.kind, first.tier),
+    )
+
+
+def _others(name: str, others: Sequence[str], asked: int) -> str:
+    if asked == 1:
+        return "It is the only place this node has. If it failed, nobody could carry on."
+    if not others:
+        return "It is the only place that passes every gate. If it failed, nobody could carry on."
+    many = len(others) + 1
+    return (
+        f"It is first of the {many:,} places that pass every gate. "
+        f"If it failed, {others[0]} would carry on."
+    )
+
+
+def rows(found: Explanation, here: str) -> list[Row]:
+    """Return every candidate, those that would be asked first, in their order."""
+    queue = sorted(found.candidates, key=lambda each: (not each.order, each.order))
+    return [_row(each, here, is_nobody=bool(found.error)) for each in queue]
+
+
+def _row(candidate: Candidate, here: str, *, is_nobody: bool) -> Row:
+    is_taken = candidate.order == 1 and not is_nobody
+    if is_taken:
+        said = "Taken"
+    elif candidate.order:
+        said = "Next in line" if candidate.order == 2 else f"Number {candidate.order} in line"
+    else:
+        said = "Refused"
+    return Row(
+        name=called(candidate.backend, here),
+        kind=KINDS.get(candidate.kind, candidate.kind),
+        icon=icon_of(candidate.kind, candidate.tier),
+        tier=candidate.tier,
+        gates=("yes" if candidate.order else "open",) * len(GATES),
+        verdict=said,
+        why=sentence(candidate.reason, candidate.backend) if candidate.reason else "",
+        is_taken=is_taken,
+    )
+
+
+def problem(error: NodeError) -> tuple[str, str]:
+    """Return what is wrong with the question, and what would be right."""
+    return sentence(error.message), sentence(error.hint) if error.hint else ""
+
+
+def ran(made: Record, here: str, now: float) -> tuple[tuple[str, str], ...]:
+    """Return what became of the request that was made, as the ledger has it."""
+    tokens = made.input_tokens + made.output_tokens
+    ended = {"ok": "answered", "aborted": "stopped by the caller"}.get(made.outcome, made.outcome)
+    facts = [
+        ("Ran on", called(made.backend, here) if made.backend else "no place took it"),
+        ("Ended", ended.replace("_", " ")),
+        ("Took", figures.duration(made.seconds)),
+        ("Tokens", f"{tokens:,}" if tokens else ""),
+        ("Asked for", made.model),
+        ("When", f"{figures.ago(max(0.0, now - made.at))} ago"),
+    ]
+    return tuple((name, text) for name, text in facts if text)
