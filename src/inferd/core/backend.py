@@ -3,7 +3,7 @@
 from collections.abc import Coroutine, Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -185,5 +185,33 @@ class Backend(Protocol):
 
         Raises:
             NodeError: The only failures that leave a backend, here or while iterating.
+        """
+        ...
+
+
+@runtime_checkable
+class LoadsModels(Protocol):
+    """A backend whose models the operator may have put into memory, and taken out of it."""
+
+    @property
+    def resident(self) -> tuple[str, ...]:
+        """The ids of the models that are in memory now."""
+        ...
+
+    async def load(self, model: str) -> None:
+        """Put a model into memory; it costs nothing where it is there already.
+
+        Raises:
+            ModelNotFound: It has none of that id.
+            BackendError: It can't be loaded.
+        """
+        ...
+
+    async def unload(self, model: str) -> None:
+        """Take a model out of memory; requests that use it end first, the next loads it again.
+
+        Raises:
+            ModelNotFound: It has none of that id.
+            BackendError: It can't be asked.
         """
         ...

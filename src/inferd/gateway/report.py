@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from inferd.core.backend import BackendType, Status
+from inferd.core.backend import BackendType, LoadsModels, Status
 from inferd.gateway.routing.breaker import State
 from inferd.gateway.routing.history import Point, milliseconds
 from inferd.gateway.routing.member import Member
@@ -163,10 +163,16 @@ def _metrics(member: Member, now: float, wall: float) -> Metrics:
         queue_size=member.in_flight,
         in_flight=member.in_flight,
         active_connections=member.in_flight,
-        models_loaded=len(member.capabilities.models),
+        models_loaded=_loaded(member),
         last_health_check=None if looks.at is None else round(wall - (now - looks.at), 3),
         uptime_seconds=round(now - looks.since, 3),
     )
+
+
+def _loaded(member: Member) -> int:
+    """Count the models that can answer at once: all of them, where it is its own affair."""
+    backend = member.backend
+    return len(backend.resident if isinstance(backend, LoadsModels) else member.capabilities.models)
 
 
 def _next(member: Member, status: Status, now: float) -> str:

@@ -19,6 +19,7 @@ from inferd.core.errors import (
     BackendFailed,
     BackendTimeout,
     BackendUnavailable,
+    ModelNotFound,
     NodeError,
     UnsupportedTask,
 )
@@ -95,11 +96,30 @@ class LocalBackend:
         pieces, finish, warnings = await self._told(abilities.answer(request, telling))
         return Answer(_each((*pieces, finish)), served=Served(warnings=warnings))
 
-    async def _opened(self, telling: Telling) -> "Abilities":
+    @property
+    def resident(self) -> tuple[str, ...]:
+        return () if self._abilities is None else self._abilities.resident
+
+    async def load(self, model: str) -> None:
+        self._check_offered(model)
+        abilities = await self._opened(None)
+        await self._told(self._device.run(abilities.load, model))
+
+    async def unload(self, model: str) -> None:
+        self._check_offered(model)
+        if self._abilities is not None:
+            await self._told(self._device.run(self._abilities.unload, model))
+
+    def _check_offered(self, model: str) -> None:
+        if model not in {offer.id for offer in offers(self._folder)}:
+            raise ModelNotFound(f"{self.name} has no model called {model}")
+
+    async def _opened(self, telling: Telling | None) -> "Abilities":
         return self._abilities or await self._told(self._device.run(self._open, telling))
 
-    def _open(self, telling: Telling) -> "Abilities":
-        telling.say(Stage.LOADING)
+    def _open(self, telling: Telling | None) -> "Abilities":
+        if telling is not None:
+            telling.say(Stage.LOADING)
         # numpy costs 70 ms: it is imported here, in the device's thread, by the first who asks.
         from inferd.backends.local.abilities import Abilities
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inferd.backends.local.telling import Loadable, Telling
+from inferd.backends.local.telling import Loadable, Resident, Telling
 from inferd.core.content import Message
 from inferd.core.errors import InvalidRequest, ModelNotFound
 from inferd.core.request import InferenceRequest
@@ -60,6 +60,11 @@ class Abilities:
             "tabular-classification": self._iris,
             "text-classification": self._sentiment,
         }
+        self._models: Mapping[str, tuple[Resident, ...]] = {
+            catalogue.MINILM.id: (self._minilm, self._sentiment),
+            catalogue.IRIS.id: (self._iris,),
+            catalogue.DOCS.id: (self._docs,),
+        }
         self._tasks: Mapping[str, Callable[[InferenceRequest], Steps[Done]]] = {
             "chat": self._chat,
             "question-answering": self._question_answering,
@@ -69,6 +74,21 @@ class Abilities:
             "text-ranking": self._ranking,
             "zero-shot-classification": self._zero_shot,
         }
+
+    @property
+    def resident(self) -> tuple[str, ...]:
+        """The ids of the models that are in memory."""
+        return tuple(model for model, parts in self._models.items() if parts[0].is_loaded)
+
+    def load(self, model: str) -> None:
+        """Put a model into memory, with all that stands on it. It takes a while."""
+        for part in self._models[model]:
+            part.load()
+
+    def unload(self, model: str) -> None:
+        """Take a model out of memory; what else is the same model's goes with it."""
+        for part in self._models[model]:
+            part.unload()
 
     async def answer(self, request: InferenceRequest, telling: Telling) -> Done:
         """Answer in a thread, and say when it loads and when it runs.

@@ -26,6 +26,14 @@ class Loadable(Protocol):
         ...
 
 
+class Resident(Loadable, Protocol):
+    """A model, or a part of one, that can be taken out of memory again."""
+
+    def unload(self) -> None:
+        """Let go of it; calls that are running finish first."""
+        ...
+
+
 class Telling:
     """What one request's listeners hear. Where there are none, nothing is found out for them."""
 

@@ -125,6 +125,11 @@ class DocsChat:
         self._ready()
         self._model.load()
 
+    def unload(self) -> None:
+        """Let go of what stands on the sentence model, which stays; running calls finish first."""
+        with self._lock:
+            self._index = None
+
     def answer(self, messages: Sequence[Mapping[str, object]]) -> Steps[DocsAnswer]:
         """Answer the last thing that the user said.
 

@@ -65,6 +65,11 @@ class Sentiment:
         self._ready()
         self._model.load()
 
+    def unload(self) -> None:
+        """Let go of what stands on the sentence model, which stays; running calls finish first."""
+        with self._lock:
+            self._head = None
+
     def classify(
         self, texts: list[str], *, top_k: int | None = None
     ) -> Steps[Outcome[list[list[LabelScore]]]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from inferd.frontends.admin.status import NodeStatus
-from inferd.gateway.gateway import Explanation
+from inferd.gateway.explanation import Explanation
 
 _REFS = "#/components/schemas/{name}"
 
@@ -37,6 +37,16 @@ def _change(summary: str) -> Mapping[str, object]:
             "tags": ["Operator"],
             "responses": _answer("BackendReport", "The backend as it stands then"),
         },
+    }
+
+
+def _load(summary: str) -> Mapping[str, object]:
+    content = {"application/json": {"schema": {"$ref": _REFS.format(name="LoadRequest")}}}
+    return {
+        "summary": summary,
+        "tags": ["Operator"],
+        "requestBody": {"required": True, "content": content},
+        "responses": _answer("Residents", "It is done"),
     }
 
 
@@ -101,6 +111,15 @@ PATHS: Mapping[str, object] = {
     "/admin/backends/{name}/drain": _change("Give a backend no new request"),
     "/admin/backends/{name}/resume": _change("Give a drained backend new requests again"),
     "/admin/backends/{name}/check": _change("Ask a backend now what it offers"),
+    "/models/load": {
+        "get": {
+            "summary": "List the models that are loaded here at the operator's word",
+            "tags": ["Operator"],
+            "responses": _answer("Residents", "Each, and whether it is in memory"),
+        },
+        "post": _load("Put a model into memory"),
+    },
+    "/models/unload": {"post": _load("Take a model out of memory")},
     "/admin/usage": {
         "get": {
             "summary": "Show what was used, by whom",

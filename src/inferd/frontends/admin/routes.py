@@ -16,7 +16,7 @@ from inferd.frontends._http.endpoint import resource
 from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.figures import plain_number
-from inferd.frontends.admin import backends
+from inferd.frontends.admin import backends, residents
 from inferd.frontends.admin.description import PATHS, schemas
 from inferd.frontends.admin.registry import Registry
 from inferd.frontends.admin.status import status_of_node
@@ -59,7 +59,7 @@ def frontend(
     return Frontend(
         routes=found,
         paths={path: item for path, item in PATHS.items() if path in served},
-        schemas=schemas(Question, *backends.SCHEMAS),
+        schemas=schemas(Question, *backends.SCHEMAS, *residents.SCHEMAS),
     )
 
 
@@ -71,6 +71,7 @@ def routes(
         resource(context, "/status", {"GET": status}),
         resource(context, "/admin/explain", {"POST": explain}),
         *backends.routes(context, registry),
+        *residents.routes(context),
     ]
     if usage is not None:
         found.append(resource(context, "/admin/usage", {"GET": _usage_answerer(usage)}))
