@@ -1,7 +1,9 @@
 """Every backend we ship, by its kind, with a fake of what stands behind it."""
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -25,6 +27,8 @@ from tests.backends.fakes import (
 from tests.clocks import HandClock
 
 NODE = "node-of-the-tests"
+PROGRAM = (sys.executable, "-I", "-S", str(Path(__file__).with_name("cli_program.py")))
+"""A command-line tool of ours, without what Python takes long to load."""
 
 
 class Subject(msgspec.Struct, kw_only=True):
@@ -116,7 +120,17 @@ async def echo() -> AsyncGenerator[Subject]:
         yield Subject(backend=backend, clock=clock, model=MODEL)
 
 
+@asynccontextmanager
+async def cli_tool() -> AsyncGenerator[Subject]:
+    clock = HandClock()
+    options = {"preset": "claude", "command": [*PROGRAM, "answer", ["--model", "{model}"]]}
+    settings = settings_of("cli_tool", models={MODEL: "its-own"}, options=options)
+    async with open_kind("cli_tool", settings, node=NODE, clock=clock) as backend:
+        yield Subject(backend=backend, clock=clock, model=MODEL)
+
+
 SUBJECTS: Mapping[str, Open] = {
+    "cli_tool": cli_tool,
     "echo": echo,
     "huggingface": hub,
     "local": local,
