@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from inferd.core.answer import Answer, collect
+from inferd.core.answer import collect
 from inferd.core.backend import BackendType, Model, Traits
 from inferd.core.errors import (
     BackendFailed,
     BackendRefused,
     BackendUnavailable,
-    NodeError,
     RateLimited,
 )
 from inferd.core.request import InferenceRequest, Limits, Principal, Raw, Tier
@@ -42,21 +41,10 @@ def going_on(name: str, **fields: object) -> FakeBackend:
     return backend
 
 
-async def broken(answer: Answer) -> NodeError:
-    """Read an answer until it breaks off, as it is to."""
-    with pytest.raises(BackendFailed) as cut:
-        await collect(answer)
-    return cut.value
-
-
-async def cut_and_go_on(bench: Bench, call: Call) -> list[str]:
+async def cut_and_go_on(call: Call) -> list[str]:
     """Return the text that came in all, by pieces."""
     async with call as answer:
-        error = await broken(answer)
-        rest = await call.carry_on(error, BROKEN)
-        if rest is None:
-            raise error
-        return [chunk.text async for chunk in rest if isinstance(chunk, TextDelta)]
+        return [chunk.text async for chunk in answer if isinstance(chunk, TextDelta)]
 
 
 def cut(backend: FakeBackend) -> FakeBackend:
@@ -67,7 +55,8 @@ def cut(backend: FakeBackend) -> FakeBackend:
 async def test_the_rest_comes_from_another_and_each_is_booked_for_its_part() -> None:
     first, second = cut(going_on("first")), going_on("second")
     bench = Bench(first, second)
-    assert await cut_and_go_on(bench, bench.gateway.infer(ask(), bench.owner)) == [
+    assert await cut_and_go_on(bench.gateway.infer(ask(), bench.owner)) == [
+        "one ",
         "one ",
         "two ",
         "three",
@@ -90,7 +79,7 @@ async def test_whoever_fails_to_go_on_is_passed_over_for_the_next() -> None:
     first, second, third = cut(going_on("first")), going_on("second"), going_on("third")
     second.error = BackendUnavailable("down")
     bench = Bench(first, second, third)
-    assert len(await cut_and_go_on(bench, bench.gateway.infer(ask(), bench.owner))) == 3
+    assert len(await cut_and_go_on(bench.gateway.infer(ask(), bench.owner))) == 4
     assert [member.failed for member in bench.members] == [1, 1, 0]
     assert [getattr(row, "after", ()) for row in bench.records.rows] == [("first", "second")]
 
@@ -100,7 +89,7 @@ async def test_where_all_fail_the_call_ends_with_what_broke_it() -> None:
     second.error = BackendRefused("not that")
     bench = Bench(first, second)
     with pytest.raises(BackendFailed, match="cut"):
-        await cut_and_go_on(bench, bench.gateway.infer(ask(), bench.owner))
+        await cut_and_go_on(bench.gateway.infer(ask(), bench.owner))
     assert [member.in_flight for member in bench.members] == [0, 0]
     assert [member.failed for member in bench.members] == [1, 0]
     (row,) = bench.records.rows
@@ -125,7 +114,7 @@ async def test_nobody_else_goes_on(second: Callable[[], FakeBackend]) -> None:
     bench = Bench(first, other)
     near = frozenset({Tier.LOCAL})
     with pytest.raises(BackendFailed):
-        await cut_and_go_on(bench, bench.gateway.infer(ask(tiers=near), bench.owner))
+        await cut_and_go_on(bench.gateway.infer(ask(tiers=near), bench.owner))
     assert not other.asked
     assert [member.in_flight for member in bench.members] == [0, 0]
     assert bench.members[0].failed == 1
@@ -135,14 +124,14 @@ async def test_a_rule_that_forbids_the_next_is_heeded() -> None:
     first, second = cut(going_on("first")), going_on("second", tier=Tier.CLOUD)
     bench = Bench(first, second, rules=(Rule(principal="secret:*", tier=Tier.LOCAL),))
     with pytest.raises(BackendFailed):
-        await cut_and_go_on(bench, bench.gateway.infer(ask(), ALICE))
+        await cut_and_go_on(bench.gateway.infer(ask(), ALICE))
     assert not second.asked
 
 
 async def test_a_broken_answer_costs_at_least_what_was_reserved_for_it() -> None:
     rule = Rule(principal="secret:*", limits=Limits(tokens_per_minute=1000))
     bench = Bench(cut(going_on("first")), going_on("second"), rules=(rule,))
-    await cut_and_go_on(bench, bench.gateway.infer(ask(), ALICE))
+    await cut_and_go_on(bench.gateway.infer(ask(), ALICE))
     meter = bench.plans.of(ask(), ALICE).first(0.0, 0, ask()).meter
     assert meter is not None
     # Twelve read, four written.
@@ -159,9 +148,11 @@ async def test_one_that_only_peeked_is_read_for_whoever_goes_on() -> None:
     bench = Bench(first, second)
     raw = Raw(wire="w", body=b"{}", read=lambda _: ({"prompt": "read"}, {}))
     request = ask(raw=raw, inputs={})
-    assert await cut_and_go_on(bench, bench.gateway.infer(request, bench.owner))
+    assert await cut_and_go_on(bench.gateway.infer(request, bench.owner))
     (rest,) = second.asked
-    assert (rest.raw, rest.inputs) == (None, {"prompt": "read"})
+    assert rest.inputs == {"prompt": "read"}
+    assert rest.raw is not None
+    assert (rest.raw.wire, rest.raw.read) == ("w", None)
 
 
 async def test_what_another_backend_would_refuse_too_is_not_carried_on() -> None:
@@ -169,5 +160,5 @@ async def test_what_another_backend_would_refuse_too_is_not_carried_on() -> None
     bench = Bench(first, second)
     async with (call := bench.gateway.infer(ask(), bench.owner)) as answer:
         await collect(answer)
-        assert await call.carry_on(BackendRefused("no"), "") is None
+        assert await call.carry_on(BackendRefused("no"), ask()) is None
     assert not second.asked

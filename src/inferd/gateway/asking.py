@@ -6,7 +6,7 @@ import msgspec
 
 from inferd.core.answer import Answer
 from inferd.core.clock import Clock
-from inferd.core.errors import BackendTimeout
+from inferd.core.errors import BackendTimeout, UnsupportedTask
 from inferd.core.progress import Tell
 from inferd.core.request import InferenceRequest, opened
 from inferd.gateway.plans import Target
@@ -32,6 +32,16 @@ def is_shut_to(target: Target, request: InferenceRequest) -> bool:
     """Whether the request has only been peeked at, and this backend can't pass it on like that."""
     raw = request.raw
     return raw is not None and raw.read is not None and raw.wire not in target.wires
+
+
+def check_goes_on(target: Target, request: InferenceRequest) -> None:
+    """Refuse a request for the rest of another's text where the target would begin anew.
+
+    Raises:
+        UnsupportedTask: It would.
+    """
+    if request.continued and not target.member.backend.traits.goes_on_with(request):
+        raise UnsupportedTask(f"{target.name} can't go on with what another has begun")
 
 
 async def read_whole(request: InferenceRequest) -> InferenceRequest:

@@ -4,14 +4,21 @@ from collections.abc import Coroutine, Iterator
 from types import TracebackType
 from typing import Any
 
-import msgspec
-
 from inferd.core.answer import Answer, Served
 from inferd.core.errors import NodeError
 from inferd.core.progress import Stage, Tell, unheard
+from inferd.core.request import InferenceRequest
+from inferd.core.result import Usage
 from inferd.gateway.account import most_telling, over_budget
-from inferd.gateway.asking import addressed, ask_in_time, is_shut_to, read_whole
+from inferd.gateway.asking import (
+    addressed,
+    ask_in_time,
+    check_goes_on,
+    is_shut_to,
+    read_whole,
+)
 from inferd.gateway.booking import Attempt, Booking
+from inferd.gateway.continuation import Survivor, survives
 from inferd.gateway.desk import check_hops
 from inferd.gateway.hedge import Asking, race
 from inferd.gateway.plans import Target
@@ -54,6 +61,8 @@ class Call(Booking):
             answer.served = self._served(target, told)
         else:
             answer.served = target.served
+        if self._request.stream and len(self._plan or ()) > 1 and survives(self._request, answer):
+            return Survivor(answer, self._request, self)
         return answer
 
     async def __aexit__(
@@ -72,18 +81,32 @@ class Call(Booking):
                 self._returned(target, error)
             self._settle(error)
 
-    async def carry_on(self, error: NodeError, so_far: str) -> Answer | None:
-        """Have the rest of an answer that broke off from somebody else; None where nobody can.
+    @property
+    def spent(self) -> Usage:
+        """What those took who broke off."""
+        return self._spent
 
-        `so_far` is all the text that its caller was given. Whoever goes on serves the same model
-        by the same id, within the tiers of the request, under a rule that allows it now. The
+    def wall(self) -> float:
+        """Return the time, in seconds since 1970."""
+        return self._desk.wall()
+
+    def can_carry_on(self) -> bool:
+        """Whether somebody else could write the rest of this call's answer."""
+        broken = self._target
+        return broken is not None and next(self._successors(broken, goes_on=True), None) is not None
+
+    async def carry_on(self, error: NodeError, rest: InferenceRequest) -> Answer | None:
+        """Have `rest` of an answer that broke off from somebody else; None where nobody can.
+
+        Whoever goes on serves the same model by the same id, within the tiers of the request,
+        under a rule that allows it now; and goes on with another's text, where there is some. The
         answer that broke off is freed, and what it took is booked; where this returns None the
         call is to end with `error`. The answer returned is this call's own to close.
         """
         broken, answer = self._target, self._answer
         if broken is None or answer is None or not error.retryable:
             return None
-        following = self._successors(broken)
+        following = self._successors(broken, goes_on=bool(rest.continued))
         target = next(following, None)
         if target is None:
             return None
@@ -98,7 +121,7 @@ class Call(Booking):
                 return None
             self._began = self._desk.now()
             try:
-                answer = await self._ask_for_rest(target, so_far)
+                answer = await self._ask_for_rest(target, rest)
             except NodeError as failure:
                 self._returned(target, failure)
                 self._failed(target, failure)
@@ -158,7 +181,7 @@ class Call(Booking):
         if not is_free and not desk.budget.spend(now):
             raise over_budget(self._failures[0][1], desk.budget.share)
 
-    def _successors(self, broken: Target) -> Iterator[Target]:
+    def _successors(self, broken: Target, *, goes_on: bool) -> Iterator[Target]:
         """Yield whoever may go on where `broken` broke off, best first."""
         desk = self._desk
         try:
@@ -171,7 +194,7 @@ class Call(Booking):
             if (
                 target.name not in asked
                 and target.model == broken.model
-                and target.member.backend.traits.goes_on_with(self._request)
+                and (not goes_on or target.member.backend.traits.goes_on_with(self._request))
             ):
                 yield target
 
@@ -182,14 +205,17 @@ class Call(Booking):
             tell = self._told_of(target)
         if request.hedge or target.hedge_after is not None:
             return self._ask_two(target, tell)
-        if request.deadline is not None or (
-            raw is not None and raw.read is not None and raw.wire not in target.wires
+        if (
+            request.deadline is not None
+            or request.continued
+            or (raw is not None and raw.read is not None and raw.wire not in target.wires)
         ):
             return self._ask_slowly(target, tell)
         return target.infer(addressed(request, target, tell))
 
     async def _ask_slowly(self, target: Target, tell: Tell) -> Answer:
         """Ask with a deadline, or after reading what has only been peeked at."""
+        check_goes_on(target, self._request)
         if is_shut_to(target, self._request):
             self._request = await read_whole(self._request)
         return await ask_in_time(target, addressed(self._request, target, tell), self._desk.clock)
@@ -222,12 +248,12 @@ class Call(Booking):
             attempts.append(Attempt(rival, asked_again, endings[1]))
         return self._decide(attempts)
 
-    async def _ask_for_rest(self, target: Target, so_far: str) -> Answer:
-        """Ask for what comes after `so_far`: typed, for the caller has a stream of its own."""
+    async def _ask_for_rest(self, target: Target, rest: InferenceRequest) -> Answer:
+        """Ask for what is still to be written."""
         target.member.took()
         tell = self._told_of(target) if self._desk.events.is_heard else unheard
-        self._request = request = await read_whole(self._request)
-        rest = msgspec.structs.replace(request, raw=None, continued=so_far)
+        if is_shut_to(target, rest):
+            rest = await read_whole(rest)
         return await ask_in_time(target, addressed(rest, target, tell), self._desk.clock)
 
     def _rival(self, target: Target) -> Target | None:
