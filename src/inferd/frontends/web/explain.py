@@ -12,7 +12,7 @@ from inferd.frontends._http.endpoint import Answerer
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.web import explain_words, twins
 from inferd.frontends.web.shell import may, show
-from inferd.gateway.gateway import Explanation
+from inferd.gateway.explanation import Explanation
 from inferd.gateway.routing.strategies import STRATEGIES
 
 Find = Callable[[str, float, str], Awaitable[Row | None]]

@@ -1,6 +1,7 @@
 """A model run without scripts: the form as the server draws it, and what comes of it."""
 
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from inferd.core.answer import Served, collect
 from inferd.core.errors import InvalidRequest, NodeError, PermissionDenied
@@ -145,6 +146,8 @@ async def _run(exchange: Exchange, request: InferenceRequest) -> Mapping[str, ob
         "seconds": figures.duration(context.clock.now() - began),
         "tokens": result.usage.input_tokens + result.usage.output_tokens,
         "warnings": served.warnings,
+        "why": "/explain?"
+        + urlencode({"request": request.id, "task": request.task, "model": served.model}),
         **_receipt(exchange, served),
     }
 

@@ -57,6 +57,12 @@ export function Receipt({ served, here, lost: missed = [], seconds, tokens, chil
     ${children}</div>`;
 }
 
+/** Where a request that was made is explained; `backend` where it asked for that one alone. */
+export const whyHref = (facts) => `/explain?${new URLSearchParams(Object.entries(facts).filter(([, value]) => value))}`;
+
+/** The way from an answer to why it came from where it did. */
+export const Why = (facts) => html`<a class="why-a" href=${whyHref(facts)} target="_blank" rel="noopener">Why here?<span class="vh"> (opens a new tab)</span></a>`;
+
 const names = (line) => (line ?? "").split(",").map((name) => name.trim()).filter(Boolean);
 
 /** What an answer's headers say, as `Receipt` takes it; `header` looks one up by its name. */

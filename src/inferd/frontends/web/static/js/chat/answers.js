@@ -2,7 +2,7 @@
 import { FOREIGN_COOKIES } from "../api.js";
 import { html, useEffect, useState } from "../lib.js";
 import { calm } from "../markdown.js";
-import { Copy, Hop, Icon, Note, Spinner, Tag } from "../ui.js";
+import { Copy, Hop, Icon, Note, Spinner, Tag, Why } from "../ui.js";
 import { duration, whole } from "../words.js";
 import { nameOf, placesOf } from "./places.js";
 import { runOf } from "./runs.js";
@@ -95,6 +95,7 @@ function Answer({ answer, row, reach, scroll, isBusy, onAsk, children }) {
     <${Words} answer=${answer} scroll=${scroll} />
     ${answer.state === "stopped" && html`<p class="handoff"><span>You stopped it here.</span></p>`}
     ${(answer.text || answer.state === "done") && html`<div class="rcpt"><${Trail} answer=${answer} /><span class="num">${figures(answer, run).filter(Boolean).join(" · ")}</span>
+      ${isOver && answer.served && html`<${Why} request=${answer.id} task="chat" model=${answer.model} backend=${answer.place} />`}
       ${isOver && html`<span class="after"><${Copy} text=${answer.text} />
         ${answer.state !== "failed" && html`<button type="button" class="btn ghost s" disabled=${isBusy} onClick=${() => onAsk({ model: answer.model, place: answer.place })}><${Icon} name="again" />Again</button>`}
         ${elsewhere && answer.state !== "failed" && html`<button type="button" class="btn ghost s" aria-expanded=${String(asks)} onClick=${() => setAsks(!asks)}><${Icon} name="route" />Try elsewhere</button>`}</span>`}</div>`}

@@ -1,6 +1,6 @@
 // What has become of a request: its steps, its result with a receipt, or why it failed.
 import { html } from "../lib.js";
-import { Icon, Note, Receipt, placeName } from "../ui.js";
+import { Icon, Note, Receipt, Why, placeName } from "../ui.js";
 import { asSentence, count, duration } from "../words.js";
 import { Log, Steps, Waiting } from "./progress.js";
 import { forPeople } from "./remote.js";
@@ -25,7 +25,7 @@ export function Outcome({ run, task, asked, waysOut = [] }) {
     ${phase === "done" ? html`<${Result} key=${run.requestId} task=${task} inputs=${asked.inputs} files=${asked.files} answer=${run.answer} />` : run.text && html`<div class="stack g3"><h3>${isRunning ? "Answer so far" : "What had arrived"}</h3><${Prose} text=${run.text} live=${isRunning} /></div>`}
     ${phase === "stopped" && html`<p class="t2 row"><${Icon} name="stop" />${run.text ? "Stopped here. The text is kept." : "Stopped. Nothing is running any more."}</p>`}
     ${phase === "done" && html`<${Unlike} run=${run} asked=${asked} />`}
-    ${(phase === "done" || run.text) && run.served && html`<${Where} run=${run} asked=${asked} />`}
+    ${(phase === "done" || run.text) && run.served && html`<${Where} run=${run} task=${task} asked=${asked} />`}
     ${phase === "failed" && html`<${Log} steps=${run.steps} />`}`;
 }
 
@@ -40,14 +40,15 @@ function Unlike({ run, asked }) {
   return html`<${Note} kind="warn" title=${title}>${warnings && html`<p class="t2">${asSentence(warnings.replace(/^local\b/, placeName("local")))}</p>`}<//>`;
 }
 
-function Where({ run, asked }) {
+function Where({ run, task, asked }) {
   const tokens = run.answer?.tokens ?? 0;
   const written = run.answer?.written ?? 0;
   const writing = run.seconds - run.firstWord;
   const served = { ...run.served, tier: run.steps.tier || (run.served.source === "remote" ? "team" : "local") };
   const lost = wasMissed(run, asked) && asked.goesTo ? [asked.goesTo] : [];
   return html`<${Receipt} served=${served} here=${placeName("local")} lost=${lost} seconds=${run.seconds} tokens=${tokens}>
-    ${run.firstWord > 0 && html`<span class="num">first word after ${duration(run.firstWord)}${written > 1 && writing > 0.05 ? `, then ${count(written / writing)} tok/s` : ""}</span>`}<//>`;
+    ${run.firstWord > 0 && html`<span class="num">first word after ${duration(run.firstWord)}${written > 1 && writing > 0.05 ? `, then ${count(written / writing)} tok/s` : ""}</span>`}
+    ${run.phase !== "running" && html`<${Why} request=${run.requestId} task=${task.name} model=${run.served.model} />`}<//>`;
 }
 
 /** What happened, why, what was kept, ways out. */
