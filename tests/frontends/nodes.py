@@ -28,6 +28,8 @@ from inferd.frontends.metrics import routes as metrics
 from inferd.frontends.openai import routes as openai
 from inferd.frontends.reference import routes as reference
 from inferd.frontends.web import routes as web
+from inferd.frontends.websocket import routes as websocket
+from inferd.frontends.websocket.settings import SocketSettings
 from inferd.gateway.admission.credentials import Credentials, Login
 from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.policy import Policy, Rule
@@ -132,6 +134,7 @@ async def open_node(
     hub: HubListing | None = None,
     books: admin.Usage | None = None,
     way: Way | None = None,
+    sockets: SocketSettings | None = None,
 ) -> AsyncGenerator[Node]:
     """Run a node over `backends`; pages that show the ledger read `books`.
 
@@ -162,6 +165,7 @@ async def open_node(
     spoken = [hf.frontend(context), openai.frontend(context), admin.frontend(context, usage)]
     mcp = Mcp(context)
     spoken += [metrics.frontend(context, ()), mcp.frontend()]
+    spoken.append(websocket.frontend(context, sockets or SocketSettings()))
     shown = [
         *spoken,
         *hf_models.frontends(context),
@@ -210,7 +214,7 @@ async def _on_uvicorn(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[N
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
         lifespan="off",
         proxy_headers=False,
         server_header=False,

@@ -1,7 +1,6 @@
 """ASGI applications over our own connections."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 import pytest
@@ -294,18 +293,6 @@ async def test_who_waits_beside_is_told_when_all_is_over(*, fails: bool) -> None
         async with asyncio.timeout(BOUND):
             await over.wait()
     assert told == [{"type": "http.disconnect"}]
-
-
-async def test_a_websocket_is_refused_in_words(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING)
-    async with serving(answering(b"x")) as served, served.line() as line:
-        line.say(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        status, _, body = await line.answer()
-    assert status == 400
-    assert b"WebSocket" in body
 
 
 async def test_a_slow_reader_holds_the_application_and_nothing_fills_up() -> None:

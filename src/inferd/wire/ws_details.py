@@ -9,7 +9,7 @@ from inferd.core.result import Finish, FinishReason, Usage
 class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How an answer ended, what it took, and who gave it."""
 
-    finish_reason: str = "stop"
+    finish_reason: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
     units: int = 0

@@ -39,6 +39,8 @@ async def serve_websocket(app: ASGIApp, scope: Scope, connection: Connection) ->
         while task.uncancel():
             pass
         socket.close(GOING_AWAY, "the node is stopping")
+    except _Gone:
+        return
     except Exception:
         if line.is_accepted:
             socket.close(FAILED, "the node failed")
@@ -47,6 +49,10 @@ async def serve_websocket(app: ASGIApp, scope: Scope, connection: Connection) ->
         socket.close(NORMAL)
     elif not connection.has_begun:
         raise RuntimeError("the application neither accepted the WebSocket nor refused it")
+
+
+class _Gone(OSError):
+    """Nobody hears what the application says."""
 
 
 class _Line:
@@ -85,13 +91,13 @@ class _Line:
         """
         kind = message["type"]
         if self._connection.is_left and not self.is_accepted:
-            raise OSError("the client is gone")
+            raise _Gone("the client is gone")
         if kind == "websocket.send" and self.is_accepted:
             data: bytes | str | None = message.get("text")
             try:
                 await self._socket.send(message["bytes"] if data is None else data)
             except Closed as end:
-                raise OSError("the client is gone") from end
+                raise _Gone("the client is gone") from end
         elif kind == "websocket.close" and self.is_accepted:
             self._socket.close(message.get("code", NORMAL), message.get("reason") or "")
         elif not self.is_accepted and not self._connection.has_begun:
