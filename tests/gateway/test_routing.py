@@ -16,6 +16,7 @@ from inferd.core.errors import (
 from inferd.core.request import InferenceRequest, Place, Tier
 from inferd.gateway.routing.plan import Match
 from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.refusals import Why
 from inferd.gateway.routing.router import Rules
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
@@ -165,8 +166,8 @@ async def test_what_policy_refuses_is_not_a_target() -> None:
     with pytest.raises(PermissionDenied) as refused:
         order(bench, ask(model="acme/two"), Says(only_here))
     assert "not for you" not in str(refused.value)
-    explained, _ = bench.router.explain(ask(model="acme/two"), Says(only_here))
-    assert "not for you" in {candidate.reason for candidate in explained}
+    _, refusals = bench.router.consider(ask(model="acme/two"), Says(only_here))
+    assert Why.POLICY in {refusal.why for refusal in refusals}
 
 
 async def test_a_backend_bound_to_tasks_is_asked_for_no_other() -> None:

@@ -13,7 +13,7 @@ from inferd.cli.failure import did_you_mean
 from inferd.cli.inputs import task_called
 from inferd.cli.settings import SWITCH, WHERE, Where
 from inferd.gateway.catalogue import Placement
-from inferd.gateway.gateway import Explanation
+from inferd.gateway.explanation import Explanation
 
 _ASKED_OF_STRANGERS = ("text-generation",)
 

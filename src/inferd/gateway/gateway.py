@@ -13,7 +13,6 @@ from inferd.core.request import Action, InferenceRequest, Principal, Tier
 from inferd.core.tasks import TASKS
 from inferd.engine.fit import Machine
 from inferd.gateway.admission.limits import Limiter
-from inferd.gateway.admission.permission import Permission
 from inferd.gateway.admission.policy import Policy
 from inferd.gateway.browse import Page, Query, TaskCount, count, page
 from inferd.gateway.budget import Budget
@@ -21,33 +20,20 @@ from inferd.gateway.call import Call
 from inferd.gateway.catalogue import Catalogue, Row
 from inferd.gateway.desk import Desk, check_hops
 from inferd.gateway.events import BackendEvent, Subscription, Topic
+from inferd.gateway.explanation import Explainer, Explanation
 from inferd.gateway.plans import Plans
 from inferd.gateway.report import BackendHistory, StatusReport, history, report
 from inferd.gateway.routing.member import Member
 from inferd.gateway.routing.pool import Pool
-from inferd.gateway.routing.router import Candidate, Router
+from inferd.gateway.routing.router import Router
 from inferd.gateway.routing.sight import Doable, Ear, check_asked_for, doable, sees
+from inferd.gateway.sharing import Shared, Sharing, Terms
 from inferd.gateway.shelf import Make, Shelf
 from inferd.gateway.usage import Recorder
 from inferd.telemetry.metrics import Family
 from inferd.telemetry.tracing import Tracer
 
 T = TypeVar("T")
-
-
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """What would happen to a request now, and why; `error` when nobody would answer."""
-
-    principal: str
-    task: str
-    model: str
-    candidates: tuple[Candidate, ...]
-    error: str = ""
-
-    @property
-    def source(self) -> str:
-        """Where it would go: `local` or `remote`."""
-        return self.candidates[0].source if self.candidates and not self.error else "local"
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +47,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     tracer: Tracer | None = None
     budget: Budget | None = None
+    sharing: Terms | None = None
+    """On which terms answers are kept and shared; None, not at all."""
 
 
 class Gateway:
@@ -89,13 +77,14 @@ class Gateway:
             budget=parts.budget,
             tracer=parts.tracer,
         )
+        self._sharing = parts.sharing and Sharing(self._desk, parts.sharing)
 
     @property
     def node(self) -> str:
         """This node's id."""
         return self._parts.node
 
-    def infer(self, request: InferenceRequest, principal: Principal) -> Call:
+    def infer(self, request: InferenceRequest, principal: Principal) -> Call | Shared:
         """Lend the answer: `async with gateway.infer(request, principal) as answer`.
 
         Leaving settles and records, however it ended.
@@ -103,6 +92,8 @@ class Gateway:
         Raises:
             NodeError: Whatever stopped it, on entering or while the answer is read.
         """
+        if self._sharing is not None:
+            return self._sharing.infer(request, principal)
         return Call(self._desk, request, principal)
 
     def listen(
@@ -139,24 +130,33 @@ class Gateway:
         """Return what `principal` may have done with `model`, or with any where it is empty."""
         return doable(self.pool, self._parts.policy, principal, model)
 
-    def explain(self, request: InferenceRequest, principal: Principal) -> Explanation:
-        """Say who would be asked, in order, and why the others wouldn't. Nothing is run."""
-        permit = Permission(self._parts.policy, request, principal)
-        turn = self._plans.turn(request, principal)
-        candidates, nobody = self._parts.router.explain(request, permit, turn=turn)
+    def explain(
+        self, request: InferenceRequest, principal: Principal, *, reader: Principal | None = None
+    ) -> Explanation:
+        """Say who would be asked, in order, and why the others wouldn't. Nothing is run.
+
+        Only backends that the `reader` may know of are named: the principal itself, by default.
+
+        Raises:
+            InvalidRequest: It asks for a strategy that there isn't.
+        """
+        policy, reader = self._parts.policy, reader or principal
+        explainer = Explainer(
+            self._parts.router, policy, self._parts.limiter, self._parts.clock.now
+        )
+        found = explainer.explain(
+            request,
+            principal,
+            turn=self._plans.turn(request, principal),
+            shows=lambda member: sees(policy, reader, member),
+        )
         try:
             check_hops(self._parts.node, request)
             if request.backend:
-                check_asked_for(self.pool, self._parts.policy, request, principal)
-        except NodeError as loop:
-            nobody = loop
-        return Explanation(
-            principal=principal.id,
-            task=request.task,
-            model=request.model,
-            candidates=tuple(candidates),
-            error="" if nobody is None else str(nobody),
-        )
+                check_asked_for(self.pool, policy, request, principal)
+        except NodeError as error:
+            return msgspec.structs.replace(found, error=str(error))
+        return found
 
     def models(self, principal: Principal, *, task: str = "", remote: bool = True) -> list[Row]:
         """List the models that `principal` may use, each with where it runs.
@@ -218,6 +218,8 @@ class Gateway:
         """Yield what was asked, what came of it, and how the backends stand, for monitoring."""
         yield from self._plans.tallies.families()
         yield from self._desk.budget.families()
+        if self._sharing is not None:
+            yield from self._sharing.families()
         members = [({"backend": member.name}, member) for member in self.pool]
         yield Family(
             "inferd_backend_in_flight",

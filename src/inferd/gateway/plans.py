@@ -23,16 +23,17 @@ _MOST_UNLISTED = 4096
 _LONGEST_NAME = 256
 
 _Shape = tuple[
-    int, frozenset[Tier], str, str, Place, frozenset[Tier] | None, str, bool
+    int, frozenset[Tier], str, str, Place, frozenset[Tier] | None, str, bool, str
 ]  # fmt: skip
 """All that a plan goes by: the group of principals and its tiers, task, model, place, tiers, the
-backend asked for by name, and whether the request may be sent on."""
+backend asked for by name, whether the request may be sent on, and the strategy asked for."""
 
 
 class Target(Match):
     """A match with its terms: what it would have to be asked at each request, asked once."""
 
     __slots__ = (
+        "caches",
         "hedge_after",
         "infer",
         "is_node",
@@ -77,6 +78,8 @@ class Target(Match):
         self.tokens = tokens
         self.hedge_after: float | None = None
         """Seconds after which somebody else is asked too; None where the caller must wish it."""
+        self.caches: bool | None = None
+        """Whether a route says that answers may be kept, or mustn't; None where none does."""
         self.served = Served(
             source=self.source,
             node="" if self.is_node else node,
@@ -162,6 +165,7 @@ class Plans:
             request.tiers,
             request.backend,
             bool(request.hops) and self._router.is_at_its_last_hop(request),
+            request.strategy,
         )
 
     def _unusual(
@@ -177,7 +181,10 @@ class Plans:
         permit = Permission(self._policy, request, principal)
         matches = self._router.matches(request, permit)
         targets = [self._target(match, request, principal) for match in matches]
-        plan = self._router.plan(targets, turn=0 if old is None else old.turn)
+        route = self._router.route(request)
+        for target in targets:
+            target.hedge_after, target.caches = route.hedge_after, route.cache
+        plan = self._router.plan(targets, request, turn=0 if old is None else old.turn)
         if not request.model or any(map(_is_listed, matches)):
             self._listed.keep(shape, plan)
         elif len(request.model) <= _LONGEST_NAME:

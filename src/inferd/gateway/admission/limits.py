@@ -106,6 +106,17 @@ class Meter:
         account.tokens -= reserved
         return Hold(account, self, reserved)
 
+    def obstacle(self, principal: Principal) -> RateLimited | None:
+        """Return what `hold` would raise for the smallest request now; nothing is taken."""
+        account = self._accounts.get(principal.id)
+        if account is None:
+            return None
+        now = self._now()
+        if now > account.at:
+            self._refill(account, now)
+        is_over = account.taken >= self._places or account.requests < 1 or account.tokens < 1
+        return self._over(principal.id, account, 1) if is_over else None
+
     def _refill(self, account: _Account, now: float) -> None:
         # No `min` and no `max` here and below: each call costs as much as all the rest.
         minutes = (now - account.at) / 60

@@ -11,9 +11,10 @@ from inferd.gateway.routing.strategies import Strategy
 
 _NEVER = float("inf")
 
-Rank = tuple[bool, bool, bool, int, int, bool]
+Rank = tuple[bool, bool, int, bool, int, int, int, bool]
 """Where a match stands while all are well, lowest first: asked for elsewhere and not there,
-preferred elsewhere and not there, another model than the usual one, priority, tier, a node."""
+preferred elsewhere and not there, the place of its model among those a route names, another model
+than the usual one, the place of its tier in the route, priority, tier, a node."""
 
 
 class Match:
@@ -95,6 +96,16 @@ class Plan(Generic[M]):
 
     def __repr__(self) -> str:
         return f"<Plan of {len(self._matches)}>"
+
+    @property
+    def strategy(self) -> Strategy:
+        """The one by which the best equals are ordered; its own where nobody was asked for yet."""
+        return self._groups[0].strategy if self._groups else self._others
+
+    @property
+    def equals(self) -> tuple[M, ...]:
+        """The best of them, among whom the strategy chooses, as they were last grouped."""
+        return self._groups[0].matches if self._groups else ()
 
     def first(self, now: float, health: int, request: InferenceRequest) -> M:
         """Return whom to ask; the next call is another turn. There must be somebody."""

@@ -12,13 +12,14 @@ from inferd.gateway.routing.affinity import Affinity
 from inferd.gateway.routing.member import Member
 from inferd.gateway.routing.plan import Match, Plan, Rank
 from inferd.gateway.routing.pool import Pool
-from inferd.gateway.routing.refusals import Refusal, Why, no_nodes, nobody, reason_of
-from inferd.gateway.routing.strategies import ROUND_ROBIN, Strategy
+from inferd.gateway.routing.refusals import Refusal, Why, no_nodes, nobody
+from inferd.gateway.routing.routes import INCOMPARABLE, Route, route_of
+from inferd.gateway.routing.strategies import ROUND_ROBIN, Strategy, strategy_called
 
 M = TypeVar("M", bound=Match)
 
-# Vectors of different models can't be compared: better no answer than another model's.
-_INCOMPARABLE = frozenset({"feature-extraction", "image-feature-extraction"})
+_Sorted = tuple[list[Match], list[Refusal]]
+"""Those to ask, and those refused, with the reason."""
 
 
 class Permit(Protocol):
@@ -33,18 +34,6 @@ class Permit(Protocol):
         ...
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One backend's part in a decision. `order` is its place in the queue, from 1; 0 is refused."""
-
-    backend: str
-    kind: str
-    tier: str
-    source: str
-    model: str
-    order: int = 0
-    reason: str = ""
-
-
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How this node routes."""
 
@@ -56,6 +45,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     fallback_local: bool = True
     """Whether a request for another node may end here when none answers."""
     max_hops: int = 8
+    routes: tuple[Route, ...] = ()
+    """The first that covers a request holds."""
 
 
 class Router:
@@ -67,16 +58,37 @@ class Router:
         self._clock = clock
         self._affinity = Affinity()
 
-    def plan(self, matches: Sequence[M], *, turn: int = 0) -> Plan[M]:
-        """Return who of `matches` is asked first, and who next."""
+    def plan(
+        self, matches: Sequence[M], request: InferenceRequest | None = None, *, turn: int = 0
+    ) -> Plan[M]:
+        """Return who of `matches` is asked first, and who next, for such a request.
+
+        Raises:
+            InvalidRequest: It asks for a strategy that there isn't.
+        """
+        own = None if request is None else self.strategy_of(request)
         return Plan(
             matches,
-            self.rules.strategy,
-            self.rules.node_strategy,
+            own or self.rules.strategy,
+            own or self.rules.node_strategy,
             affinity=self._affinity,
             offers=self.pool.changes.offers,
             turn=turn,
         )
+
+    def strategy_of(self, request: InferenceRequest) -> Strategy | None:
+        """Return the strategy that the request or its route names; None is the node's own.
+
+        Raises:
+            InvalidRequest: There is none of that name.
+        """
+        if request.strategy:
+            return strategy_called(request.strategy)
+        return self.route(request).strategy
+
+    def route(self, request: InferenceRequest) -> Route:
+        """Return what the owner says of such a request."""
+        return route_of(self.rules.routes, request)
 
     def matches(self, request: InferenceRequest, permit: Permit) -> list[Match]:
         """Return whom to ask, in the pool's order.
@@ -84,45 +96,46 @@ class Router:
         Raises:
             NodeError: Nobody may or can answer; the error says which of the two, and what to do.
         """
-        matches, refusals = self._consider(request, permit)
+        matches, refusals = self.consider(request, permit)
         if not matches:
-            raise self._error(request, refusals)
+            raise self.error(request, refusals)
         return matches
-
-    def explain(
-        self, request: InferenceRequest, permit: Permit, *, turn: int = 0
-    ) -> tuple[list[Candidate], NodeError | None]:
-        """Return every backend's part, those that would be asked first, and why nobody would be."""
-        matches, refusals = self._consider(request, permit)
-        plan = self.plan(matches, turn=turn)
-        ordered = plan.order(self._clock.now(), self.pool.changes.health, request)
-        found = [
-            _candidate(match.member, match.model, _promise(match, request), order=order)
-            for order, match in enumerate(ordered, start=1)
-        ]
-        for refusal in refusals:
-            reason = reason_of(refusal, request)
-            if refusal.why is Why.POLICY:
-                member = refusal.member
-                reason = permit.reason(
-                    refusal.model, member.backend.tier, member.name, is_found=member.is_found
-                )
-            found.append(_candidate(refusal.member, refusal.model or request.model, reason))
-        return found, None if matches else self._error(request, refusals)
 
     def is_at_its_last_hop(self, request: InferenceRequest) -> bool:
         """Whether it has passed so many nodes that this one sends it to no other."""
         return len(request.hops) >= self.rules.max_hops
 
-    def _error(self, request: InferenceRequest, refusals: list[Refusal]) -> NodeError:
+    def error(self, request: InferenceRequest, refusals: list[Refusal]) -> NodeError:
+        """Return what a caller is told whom nobody answers."""
         if request.place is Place.REMOTE and not any(m.backend.is_node for m in self.pool):
             return no_nodes()
         return nobody(request, refusals)
 
+    def consider(self, request: InferenceRequest, permit: Permit) -> _Sorted:
+        """Sort every backend into those to ask and those refused, with the reason.
+
+        Of a backend that none of a route's models is asked of, the refusal that came nearest.
+        """
+        route = self.route(request)
+        matches: list[Match] = []
+        refused: dict[Member, Refusal] = {}
+        for nth, name in enumerate(route.models_for(request)):
+            asked = request
+            if name != request.model:
+                asked = msgspec.structs.replace(request, model=name)
+            found, refusals = self._consider(asked, permit, route, nth)
+            matches += found
+            for refusal in refusals:
+                known = refused.get(refusal.member)
+                if known is None or known.why is Why.LACKS is not refusal.why:
+                    refused[refusal.member] = refusal
+        asked_for = {match.member for match in matches}
+        return matches, [refused[member] for member in refused if member not in asked_for]
+
     def _consider(
-        self, request: InferenceRequest, permit: Permit
-    ) -> tuple[list[Match], list[Refusal]]:
-        """Sort every backend into those to ask and those refused, with the reason."""
+        self, request: InferenceRequest, permit: Permit, route: Route, nth: int
+    ) -> _Sorted:
+        """Do so for one model, the `nth` that the route names."""
         matches: list[Match] = []
         refusals: list[Refusal] = []
         members = tuple(self.pool)
@@ -134,7 +147,7 @@ class Router:
         name = request.model or self._usual_model(request, members)
         for member in members:
             model = member.model_for(request.task, name)
-            if model is None and not request.model and request.task not in _INCOMPARABLE:
+            if model is None and not request.model and request.task not in INCOMPARABLE:
                 model = member.model_for(request.task, "")
             why = self._obstacle(member, model, request)
             if why is None and not permit.allows(
@@ -146,7 +159,8 @@ class Router:
             if request.place is Place.REMOTE and not has_nodes:
                 why = why or Why.NODES_ONLY
             if why is None and model is not None:
-                matches.append(Match(member, model, self._rank(member, model, request, name)))
+                rank = self._rank(member, model, request, name, route, nth)
+                matches.append(Match(member, model, rank))
             else:
                 refusals.append(Refusal(member, why or Why.LACKS, model or name))
         return matches, refusals
@@ -189,33 +203,24 @@ class Router:
             return Why.TIER
         return None
 
-    def _rank(self, member: Member, model: str, request: InferenceRequest, name: str) -> Rank:
+    def _rank(
+        self,
+        member: Member,
+        model: str,
+        request: InferenceRequest,
+        name: str,
+        route: Route,
+        nth: int,
+    ) -> Rank:
         is_node = member.backend.is_node
         return (
             request.place is Place.REMOTE and not is_node,
             self._prefers_nodes(request) and not is_node,
+            nth,
             # Another model than the usual one is a last resort for who named none.
             model != (member.model_for(request.task, name) or name),
+            route.place_of(member.backend.tier),
             member.priority,
             member.backend.tier,
             is_node,
         )
-
-
-def _promise(match: Match, request: InferenceRequest) -> str:
-    if match.model and match.model not in match.member.capabilities.ids:
-        return "may have it: it takes models that it doesn't list"
-    return "can and may run it"
-
-
-def _candidate(member: Member, model: str, reason: str, *, order: int = 0) -> Candidate:
-    backend = member.backend
-    return Candidate(
-        backend=member.name,
-        kind=backend.kind,
-        tier=backend.tier.label,
-        source=member.source,
-        model=model,
-        order=order,
-        reason=reason,
-    )

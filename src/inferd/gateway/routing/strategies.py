@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from inferd.core.errors import InvalidRequest
 from inferd.gateway.routing.affinity import Affinity, PrefixAffinity
 from inferd.gateway.routing.picking import (
     BestPerformance,
@@ -69,3 +70,19 @@ STRATEGIES: Mapping[str, Strategy] = {
         PREFIX_AFFINITY,
     )
 }
+
+
+def strategy_called(name: str) -> Strategy:
+    """Return the strategy of that name.
+
+    Raises:
+        InvalidRequest: There is none; it says which there are.
+    """
+    found = STRATEGIES.get(name)
+    if found is None:
+        raise InvalidRequest(
+            f"there is no strategy called {name[:100]}",
+            hint=f"there are {', '.join(STRATEGIES)}",
+            details={"param": "strategy", "strategies": list(STRATEGIES)},
+        )
+    return found
