@@ -8,7 +8,7 @@ from inferd.core.errors import NodeError
 from inferd.core.records import Row as Record
 from inferd.frontends.web import figures
 from inferd.frontends.web.backend_rows import KINDS, called, icon_of, sentence
-from inferd.gateway.gateway import Candidate, Explanation
+from inferd.gateway.explanation import Candidate, Explanation
 from inferd.gateway.routing.strategies import STRATEGIES
 
 GATES = ("Has model", "Allowed", "Within limit", "Healthy", "Fits")
