@@ -47,12 +47,13 @@ def words(page: str) -> str:
 async def test_who_would_answer_and_who_would_carry_on() -> None:
     async with three() as node:
         said = words(await visit(node, task="chat", model="big"))
-    assert "near would answer It is first of the 2 places that pass every gate." in said
+    assert "near would answer It comes first of the 2 places that pass every gate." in said
     assert "If it failed, far would carry on." in said
     assert "Taken" in said
     assert "Next in line" in said
-    assert "other fake" in said
-    assert "it has no model called big for chat" in said.lower()
+    assert "other fake no · not checked" in said
+    assert "Refused: no such model It has no model called big for chat." in said
+    assert "The rule that lets Owner in Allowed by" in said
 
 
 async def test_nowhere_says_why_and_what_to_do() -> None:
@@ -103,3 +104,4 @@ async def test_a_place_that_fails_is_told_of() -> None:
         await node.client.post("/v1/chat/completions", json=ask)
         said = words(await visit(node, task="chat", model="big"))
     assert "far would answer" in said
+    assert "near fake yes yes yes no · not checked Asked last: not well Away." in said

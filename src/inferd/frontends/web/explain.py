@@ -12,7 +12,7 @@ from inferd.frontends._http.endpoint import Answerer
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.web import explain_words, twins
 from inferd.frontends.web.shell import may, show
-from inferd.gateway.explanation import Explanation
+from inferd.gateway.explanation import GATES, Explanation
 from inferd.gateway.routing.strategies import STRATEGIES
 
 Find = Callable[[str, float, str], Awaitable[Row | None]]
@@ -98,7 +98,8 @@ async def _show(
     found: Explanation | None = None
     if problem is None:
         try:
-            found = gateway.explain(_request(asked, exchange.request_id), who)
+            question = _request(asked, exchange.request_id)
+            found = gateway.explain(question, who, reader=exchange.principal)
         except NodeError as error:
             problem = error
     await show(
@@ -116,8 +117,10 @@ async def _show(
         problem=None if problem is None else explain_words.problem(problem),
         verdict=None if found is None else explain_words.verdict(found, here),
         rows=() if found is None else explain_words.rows(found, here),
-        gates=explain_words.GATES,
-        rule=None,
+        gates=GATES,
+        decision=()
+        if found is None or found.error
+        else explain_words.decision(found, _called(who.id, "")),
         ran=None if made is None else explain_words.ran(made, here, context.clock.wall()),
         is_missing=bool(exchange.query.get("request", "")) and made is None,
         twins=twins.of(asked, exchange.principal.id),

@@ -11,7 +11,14 @@ from inferd.frontends.web.backend_rows import KINDS, called, icon_of, sentence
 from inferd.gateway.explanation import Candidate, Explanation
 from inferd.gateway.routing.strategies import STRATEGIES
 
-GATES = ("Has model", "Allowed", "Within limit", "Healthy", "Fits")
+_MARKS = {"passed": "yes", "failed": "no", "not checked": "open"}
+_REFUSED = {
+    "Has model": "no such model",
+    "Allowed": "not allowed",
+    "Within limit": "over a limit",
+    "Healthy": "not well",
+    "Fits": "does not fit",
+}
 _STRATEGIES = {
     "round_robin": "Each in its turn",
     "least_loaded": "Least busy first",
@@ -38,7 +45,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     icon: str
     tier: str
-    gates: tuple[str, ...]
+    gates: tuple[tuple[str, str, str], ...]
+    """The name of each, `yes`, `no` or `open`, and why it failed."""
     verdict: str
     why: str
     is_taken: bool
@@ -61,25 +69,33 @@ def verdict(found: Explanation, here: str) -> Verdict:
             icon="ban",
         )
     first, *others = queue
+    if first.order > 1:
+        why = "Your credential lets you use it, but not list what it offers."
+        return Verdict(title="A place you don’t see would answer", why=why, where="no", icon="eye")
     name = called(first.backend, here)
     return Verdict(
         title=f"{name} would answer",
-        why=_others(name, [called(each.backend, here) for each in others], len(found.candidates)),
+        why=" ".join(
+            [_first(found), _next([called(each.backend, here) for each in others], found)]
+        ),
         where=first.tier,
         icon=icon_of(first.kind, first.tier),
     )
 
 
-def _others(name: str, others: Sequence[str], asked: int) -> str:
-    if asked == 1:
-        return "It is the only place this node has. If it failed, nobody could carry on."
+def _first(found: Explanation) -> str:
+    passing = sum(each.order > 0 and not _failed(each) for each in found.candidates)
+    if len(found.candidates) == 1:
+        return "It is the only place this node has."
+    if passing <= 1:
+        return "It is the only place that passes every gate."
+    return f"It comes first of the {passing:,} places that pass every gate."
+
+
+def _next(others: Sequence[str], found: Explanation) -> str:
     if not others:
-        return "It is the only place that passes every gate. If it failed, nobody could carry on."
-    many = len(others) + 1
-    return (
-        f"It is first of the {many:,} places that pass every gate. "
-        f"If it failed, {others[0]} would carry on."
-    )
+        return "If it failed, nobody could carry on."
+    return f"If it failed, {others[0]} would carry on."
 
 
 def rows(found: Explanation, here: str) -> list[Row]:
@@ -90,22 +106,42 @@ def rows(found: Explanation, here: str) -> list[Row]:
 
 def _row(candidate: Candidate, here: str, *, is_nobody: bool) -> Row:
     is_taken = candidate.order == 1 and not is_nobody
+    failed = _failed(candidate)
     if is_taken:
         said = "Taken"
+    elif candidate.order and failed:
+        said = f"Asked last: {_REFUSED.get(failed, failed)}"
     elif candidate.order:
         said = "Next in line" if candidate.order == 2 else f"Number {candidate.order} in line"
     else:
-        said = "Refused"
+        said = f"Refused: {_REFUSED.get(failed, failed)}"
+    why = candidate.reason.removeprefix("asked last: ")
     return Row(
         name=called(candidate.backend, here),
         kind=KINDS.get(candidate.kind, candidate.kind),
         icon=icon_of(candidate.kind, candidate.tier),
         tier=candidate.tier,
-        gates=("yes" if candidate.order else "open",) * len(GATES),
+        gates=tuple((gate.name, _MARKS[gate.state], gate.reason) for gate in candidate.gates),
         verdict=said,
-        why=sentence(candidate.reason, candidate.backend) if candidate.reason else "",
+        why=sentence(why, candidate.backend) if why else "",
         is_taken=is_taken,
     )
+
+
+def _failed(candidate: Candidate) -> str:
+    """Return the name of the gate that it doesn't pass."""
+    return next((gate.name for gate in candidate.gates if gate.state == "failed"), "")
+
+
+def decision(found: Explanation, who: str) -> tuple[tuple[str, str], ...]:
+    """Say what decided, which rule let the caller in, and how equals share the work."""
+    facts = [
+        ("What put it first", sentence(found.decided) if found.decided else ""),
+        ("Among equals", _STRATEGIES.get(found.strategy, found.strategy)),
+        ("The owner’s word on such requests", found.route),
+        (f"The rule that lets {who} in", sentence(found.rule) if found.rule else ""),
+    ]
+    return tuple((name, text) for name, text in facts if text)
 
 
 def problem(error: NodeError) -> tuple[str, str]:
