@@ -1,6 +1,7 @@
 """The node's HTTP side: every frontend, behind one guard, and the shorter way to inference."""
 
 import msgspec
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from inferd import __version__
@@ -9,7 +10,7 @@ from inferd.config.websocket import WebSocket
 from inferd.core.clock import Clock
 from inferd.frontends._http.app import build_app, shapes_of
 from inferd.frontends._http.context import Context
-from inferd.frontends._http.native import NativeRouter
+from inferd.frontends._http.native import NativeRoute, NativeRouter
 from inferd.frontends._http.sessions import Sessions
 from inferd.frontends._http.settings import HttpSettings
 from inferd.frontends.admin import routes as admin
@@ -36,12 +37,15 @@ from inferd.storage.ledger import GROUPS
 class Ways(msgspec.Struct, frozen=True, kw_only=True):
     """The ways in: `app` for any ASGI server, `router` for ours. Both come to the same answers.
 
-    `mcp` is to be kept while the node runs, and may be served on other lines than HTTP's.
+    `mcp` is to be kept while the node runs, and may be served on other lines than HTTP's. `routes`
+    and `native` are all that leads anywhere.
     """
 
     app: ASGIApp
     router: NativeRouter
     mcp: Mcp
+    routes: tuple[BaseRoute, ...]
+    native: tuple[NativeRoute, ...]
 
 
 def build(
@@ -91,9 +95,10 @@ def build(
         apis.append(websocket.frontend(context, _socket_settings(config.websocket)))
     frontends = [*apis, reference.frontend(context, apis)]
     app = build_app(frontends, settings)
-    native = [*openai.native(), *hf.native()]
+    native = (*openai.native(), *hf.native())
     router = NativeRouter(context, settings, shapes_of(frontends), native, AsgiHandler(app))
-    return Ways(app=app, router=router, mcp=mcp)
+    routes = tuple(route for frontend in frontends for route in frontend.routes)
+    return Ways(app=app, router=router, mcp=mcp, routes=routes, native=native)
 
 
 def _socket_settings(section: WebSocket) -> SocketSettings:

@@ -55,6 +55,7 @@ class Node:
         ways = build(
             config, gateway, credentials, sessions, records, clock, NodeRegistry(roster, config)
         )
+        self.ways = ways
         self.app: ASGIApp = ways.app
         self.router = ways.router
         self.mcp = ways.mcp

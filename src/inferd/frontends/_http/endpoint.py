@@ -40,6 +40,11 @@ class Endpoint:
         self._is_page = is_page
         self._tell = tell
 
+    @property
+    def methods(self) -> frozenset[str]:
+        """What may be asked of it."""
+        return frozenset(self._methods)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; errors are the guard's to tell, and a page's where people look."""
         exchange = AsgiExchange(self._context, NOBODY, scope, receive, send)

@@ -1,0 +1,135 @@
+"""Every route there is, from the node's own table: without a credential it does nothing."""
+
+import re
+import socket
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from inferd.config.load import load
+from inferd.core.stopping import STOPPING
+from inferd.frontends._http.endpoint import Endpoint
+from inferd.http1.server.server import Server
+from inferd.node import Node, open_node
+from tests.clocks import HandClock
+
+SECRET = "a-secret-of-this-test"
+OPEN = {
+    "GET /health",
+    "GET /healthz",
+    "GET /login",
+    "GET /openapi.json",
+    "GET /ready",
+    "GET /static/{version}/{name:path}",
+    "POST /login",
+    "POST /logout",
+}
+"""What anybody may ask. To add to it is a decision: nothing else answers strangers."""
+
+OPERATORS = re.compile(r"/admin/|/status$|/metrics$|/models/(load|unload)$|/backends$")
+"""What a shared secret alone, which may list and infer, doesn't open."""
+
+CREDENTIALS = {
+    "none": {},
+    "a wrong one": {"Authorization": "Bearer another-secret"},
+    "another scheme": {"Authorization": f"Basic {SECRET}"},
+    "a made-up session": {"Cookie": "inferd-80=a.b.c", "Sec-Fetch-Site": "same-origin"},
+    "a key of Anthropic's kind": {"x-api-key": "another-secret"},
+}
+
+
+@asynccontextmanager
+async def served(home: Path) -> AsyncGenerator[tuple[Node, httpx2.AsyncClient]]:
+    environ = {"INFERD_HOME": str(home), "INFERENCE_SHARED_SECRET": SECRET, "HF_HUB_OFFLINE": "1"}
+    environ |= {"INFERD_LOCAL__ENABLED": "false", "INFERD_DISCOVERY__AUTO": "false"}
+    config = load(environ=environ, cwd=home).config
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port: int = listener.getsockname()[1]
+        async with open_node(config, clock=HandClock()) as node:
+            server = Server(node.router, kind_of=node.router.kind_of)
+            server.listen(listener)
+            try:
+                url = f"http://127.0.0.1:{port}"
+                async with httpx2.AsyncClient(base_url=url, timeout=20) as client:
+                    yield node, client
+            finally:
+                await server.stop(STOPPING, 0.0)
+
+
+def every(routes: tuple[BaseRoute, ...]) -> Iterator[str]:
+    """Yield each method with its path, `WS` for a WebSocket. A route of another kind is a fault."""
+    for route in routes:
+        if isinstance(route, WebSocketRoute):
+            yield f"WS {route.path}"
+            continue
+        assert isinstance(route, Route)
+        assert isinstance(route.endpoint, Endpoint), route.path
+        for method in sorted(route.endpoint.methods - {"HEAD"}):
+            yield f"{method} {route.path}"
+
+
+def request(client: httpx2.AsyncClient, what: str, headers: dict[str, str]) -> httpx2.Request:
+    method, _, path = what.partition(" ")
+    filled = re.sub(r"\{[^}]*\}", "local", path)
+    if method == "WS":
+        headers = {
+            **headers,
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        }
+        method = "GET"
+    content = b"{}" if method in ("POST", "PUT", "PATCH") else None
+    if content is not None:
+        headers = {"Content-Type": "application/json", **headers}
+    return client.build_request(method, filled, headers=headers, content=content)
+
+
+@pytest.mark.parametrize("shown", CREDENTIALS)
+async def test_nothing_but_what_is_listed_answers_strangers(tmp_path: Path, shown: str) -> None:
+    async with served(tmp_path) as (node, client):
+        table = [*every(node.ways.routes)]
+        table += [f"{each.method} {each.path}" for each in node.ways.native]
+        assert len(table) > 30
+        found = {
+            what: (await client.send(request(client, what, CREDENTIALS[shown]))).status_code
+            for what in table
+        }
+    let_in = {what for what, status in found.items() if status not in (401, 429)}
+    assert let_in <= OPEN
+    # More than a few wrong credentials in a minute are answered with 429.
+    if not CREDENTIALS[shown]:
+        assert let_in == OPEN
+        assert {found[what] for what in found.keys() - OPEN} == {401}
+
+
+async def test_browsers_are_sent_to_sign_in_and_shown_nothing(tmp_path: Path) -> None:
+    headers = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    async with served(tmp_path) as (node, client):
+        for what in every(node.ways.routes):
+            if what.startswith("GET") and what not in OPEN:
+                answer = await client.send(request(client, what, headers))
+                assert answer.status_code in (302, 401), what
+                assert answer.status_code == 401 or not answer.content
+                assert answer.status_code == 401 or answer.headers["location"][:6] == "/login"
+
+
+async def test_a_shared_secret_is_no_operator(tmp_path: Path) -> None:
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    async with served(tmp_path) as (node, client):
+        closed = [
+            what
+            for what in every(node.ways.routes)
+            if OPERATORS.search(what) or what.startswith("DELETE /admin")
+        ]
+        assert len(closed) > 8
+        for what in closed:
+            answer = await client.send(request(client, what, headers))
+            assert answer.status_code == 403, what
