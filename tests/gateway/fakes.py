@@ -18,6 +18,7 @@ from inferd.gateway.gateway import Gateway, Parts
 from inferd.gateway.plans import Plans
 from inferd.gateway.routing.pool import Member, Pool
 from inferd.gateway.routing.router import Router, Rules
+from inferd.gateway.sharing import Terms
 from tests.clocks import HandClock
 
 MODEL = "acme/one"
@@ -112,6 +113,7 @@ class Bench:
         hub: HubListing | None = None,
         machine: Machine | None = None,
         budget: Budget | None = None,
+        sharing: Terms | None = None,
     ) -> None:
         self.owner = OWNER
         self.clock = HandClock()
@@ -129,5 +131,6 @@ class Bench:
             recorder=self.records,
             clock=self.clock,
             budget=budget,
+            sharing=sharing,
         )
         self.gateway = Gateway(parts, self.pool, hub=hub, machine=machine)

@@ -36,6 +36,12 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     seen: tuple[str, ...] = ()
     """The places beyond the first node that the words reached, in turn, those that failed too."""
     warnings: tuple[str, ...] = ()
+    age: float | None = None
+    """Since how many seconds the answer is kept; None where it was made for this request."""
+
+
+UNTOLD = Served()
+"""What a backend says that knows nothing of it."""
 
 
 class Source(Protocol):
@@ -121,7 +127,7 @@ class Answer:
         self._pipe = pipe
         self._free = free
         self._words = 0
-        self.served = served or Served()
+        self.served = served or UNTOLD
         self.status = 200
         self.wire = ""
         self.content_type = ""

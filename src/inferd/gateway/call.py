@@ -4,7 +4,7 @@ from collections.abc import Coroutine, Iterator
 from types import TracebackType
 from typing import Any
 
-from inferd.core.answer import Answer, Served
+from inferd.core.answer import UNTOLD, Answer
 from inferd.core.errors import NodeError
 from inferd.core.progress import Stage, Tell, unheard
 from inferd.core.request import InferenceRequest
@@ -23,7 +23,6 @@ from inferd.gateway.desk import check_hops
 from inferd.gateway.hedge import Asking, race
 from inferd.gateway.plans import Target
 
-_UNTOLD = Served()
 _MOST = 0.95
 """The part of its requests within whose time a backend isn't late."""
 _UNKNOWN = 1.0
@@ -57,7 +56,7 @@ class Call(Booking):
         if self._desk.events.is_heard:
             self._heard_by(target)(Stage.RUNNING)
         told = answer.served
-        if self._failures or self._request.files or told != _UNTOLD:
+        if self._failures or self._request.files or (told is not UNTOLD and told != UNTOLD):
             answer.served = self._served(target, told)
         else:
             answer.served = target.served

@@ -38,8 +38,8 @@ _UNLESS_SAID = (
 _EXPOSED = (
     b"X-Request-Id, X-Inference-Source, X-Inference-Backend, X-Inference-Node, X-Inference-Nodes,"
     b" X-Inference-Seen-By,"
-    b" X-Inference-Model, X-Inference-Usage, X-Inference-Warning, Retry-After, Link,"
-    b" X-Total-Count, X-HF-Cache, X-HF-Error, X-HF-Age, X-HF-Retry-After"
+    b" X-Inference-Model, X-Inference-Usage, X-Inference-Warning, X-Inference-Cache, Retry-After,"
+    b" Link, X-Total-Count, X-HF-Cache, X-HF-Error, X-HF-Age, X-HF-Retry-After"
 )
 
 

@@ -23,6 +23,7 @@ from inferd.frontends._http.exchange import (
     node_stopping,
     raw_chunk,
 )
+from inferd.wire import continued
 
 _MOST_WARNINGS = 16
 _LONGEST_WARNING = 500
@@ -82,30 +83,32 @@ async def relay(exchange: Exchange, request: InferenceRequest, voice: Voice) -> 
         served = answer.served
         model = served.model or request.model
         if request.raw is not None and answer.wire == request.raw.wire:
-            said = provenance(served, model)
-            block = answer.block or _type_line(answer.content_type)
             if answer.whole is not None:
+                said = _said(answer.served, model, request)
+                block = answer.block or _type_line(answer.content_type)
                 await exchange.reply_with(answer.status, said, block, answer.whole)
             else:
-                await _pass_on(exchange, answer, said + block + _AT_ONCE, voice, model)
+                await _pass_on(exchange, answer, request, voice, model)
         elif request.stream and (events := voice.events(model)) is not None:
-            await _tell(exchange, answer, provenance(served, model), events)
+            await _tell(exchange, answer, request, events, model)
         else:
             result = await collect(answer)
             whole = voice.whole(result)
-            said = provenance(served, result.finish.model or model)
+            said = _said(served, result.finish.model or model, request)
             block = header_lines([("content-type", whole.content_type), *whole.headers])
             await exchange.reply_with(200, said, block, whole.body)
 
 
 async def _pass_on(
-    exchange: Exchange, answer: Answer, block: bytes, voice: Voice, model: str
+    exchange: Exchange, answer: Answer, request: InferenceRequest, voice: Voice, model: str
 ) -> None:
     """Pass a stream of the caller's own wire on."""
     first = await anext(answer, None)
     if first is None:
         raise _nothing_came()
-    await exchange.begin_with(answer.status, b"", block)
+    # Until now somebody else may have come to answer.
+    block = (answer.block or _type_line(answer.content_type)) + _AT_ONCE
+    await exchange.begin_with(answer.status, _said(answer.served, model, request), block)
     try:
         await exchange.more(raw_chunk(first))
         await exchange.pour(answer)
@@ -118,13 +121,15 @@ async def _pass_on(
     await exchange.finish()
 
 
-async def _tell(exchange: Exchange, answer: Answer, said: bytes, events: Events) -> None:
+async def _tell(
+    exchange: Exchange, answer: Answer, request: InferenceRequest, events: Events, model: str
+) -> None:
     """Tell of typed chunks as they come."""
     first = await anext(answer, None)
     if first is None:
         raise _nothing_came()
     sent = events.encode(first)
-    await exchange.begin_with(200, said, _EVENTS)
+    await exchange.begin_with(200, _said(answer.served, model, request), _EVENTS)
     try:
         await exchange.more(sent)
         async for chunk in answer:
@@ -165,6 +170,14 @@ def _told(error: Exception | asyncio.CancelledError) -> NodeError | None:
     return error if isinstance(error, NodeError) else Unexpected()
 
 
+def _said(served: Served, model: str, request: InferenceRequest) -> bytes:
+    """Return what is said of an answer: whose it is, and whether it is the rest of another's."""
+    said = provenance(served, model)
+    if request.continued:
+        said += header_lines([(continued.HEADER, continued.said_of(request.continued))])
+    return said
+
+
 _kept: dict[tuple[int, str], tuple[Served, bytes]] = {}
 
 
@@ -184,10 +197,11 @@ def provenance(served: Served, model: str) -> bytes:
         ("x-inference-nodes", ",".join(served.nodes)),
         ("x-inference-seen-by", ",".join(served.seen)),
         ("x-inference-model", model),
+        ("x-inference-cache", "" if served.age is None else f"hit; age={served.age:.0f}"),
     ]
     warnings = [("x-inference-warning", text[:_LONGEST_WARNING]) for text in served.warnings]
     block = header_lines([pair for pair in said if pair[1]] + warnings[:_MOST_WARNINGS])
-    if not warnings:
+    if not warnings and served.age is None:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
         _kept[key] = (served, block)

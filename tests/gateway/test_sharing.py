@@ -1,0 +1,376 @@
+"""What one was answered serves the next who asks the same, and those who ask it at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inferd.core.answer import Answer, collect
+from inferd.core.backend import Capabilities, Model
+from inferd.core.content import BytesFile
+from inferd.core.errors import BackendFailed, NodeError, PermissionDenied, RateLimited
+from inferd.core.request import InferenceRequest, Limits, Principal, Raw, Tier
+from inferd.core.result import Chunk, Finish, TextDelta
+from inferd.gateway.admission.policy import Rule
+from inferd.gateway.sharing import Terms
+from tests.gateway.fakes import MODEL, Bench, FakeBackend
+
+TASK = "text-generation"
+ALICE, BOB = Principal(id="secret:alice"), Principal(id="secret:bob")
+
+
+def ask(number: int = 1, **fields: object) -> InferenceRequest:
+    fields = {
+        "id": f"r{number}",
+        "task": TASK,
+        "model": MODEL,
+        "inputs": {"prompt": "hello"},
+        "parameters": {"temperature": 0},
+        **fields,
+    }
+    return InferenceRequest(**fields)  # pyright: ignore[reportArgumentType]
+
+
+def keeping(*backends: FakeBackend, terms: Terms | None = None, rules: tuple[Rule, ...] = ()):
+    return Bench(*backends, rules=rules, sharing=terms or Terms())
+
+
+async def text(bench: Bench, request: InferenceRequest, who: Principal | None = None) -> str:
+    async with bench.gateway.infer(request, who or bench.owner) as answer:
+        return (await collect(answer)).text
+
+
+async def test_the_same_question_is_asked_once_and_each_has_a_row() -> None:
+    here = FakeBackend(tier=Tier.TEAM)
+    bench = keeping(here)
+    assert await text(bench, ask(1)) == "one two three"
+    bench.clock.turn(7)
+    async with bench.gateway.infer(ask(2), bench.owner) as answer:
+        assert (await collect(answer)).text == "one two three"
+        served = answer.served
+    assert len(here.asked) == 1
+    assert (served.age, served.source, served.backend) == (7, "local", "here")
+    assert (served.seen, served.nodes) == ((), ("node-a",))
+    first, second = bench.records.rows
+    assert (first.id, first.source, first.input_tokens, first.output_tokens) == (
+        "r1",
+        "remote",
+        2,
+        3,
+    )
+    assert (second.id, second.source, second.tier) == ("r2", "cache", "")
+    assert (second.input_tokens, second.output_tokens, second.outcome) == (0, 0, "ok")
+    assert (second.backend, second.model) == ("here", MODEL)
+
+
+async def asked(bench: Bench, *requests: tuple[InferenceRequest, Principal]) -> int:
+    """Return how often a backend was asked for these, one after the other."""
+    for request, who in requests:
+        await text(bench, request, who)
+    return sum(member.served for member in bench.members)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"inputs": {"prompt": "hello "}},
+        {"parameters": {"temperature": 0, "max_tokens": 5}},
+        {"tiers": frozenset({Tier.LOCAL})},
+        {"stream": True},
+        {"backend": "here"},
+        {"model": ""},
+        {"raw": Raw(wire="w", body=b"{}")},
+        {"files": (BytesFile("image", b"1"),)},
+    ],
+    ids=str,
+)
+async def test_another_question_is_asked(other: dict[str, object]) -> None:
+    bench = keeping(FakeBackend())
+    assert await asked(bench, (ask(1), ALICE), (ask(2, **other), ALICE)) == 2
+
+
+async def test_nobody_is_given_what_was_answered_to_somebody_else() -> None:
+    near = Principal(id=ALICE.id, tiers=frozenset({Tier.LOCAL}))
+    bench = keeping(FakeBackend())
+    assert await asked(bench, (ask(1), ALICE), (ask(2), BOB), (ask(3), near)) == 3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"fresh": True},
+        {"explain": True},
+        {"hops": ("node-b",)},
+        {"parameters": {"temperature": 0.7}},
+        {"parameters": {}},
+    ],
+    ids=str,
+)
+async def test_what_may_come_out_otherwise_or_must_be_new_is_asked_each_time(
+    fields: dict[str, object],
+) -> None:
+    bench = keeping(FakeBackend())
+    assert await asked(bench, (ask(1, **fields), ALICE), (ask(2, **fields), ALICE)) == 2
+
+
+@pytest.mark.parametrize("parameters", [{"seed": 4}, {"do_sample": False}], ids=str)
+async def test_what_comes_out_alike_is_kept(parameters: dict[str, object]) -> None:
+    bench = keeping(FakeBackend())
+    request = ask(1, parameters=parameters)
+    assert await asked(bench, (request, ALICE), (request, ALICE)) == 1
+
+
+async def test_a_model_that_the_operator_names_is_kept_whatever_it_is_asked() -> None:
+    bench = keeping(FakeBackend(), terms=Terms(models=("acme/*",)))
+    request = ask(1, parameters={})
+    assert await asked(bench, (request, ALICE), (request, ALICE)) == 1
+
+
+async def test_vectors_are_the_same_each_time() -> None:
+    task = "feature-extraction"
+    model = Model(id=MODEL, tasks=frozenset({task}))
+    bench = keeping(FakeBackend(models=(model,)))
+    request = ask(1, task=task, parameters={})
+    assert await asked(bench, (request, ALICE), (request, ALICE)) == 1
+
+
+@pytest.mark.parametrize("happens", ["time", "offers"])
+async def test_what_is_old_or_void_is_asked_again(happens: str) -> None:
+    here = FakeBackend()
+    bench = keeping(here)
+    await text(bench, ask(1))
+    if happens == "time":
+        bench.clock.turn(300)
+    else:
+        models = (*here.assumed.models, Model(id="acme/two", tasks=frozenset({TASK})))
+        bench.members[0].offers(Capabilities(models=models))
+    await text(bench, ask(2))
+    assert len(here.asked) == 2
+
+
+async def test_nothing_is_kept_of_what_failed_or_was_cut() -> None:
+    here = FakeBackend()
+    bench = keeping(here)
+    here.breaks_after = BackendFailed("cut")
+    with pytest.raises(BackendFailed):
+        await text(bench, ask(1))
+    here.breaks_after = None
+    bench.clock.turn(60)
+    assert await text(bench, ask(2)) == "one two three"
+    assert len(here.asked) == 2
+    assert [row.outcome for row in bench.records.rows] == ["backend_failed", "ok"]
+
+
+async def test_a_rule_is_heeded_and_a_limit_counted_for_what_is_kept_too() -> None:
+    limits = Limits(requests_per_minute=2)
+    rules = (Rule(principal="secret:alice", limits=limits), Rule(principal="secret:bob", models=()))
+    bench = keeping(FakeBackend(), rules=rules)
+    await asked(bench, (ask(1), ALICE), (ask(2), ALICE))
+    with pytest.raises(RateLimited):
+        await text(bench, ask(3), ALICE)
+    with pytest.raises(PermissionDenied):
+        await text(bench, ask(4), BOB)
+    assert [row.outcome for row in bench.records.rows][2:] == ["rate_limited", "permission_denied"]
+
+
+async def test_the_cap_is_kept_and_the_least_used_go_first() -> None:
+    bench = keeping(FakeBackend(), terms=Terms(most_bytes=100_000))
+    for number in range(200):
+        await text(bench, ask(number, inputs={"prompt": str(number)}))
+        await text(bench, ask(number, inputs={"prompt": "0"}))
+    sizes = {f.name: f.series for f in bench.gateway.metrics() if f.name.startswith("inferd_cache")}
+    ((_, size),) = sizes["inferd_cache_bytes"]
+    assert isinstance(size, int)
+    assert 50_000 < size <= 100_000
+    hits = {labels["outcome"]: count for labels, count in sizes["inferd_cache_requests"]}
+    assert hits == {"hit": 200, "miss": 200, "shared": 0}
+
+
+class Slow(FakeBackend):
+    """Says a word each time it is let, and then no more."""
+
+    def __init__(self, words: int = 3) -> None:
+        super().__init__()
+        self.words = words
+        self.lets = asyncio.Semaphore(0)
+        self.was_closed = False
+
+    async def _chunks(self, request: InferenceRequest) -> AsyncIterator[Chunk]:
+        for number in range(self.words):
+            await self.lets.acquire()
+            if self.breaks_after is not None:
+                raise self.breaks_after
+            yield TextDelta(f"{number} ")
+        yield Finish(model=request.model)
+
+
+async def turn_about() -> None:
+    """Let whatever is ready have its turns."""
+    for _ in range(12):
+        passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(passed.set_result, None)
+        await passed
+
+
+def start(bench: Bench, *requests: InferenceRequest) -> list[asyncio.Task[str]]:
+    loop = asyncio.get_running_loop()
+    return [loop.create_task(text(bench, request, ALICE)) for request in requests]
+
+
+async def test_those_who_ask_at_once_share_what_comes_and_one_is_booked_with_it() -> None:
+    slow = Slow()
+    bench = keeping(slow)
+    calls = start(bench, ask(1), ask(2))
+    await turn_about()
+    slow.lets.release()
+    await turn_about()
+    calls += start(bench, ask(3))
+    await turn_about()
+    assert bench.members[0].in_flight == 1
+    for _ in range(2):
+        slow.lets.release()
+    assert {await call for call in calls} == {"0 1 2 "}
+    assert len(slow.asked) == 1
+    rows = {row.id: row for row in bench.records.rows}
+    assert sorted(rows) == ["r1", "r2", "r3"]
+    assert sorted(row.source for row in rows.values()) == ["local", "shared", "shared"]
+    assert bench.members[0].in_flight == 0
+    assert await text(bench, ask(4), ALICE) == "0 1 2 "
+    assert len(slow.asked) == 1
+
+
+async def test_who_asked_first_may_leave() -> None:
+    slow = Slow()
+    bench = keeping(slow)
+    first, second = start(bench, ask(1), ask(2))
+    await turn_about()
+    first.cancel()
+    await asyncio.wait((first,))
+    assert not slow.freed.is_set()
+    for _ in range(3):
+        slow.lets.release()
+    assert await second == "0 1 2 "
+    rows = {row.id: (row.source, row.outcome) for row in bench.records.rows}
+    assert rows == {"r1": ("shared", "aborted"), "r2": ("local", "ok")}
+
+
+async def test_the_last_to_leave_frees_the_backend() -> None:
+    slow = Slow()
+    bench = keeping(slow)
+    calls = start(bench, ask(1), ask(2))
+    await turn_about()
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)
+    assert slow.freed.is_set()
+    assert bench.members[0].in_flight == 0
+    assert sorted((row.id, row.outcome) for row in bench.records.rows) == [
+        ("r1", "aborted"),
+        ("r2", "aborted"),
+    ]
+
+
+async def test_all_are_told_of_a_failure() -> None:
+    slow = Slow()
+    slow.breaks_after = BackendFailed("cut")
+    bench = keeping(slow)
+    calls = start(bench, ask(1), ask(2))
+    await turn_about()
+    slow.lets.release()
+    await asyncio.wait(calls)
+    assert [str(call.exception()) for call in calls] == ["cut", "cut"]
+    assert [row.outcome for row in bench.records.rows] == ["backend_failed"] * 2
+    assert bench.members[0].failed == 1
+
+
+async def test_one_with_a_deadline_waits_for_nobody_else() -> None:
+    slow = Slow()
+    bench = keeping(slow)
+    calls = start(bench, ask(1), ask(2, deadline=bench.clock.now() + 60))
+    await turn_about()
+    assert len(slow.asked) == 2
+    for _ in range(6):
+        slow.lets.release()
+    assert [await call for call in calls] == ["0 1 2 "] * 2
+
+
+async def test_a_long_answer_is_held_within_bounds_for_the_slowest() -> None:
+    words = 40_000
+    slow = Slow(words)
+    bench = keeping(slow, terms=Terms(most_bytes=1 << 20))
+    quick, idle = (bench.gateway.infer(ask(number), ALICE) for number in (1, 2))
+    async with quick as first, idle as second:
+        for _ in range(words):
+            slow.lets.release()
+        read = asyncio.get_running_loop().create_task(collect(first))
+        await turn_about()
+        assert not read.done()
+        late = await collect(second)
+        assert (await read).text == late.text == "".join(f"{number} " for number in range(words))
+    assert len(bench.records.rows) == 2
+
+
+async def test_bytes_are_passed_on_and_kept_as_they_came() -> None:
+    class Passing(FakeBackend):
+        async def infer(self, request: InferenceRequest) -> Answer:
+            self.asked.append(request)
+            answer = Answer()
+            answer.wire, answer.whole, answer.block = "w", b'{"x": 1}', b"a: b\r\n"
+            return answer
+
+    passing = Passing()
+    bench = keeping(passing)
+    raw = Raw(wire="w", body=b'{"seed": 1}', read=lambda _: ({}, {"seed": 1}))
+    for number in (1, 2):
+        async with bench.gateway.infer(ask(number, raw=raw), ALICE) as answer:
+            assert (answer.wire, answer.whole, answer.block) == ("w", b'{"x": 1}', b"a: b\r\n")
+    assert len(passing.asked) == 1
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.integers(0, 1)),
+        st.tuples(st.just("leave"), st.integers(0, 5)),
+        st.tuples(st.just("word"), st.integers(1, 4)),
+        st.tuples(st.just("fail"), st.just(0)),
+    ),
+    max_size=10,
+)
+
+
+@given(steps=STEPS)
+def test_however_they_come_and_go_each_has_one_row_and_all_is_freed(
+    steps: list[tuple[str, int]],
+) -> None:
+    asyncio.run(_come_and_go(steps))
+
+
+async def _come_and_go(steps: list[tuple[str, int]]) -> None:
+    slow = Slow()
+    bench = keeping(slow, terms=Terms(seconds=0))
+    calls: list[asyncio.Task[str]] = []
+    for step, number in steps:
+        match step:
+            case "ask":
+                prompt = {"prompt": str(number)}
+                calls += start(bench, ask(len(calls), inputs=prompt))
+            case "leave" if number < len(calls):
+                calls[number].cancel()
+            case "word":
+                for _ in range(number):
+                    slow.lets.release()
+            case _:
+                slow.breaks_after = BackendFailed("cut")
+        await turn_about()
+    for _ in range(3 * len(calls)):
+        slow.lets.release()
+    for call in calls:
+        with suppress(NodeError, asyncio.CancelledError):
+            assert await call == "0 1 2 "
+    assert bench.members[0].in_flight == 0
+    assert sorted(row.id for row in bench.records.rows) == sorted(
+        f"r{number}" for number in range(len(calls))
+    )
