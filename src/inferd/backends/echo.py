@@ -53,7 +53,11 @@ class EchoBackend:
     """Says what it was told."""
 
     kind = "echo"
-    traits = Traits(type=BackendType.HYBRID, protocols=frozenset({"in-process"}))
+    traits = Traits(
+        type=BackendType.HYBRID,
+        protocols=frozenset({"in-process"}),
+        continues=frozenset(task.name for task in TASKS.values() if task.text_key),
+    )
     is_node = False
     wires = frozenset[str]()
 
@@ -106,6 +110,9 @@ class EchoBackend:
         self, result: Chunk, task: Task, request: InferenceRequest, model: str
     ) -> AsyncIterator[Chunk]:
         text = result.text if isinstance(result, TextDelta) else ""
+        if request.continued and text:
+            text = text.removeprefix(request.continued)
+            result = TextDelta(text)
         words = text.split(" ")
         pieces = [f"{word} " for word in words[:-1]] + words[-1:]
         chunks = [TextDelta(piece) for piece in pieces] if text and request.stream else [result]

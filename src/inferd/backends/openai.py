@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,12 +14,14 @@ from inferd.backends._http import (
     EMBEDDINGS,
     Listed,
     Upstream,
+    as_begun,
     as_chat,
     ask_openai,
     decode_listing,
     open_upstream,
     wants_prompt,
     with_prompt,
+    without_repeat,
 )
 from inferd.core.answer import Answer
 from inferd.core.backend import Backend, BackendType, Capabilities, Model, Traits
@@ -35,6 +37,15 @@ TASKS = WRITES | EMBEDS
 
 _EMBEDDERS = re.compile(r"embed|(?<![a-z0-9])(?:bge|e5|gte|minilm)(?![a-z0-9])")
 """Names of models that make vectors. Short ones count only as words: `gpt-4-e500` is none."""
+
+_CONTINUES = {
+    "": frozenset({COMPLETIONS.name}),
+    "vllm": WRITES | {COMPLETIONS.name},
+    "prefill": WRITES | {COMPLETIONS.name},
+    "completions": frozenset({"text-generation", COMPLETIONS.name}),
+}
+"""What is gone on with, by the way it is asked for."""
+_VLLM = {"continue_final_message": True, "add_generation_prompt": False}
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS = frozenset(
@@ -62,11 +73,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """`embeddings` names the models that make vectors, where nothing else says so.
 
     `usage`: whether streams are asked what they took, where their callers didn't ask.
-    `headers` go with every request. `routing_fields`: whether callers may tell the server of other
+    `continues`: how it is asked to go on with another's text, if it can be. `headers` go with every
+    request. `routing_fields`: whether callers may tell the server of other
     models than `model` (OpenRouter's `models`, LiteLLM's `fallbacks`), which no rule looks at.
     """
 
     embeddings: tuple[str, ...] = ()
+    continues: Literal["", "vllm", "prefill", "completions"] = ""
     usage: bool = True
     routing_fields: bool = False
     headers: Mapping[str, str] = {}
@@ -113,7 +126,12 @@ class OpenAIBackend:
         self.name = settings.name
         default = Tier.LOCAL if is_loopback(upstream.url.host) else Tier.CLOUD
         self.tier = default if settings.tier is None else settings.tier
-        self.traits = Traits(type=BackendType.API, endpoint=str(upstream.url))
+        self.traits = Traits(
+            type=BackendType.API,
+            endpoint=str(upstream.url),
+            continues=_CONTINUES[options.continues],
+        )
+        self._way = options.continues
         self._models = dict(settings.models)
         self._embeddings = frozenset(options.embeddings)
         self._upstream = upstream
@@ -144,6 +162,8 @@ class OpenAIBackend:
         if request.task not in TASKS:
             raise UnsupportedTask(f"{self.name} doesn't do {request.task}")
         model = self._upstream_model(request.model)
+        if request.continued:
+            return self._rest(request, model)
         if request.task == "chat":
             return ask_openai(self._upstream, request, CHAT, model=model)
         if request.task == "feature-extraction":
@@ -153,11 +173,29 @@ class OpenAIBackend:
         return self._continue(request, model)
 
     async def _continue(self, request: InferenceRequest, model: str) -> Answer:
-        """Continue a text, as an answer to it."""
+        """Continue a text, as an answer to it where it isn't asked otherwise."""
         prompt = str(request.inputs["prompt"])
-        asked = as_chat(request, prompt)
-        answer = await ask_openai(self._upstream, asked, CHAT, model=model)
+        if self._way == "completions":
+            answer = await ask_openai(self._upstream, _typed(request), COMPLETIONS, model=model)
+        else:
+            asked = as_chat(request, prompt)
+            answer = await ask_openai(self._upstream, asked, CHAT, model=model)
         return with_prompt(prompt, answer) if wants_prompt(request) else answer
+
+    async def _rest(self, request: InferenceRequest, model: str) -> Answer:
+        """Go on with what another has begun."""
+        raw = request.raw
+        is_text = self._way == "completions" or (raw is not None and raw.wire == COMPLETIONS.name)
+        if is_text and request.task == "text-generation":
+            return await ask_openai(self._upstream, _typed(request), COMPLETIONS, model=model)
+        if self._way not in ("vllm", "prefill"):
+            raise UnsupportedTask(f"{self.name} can't go on with what another has begun")
+        asked = request
+        if request.task != "chat":
+            asked = as_chat(request, str(request.inputs["prompt"]))
+        begun = as_begun(asked, **(_VLLM if self._way == "vllm" else {}))
+        answer = await ask_openai(self._upstream, begun, CHAT, model=model)
+        return without_repeat(request.continued, answer) if self._way == "prefill" else answer
 
     def _upstream_model(self, name: str) -> str:
         if not self._models:
@@ -189,3 +227,7 @@ class OpenAIBackend:
 
     def _embeds(self, *names: str) -> bool:
         return any(name in self._embeddings or _EMBEDDERS.search(name.lower()) for name in names)
+
+
+def _typed(request: InferenceRequest) -> InferenceRequest:
+    return msgspec.structs.replace(request, raw=None)

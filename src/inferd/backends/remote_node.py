@@ -36,10 +36,11 @@ from inferd.core.request import InferenceRequest, Tier, opened, tiers_up_to
 from inferd.core.result import Chunk, Finish
 from inferd.core.tasks import TASKS, task_named
 from inferd.http1.client import Body, Response
-from inferd.wire import files_header, hf_tasks, json, multipart, usage_header
+from inferd.wire import continued, files_header, hf_tasks, json, multipart, usage_header
 from inferd.wire.failures import node_failure
 
 _MOST_SECONDS = 86_400.0
+_WRITES = frozenset({"chat", "text-generation", COMPLETIONS.name})
 _EVERY_TASK = Capabilities(open_tasks=frozenset(TASKS))
 
 
@@ -77,7 +78,7 @@ class RemoteNodeBackend:
     def __init__(self, settings: Settings, upstream: Upstream, node: str) -> None:
         self.name = settings.name
         self.tier = Tier.TEAM if settings.tier is None else settings.tier
-        self.traits = Traits(type=BackendType.HYBRID, endpoint=str(upstream.url))
+        self.traits = Traits(type=BackendType.HYBRID, endpoint=str(upstream.url), continues=_WRITES)
         self._models = dict(settings.models)
         self._upstream = upstream
         self._node = node
@@ -105,6 +106,8 @@ class RemoteNodeBackend:
         task = TASKS.get(request.task)
         if task is None:
             raise UnsupportedTask(f"{self.name} doesn't do {request.task}")
+        if request.continued and self._is_original:
+            raise UnsupportedTask(f"{self.name} can't go on with what another has begun")
         model = self._models.get(request.model, request.model)
         if (wire := self._wire_of(request)) is not None:
             return await self._ask_openai(request, wire, model)
@@ -137,6 +140,9 @@ class RemoteNodeBackend:
             rest = {**request.parameters}
             del rest["use_remote"]
             request = msgspec.structs.replace(request, parameters=rest)
+        if request.continued:
+            wire = _REST[wire.name]
+            request = msgspec.structs.replace(request, raw=None)
         return await ask_openai(
             self._upstream,
             request,
@@ -144,7 +150,7 @@ class RemoteNodeBackend:
             model=model,
             prefix="/v1",
             headers=self._directions(request),
-            served=self._served,
+            served=partial(self._served_of, request) if request.continued else self._served,
         )
 
     async def _ask_task(self, request: InferenceRequest) -> Answer:
@@ -165,7 +171,7 @@ class RemoteNodeBackend:
         content_type = response.header("content-type")
         with reading(response):
             check_content(response, f"{self.name} isn't an inferd")
-            served = self._served(response)
+            served = self._served_of(request, response)
             if content_type.lower().startswith(EVENTS):
                 decoder = hf_tasks.StreamDecoder(self._upstream.told)
                 answer = typed_stream(response, decoder, served=served)
@@ -191,6 +197,16 @@ class RemoteNodeBackend:
         if left is not None:
             headers.append(("x-inference-timeout", f"{min(left, _MOST_SECONDS):.6f}"))
         return headers
+
+    def _served_of(self, request: InferenceRequest, response: Response) -> Served:
+        """As `_served`, of one that may have been asked for a rest.
+
+        Raises:
+            BackendFailed: It was, and begins anew.
+        """
+        if request.continued:
+            continued.check(response.header(continued.HEADER), request.continued)
+        return self._served(response)
 
     def _served(self, response: Response) -> Served:
         """Read who answered; a node that doesn't say is known by its address."""
@@ -227,6 +243,20 @@ class RemoteNodeBackend:
             for ours, theirs in self._models.items()
             if theirs in there
         ]
+
+
+def _for_rest(wire: OpenAIWire) -> OpenAIWire:
+    """Return the wire with what was written so far in a field beside the question."""
+
+    def encode(request: InferenceRequest) -> bytes:
+        assert wire.encode is not None
+        whole = msgspec.structs.replace(request, continued="")
+        return continued.with_text(wire.encode(whole), request.continued)
+
+    return msgspec.structs.replace(wire, encode=encode)
+
+
+_REST = {wire.name: _for_rest(wire) for wire in (CHAT, COMPLETIONS)}
 
 
 def _accounted(result: list[Chunk], response: Response) -> list[Chunk]:

@@ -9,7 +9,7 @@ from inferd.core.errors import InvalidRequest
 from inferd.core.request import InferenceRequest
 from inferd.core.tasks import check, encode_message, task_named
 from inferd.core.tasks.values import wrong
-from inferd.wire import json
+from inferd.wire import continued, json
 from inferd.wire.context import Context
 from inferd.wire.hf_errors import InvalidSpec, encode_error
 from inferd.wire.hf_results import Encoded, decode_result, encode_result, is_media
@@ -38,6 +38,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     model_id: str = ""
     payload: dict[str, object] = {}
     extra_args: dict[str, object] = {}
+    continued: str = ""
+    """What others have written of the answer."""
 
 
 def decode_spec(body: bytes) -> Spec:
@@ -56,6 +58,7 @@ def decode_spec(body: bytes) -> Spec:
             model_id=json.name_of(document, "model_id"),
             payload=_object(document, "payload"),
             extra_args=_object(document, "extra_args"),
+            continued=continued.taken_from(document),
         )
     except InvalidRequest as error:
         raise InvalidSpec(error.message, details=error.details) from error
@@ -87,6 +90,7 @@ def decode_request(
         files=files,
         parameters=parameters,
         stream=stream or asked,
+        continued=spec.continued,
         **context,
     )
 
@@ -97,14 +101,15 @@ def encode_spec(request: InferenceRequest) -> bytes:
     Raises:
         InvalidRequest: A value can't be written as JSON.
     """
-    return json.encode(
-        {
-            "model_id": request.model,
-            "task": task_named(request.task).spelling,
-            "payload": {name: _plain(value) for name, value in request.inputs.items()},
-            "extra_args": dict(request.parameters),
-        }
-    )
+    spec: dict[str, object] = {
+        "model_id": request.model,
+        "task": task_named(request.task).spelling,
+        "payload": {name: _plain(value) for name, value in request.inputs.items()},
+        "extra_args": dict(request.parameters),
+    }
+    if request.continued:
+        spec[continued.FIELD] = request.continued
+    return json.encode(spec)
 
 
 def _object(document: dict[str, object], name: str) -> dict[str, object]:

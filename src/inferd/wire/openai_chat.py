@@ -7,7 +7,7 @@ from inferd.core.errors import BackendFailed, InvalidRequest
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk, Finish, FinishReason, Result, TextDelta, Usage
 from inferd.core.tasks import check, encode_message
-from inferd.wire import json, openai_peek
+from inferd.wire import continued, json, openai_peek
 from inferd.wire.context import Context, directed
 from inferd.wire.openai_chat_stream import ChunkEncoder, StreamDecoder
 from inferd.wire.openai_errors import encode_error
@@ -46,6 +46,7 @@ WIRE = "openai.chat"
 """The name of this wire in Raw and Answer."""
 
 _OWN = frozenset({"model", "messages", "stream"})
+_NOT_FIELDS = frozenset({"model", "stream", continued.FIELD})
 
 
 class Offer(Protocol):
@@ -66,11 +67,13 @@ def decode_request(body: bytes, *, id: str, **context: Unpack[Context]) -> Infer
         InvalidRequest: A field is missing or wrong; `details["param"]` names it.
     """
     document = json.request_object(body)
+    text = continued.taken_from(document)
     inputs, parameters = _fields(document)
     options = document.get("stream_options")
     return InferenceRequest(
         id=id,
         task="chat",
+        continued=text,
         model=openai_peek.model_of(json.text_of(document, "model")),
         inputs=inputs,
         parameters=parameters,
@@ -110,6 +113,8 @@ def take_request(body: bytes, asked: Context, *, id: str) -> InferenceRequest:  
             read=_read,
         ),
     )
+    if peek.inferd_continued:
+        request = continued.of(request, peek.inferd_continued)
     return directed(request, asked)
 
 
@@ -121,7 +126,7 @@ def _fields(document: Mapping[str, object]) -> tuple[Mapping[str, object], Mappi
     """Return the inputs and the parameters; fields that the task doesn't know are parameters."""
     if "messages" not in document:
         raise InvalidRequest("messages is missing", details={"param": "messages"})
-    payload = {name: value for name, value in document.items() if name not in {"model", "stream"}}
+    payload = {name: value for name, value in document.items() if name not in _NOT_FIELDS}
     # A field called `parameters` or `inputs` is some vendor's own here, not a group of fields.
     extra = {name: payload.pop(name) for name in ("parameters", "inputs") if name in payload}
     inputs, parameters = check("chat", payload, {})

@@ -9,7 +9,7 @@ from inferd.core.errors import InvalidRequest, NodeError
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk, Finish, TextDelta
 from inferd.core.tasks import check
-from inferd.wire import json, openai_peek, sse
+from inferd.wire import continued, json, openai_peek, sse
 from inferd.wire.context import Context, directed
 from inferd.wire.openai_completions import encode_result
 from inferd.wire.openai_errors import encode_error
@@ -24,7 +24,7 @@ TASK = "text-generation"
 
 _ONCE = ("n", "best_of")
 _NOT_HERE = ("logprobs", "suffix")
-_OWN = frozenset({"model", "stream", "stream_options", "echo", *_ONCE, *_NOT_HERE})
+_OWN = frozenset({"model", "stream", "stream_options", "echo", continued.FIELD, *_ONCE, *_NOT_HERE})
 _NOT_OURS = ("parameters", "inputs", "text")
 """Names that the task has for other things."""
 
@@ -54,6 +54,8 @@ def take_request(body: bytes, asked: Context, *, id: str) -> InferenceRequest:  
             read=_read,
         ),
     )
+    if peek.inferd_continued:
+        request = continued.of(request, peek.inferd_continued)
     return directed(request, asked)
 
 
@@ -61,6 +63,7 @@ def _whole(body: bytes, id: str, asked: Context) -> InferenceRequest:  # noqa: A
     document = json.request_object(body)
     model = openai_peek.model_of(json.text_of(document, "model"))
     stream = json.flag_of(document, "stream")
+    text = continued.taken_from(document)
     inputs, parameters = _fields(document)
     options = json.object_of(document.get("stream_options"))
     return InferenceRequest(
@@ -70,6 +73,7 @@ def _whole(body: bytes, id: str, asked: Context) -> InferenceRequest:  # noqa: A
         inputs=inputs,
         parameters=parameters,
         stream=stream,
+        continued=text,
         raw=Raw(
             wire=WIRE,
             body=openai_peek.with_one_model(body),

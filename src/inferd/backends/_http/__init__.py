@@ -3,7 +3,13 @@
 from inferd.backends._http.decoding import JSON_BYTES, decoded
 from inferd.backends._http.listing import Listed, decode_listing
 from inferd.backends._http.openai import CHAT, COMPLETIONS, EMBEDDINGS, OpenAIWire, ask_openai
-from inferd.backends._http.prompting import as_chat, wants_prompt, with_prompt
+from inferd.backends._http.prompting import (
+    as_begun,
+    as_chat,
+    wants_prompt,
+    with_prompt,
+    without_repeat,
+)
 from inferd.backends._http.streams import Decoder, typed_stream
 from inferd.backends._http.upstream import (
     EVENTS,
@@ -32,6 +38,7 @@ __all__ = [
     "OpenAIWire",
     "Redirected",
     "Upstream",
+    "as_begun",
     "as_chat",
     "ask_openai",
     "check_content",
@@ -43,4 +50,5 @@ __all__ = [
     "typed_stream",
     "wants_prompt",
     "with_prompt",
+    "without_repeat",
 ]

@@ -1,14 +1,17 @@
 """A continuation, asked for as a conversation of one turn."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 import msgspec
 
 from inferd.core.answer import Answer
 from inferd.core.content import Message
-from inferd.core.errors import InvalidRequest
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, TextDelta
+from inferd.wire import openai_text_client
+
+_REPEATS = 16
+"""Signs. Whoever begins with as many of a text as there are, repeats it; fewer are chance."""
 
 
 def as_chat(request: InferenceRequest, prompt: str) -> InferenceRequest:
@@ -17,26 +20,25 @@ def as_chat(request: InferenceRequest, prompt: str) -> InferenceRequest:
         request,
         task="chat",
         inputs={"messages": (Message(role="user", text=prompt),)},
-        parameters=_chat_parameters(request.parameters),
+        parameters=openai_text_client.named(request.parameters),
         raw=None,
     )
 
 
-def _chat_parameters(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Rename what chat calls otherwise; what it doesn't know is the server's to refuse."""
-    left = dict(parameters)
-    left.pop("return_full_text", None)
-    if (most := left.pop("max_new_tokens", None)) is not None:
-        left["max_tokens"] = most
-    samples = left.pop("do_sample", None)
-    if samples is False:
-        if left.get("temperature"):
-            raise InvalidRequest(
-                "do_sample=false and a temperature contradict each other",
-                details={"param": "do_sample"},
-            )
-        left["temperature"] = 0
-    return left
+def as_begun(request: InferenceRequest, **more: object) -> InferenceRequest:
+    """Ask for the rest of a turn of a conversation that was begun, in its last message.
+
+    `more` are the parameters by which the server knows that it isn't to begin another.
+    """
+    messages = request.inputs.get("messages")
+    said = tuple(messages) if isinstance(messages, list | tuple) else ()
+    return msgspec.structs.replace(
+        request,
+        inputs={"messages": (*said, Message(role="assistant", text=request.continued))},
+        parameters={**request.parameters, **more},
+        continued="",
+        raw=None,
+    )
 
 
 def wants_prompt(request: InferenceRequest) -> bool:
@@ -54,4 +56,32 @@ def with_prompt(prompt: str, answer: Answer) -> Answer:
 async def _after(prompt: str, answer: Answer) -> AsyncIterator[Chunk]:
     yield TextDelta(prompt)
     async for chunk in answer:
+        yield chunk
+
+
+def without_repeat(text: str, answer: Answer) -> Answer:
+    """Return the answer without `text` where it begins with all of it, sign for sign."""
+    if len(text) < _REPEATS:
+        return answer
+    rest = Answer(_behind(text, answer), free=answer.close, served=answer.served)
+    rest.sent_bytes = answer.sent_bytes
+    return rest
+
+
+async def _behind(text: str, answer: Answer) -> AsyncIterator[Chunk]:
+    held: list[Chunk] = []
+    size = 0
+    async for chunk in answer:
+        if size < len(text):
+            said = chunk.text if isinstance(chunk, TextDelta) else ""
+            if said and text.startswith(said, size):
+                held.append(chunk)
+                size += len(said)
+                continue
+            if said and said.startswith(text[size:]):
+                chunk = TextDelta(said[len(text) - size :])
+                held = []
+            size = len(text)
+            for each in held:
+                yield each
         yield chunk

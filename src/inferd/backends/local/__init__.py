@@ -25,7 +25,7 @@ from inferd.core.errors import (
 )
 from inferd.core.progress import Stage
 from inferd.core.request import InferenceRequest, Tier
-from inferd.core.result import Chunk
+from inferd.core.result import Chunk, TextDelta
 from inferd.engine.embedded import weights
 from inferd.engine.embedded.device import QUEUE_LIMIT, Device
 
@@ -61,6 +61,7 @@ class LocalBackend:
         type=BackendType.GPU,
         protocols=frozenset({"in-process"}),
         hardware=frozenset({"cpu"}),
+        continues=frozenset({"chat"}),
     )
     is_node = False
     wires = frozenset[str]()
@@ -94,6 +95,8 @@ class LocalBackend:
         telling.waits_for(self._device)
         abilities = await self._opened(telling)
         pieces, finish, warnings = await self._told(abilities.answer(request, telling))
+        if request.continued:
+            pieces = _rest(pieces, request.continued)
         return Answer(_each((*pieces, finish)), served=Served(warnings=warnings))
 
     @property
@@ -138,6 +141,19 @@ class LocalBackend:
         except Exception as error:  # a runtime's own errors have no common class
             logger.exception("%s failed", self.name)
             raise BackendFailed(f"{self.name} failed; the node's log says why") from error
+
+
+def _rest(pieces: Iterable[Chunk], text: str) -> tuple[Chunk, ...]:
+    """Return what follows `text` in a quotation, which is the same whoever makes it.
+
+    Raises:
+        UnsupportedTask: It isn't, here.
+    """
+    whole = "".join(piece.text for piece in pieces if isinstance(piece, TextDelta))
+    if not whole.startswith(text):
+        raise UnsupportedTask("the documentation here has other words than those that were begun")
+    rest = whole.removeprefix(text)
+    return (TextDelta(rest),) if rest else ()
 
 
 async def _each(chunks: Iterable[Chunk]) -> AsyncIterator[Chunk]:
