@@ -46,10 +46,11 @@ async def _serve(where: Where) -> None:
         if client.node is not None:
             await client.node.mcp.serve(client.node.owner_token, read, write)
         else:
-            await _pass_on(client, read, write)
+            await pass_on(client, read, write)
 
 
-async def _pass_on(client: Client, read: Any, write: Any) -> None:
+async def pass_on(client: Client, read: Any, write: Any) -> None:
+    """Pass on to the node what comes from `read`, and to `write` what the node says."""
     url = str(client.http.base_url.join("mcp"))
     line = streamable_http_client(url, http_client=client.http, max_sse_event_size=_LONGEST_EVENT)
     async with line as (answers, questions), asyncio.TaskGroup() as tasks:

@@ -51,11 +51,14 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def schema_of(arguments: type) -> dict[str, object]:
-    """Return the JSON Schema of a struct, whole: nothing in it is a reference."""
+    """Return the JSON Schema of a struct, in the plain words that every client understands.
+
+    Nothing in it is a reference, and what may be left out isn't said to be null instead.
+    """
     (root,), parts = msgspec.json.schema_components((arguments,), ref_template="{name}")
-    schema = _inlined(root, parts)
+    schema = _plain(root, parts)
     assert isinstance(schema, dict)
-    return {key: value for key, value in schema.items() if key not in ("title", "description")}
+    return schema
 
 
 def read(arguments: Object, kind: type[T]) -> T:
@@ -114,13 +117,22 @@ def _choices(schema: object) -> list[str]:
             return []
 
 
-def _inlined(value: object, parts: Object) -> object:
+def _plain(value: object, parts: Object) -> object:
     match value:
         case {"$ref": str(name)}:
-            return _inlined(parts[name], parts)
+            part = parts[name]
+            assert isinstance(part, dict)
+            # What the code says of a type is for who reads the code.
+            said = {key: each for key, each in part.items() if key not in ("title", "description")}
+            return _plain({"type": "string", **said} if "enum" in said else said, parts)
+        case {"anyOf": [only, {"type": "null"}], **others}:
+            others.pop("default", None)
+            found = _plain(only, parts)
+            assert isinstance(found, dict)
+            return {**found, **others}
         case dict():
-            return {key: _inlined(each, parts) for key, each in value.items()}
+            return {key: _plain(each, parts) for key, each in value.items()}
         case list():
-            return [_inlined(each, parts) for each in value]
+            return [_plain(each, parts) for each in value]
         case _:
             return value
