@@ -94,7 +94,10 @@ class Node:
         client: httpx2.AsyncClient,
         port: int,
         server: Server | None = None,
+        *,
+        credentials: Credentials,
     ) -> None:
+        self.credentials = credentials
         self.server = server
         """Its own, where that serves it."""
         self.gateway = gateway
@@ -187,7 +190,7 @@ async def open_node(
             _serve(app, router, way or usual_way, listener) as server,
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
         ):
-            yield Node(gateway, ledger, client, port, server)
+            yield Node(gateway, ledger, client, port, server, credentials=context.credentials)
 
 
 @asynccontextmanager

@@ -60,7 +60,12 @@ async def dial(
     """Connect; unless a test wants to hear it, the first message is passed over."""
     url = f"ws://{node.host}/ws/{client_id}"
     async with connect(
-        url, proxy=None, additional_headers=headers, open_timeout=PATIENCE, close_timeout=PATIENCE
+        url,
+        proxy=None,
+        additional_headers=headers,
+        open_timeout=PATIENCE,
+        close_timeout=PATIENCE,
+        max_queue=None,
     ) as line:
         talker = Talker(line)
         if is_greeted:

@@ -208,7 +208,7 @@ async def test_an_application_that_does_not_listen_holds_its_client_back() -> No
     async with serving(app) as served, shaken(served) as peer:
         for _ in range(_MANY):
             peer.line.say(frame(Opcode.BINARY, bytes(60_000)))
-        [connection] = served.server._connections
+        [connection] = served.server._connections  # pyright: ignore[reportPrivateUsage]
         await until(lambda: not connection.is_reading)
         assert _waits(peer.line.writer)
         listens.set()
@@ -219,7 +219,8 @@ async def test_an_application_that_does_not_listen_holds_its_client_back() -> No
 async def test_a_client_that_takes_nothing_is_cut_off() -> None:
     echo = Echo()
     async with serving(echo, Limits(write_seconds=0.3)) as served, shaken(served) as peer:
-        peer.line.writer.transport.pause_reading()
+        # Its peer is a StreamWriter; what is under it can be told not to read.
+        peer.line.writer.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
         flood = frame(Opcode.PING, bytes(125)) * 1000
         while not echo.ends.qsize():
             peer.line.say(flood)
