@@ -85,7 +85,7 @@ async def asked(bench: Bench, *requests: tuple[InferenceRequest, Principal]) -> 
         {"raw": Raw(wire="w", body=b"{}")},
         {"files": (BytesFile("image", b"1"),)},
     ],
-    ids=str,
+    ids=["prompt", "parameters", "tiers", "stream", "backend", "model", "wire", "files"],
 )
 async def test_another_question_is_asked(other: dict[str, object]) -> None:
     bench = keeping(FakeBackend())
