@@ -122,6 +122,8 @@ def _leaf(leaf: object, key: Key) -> str:
         return "minutes"
     if key.name.endswith("_ratio"):
         return "share of 1"
+    if key.path.startswith("backends.price"):
+        return "money"
     words: dict[object, str] = {
         bool: "true or false",
         int: "number",

@@ -15,7 +15,7 @@ from inferd.config.keys import Key, all_keys, describe, sections, table_of
 from inferd.config.values import Section
 
 _WIDTH = 96
-_LISTS = ("secrets", "backends", "policy.rules", "remote.endpoints")
+_LISTS = ("secrets", "routes", "backends", "policy.rules", "remote.endpoints")
 
 
 def literal(value: object) -> str:
@@ -89,7 +89,7 @@ def _table_lines(path: str, model: type[BaseModel]) -> Iterator[str]:
         key = describe(f"{path}.{name}", field)
         inner = table_of(field)
         yield from _comment(key.meaning)
-        if inner is None:
+        if inner is None or key.example:
             yield f"#{name} = {example_of(key)}"
             continue
         for inner_name, inner_field in inner.model_fields.items():

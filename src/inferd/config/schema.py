@@ -8,10 +8,10 @@ from pydantic import Field, field_validator
 
 from inferd.config.bindings import SecretBinding
 from inferd.config.remote import Remote
+from inferd.config.routing import Route, Routing
 from inferd.config.server import Auth, Server
 from inferd.config.tables import BackendConfig, Rule
 from inferd.config.values import (
-    TIERS,
     Address,
     Count,
     Level,
@@ -22,7 +22,6 @@ from inferd.config.values import (
     Secret,
     Section,
     Strategy,
-    Tier,
     Url,
     setting,
 )
@@ -87,29 +86,6 @@ class Grpc(Section):
             example='"inference-service:50051"',
         ),
     ] = None
-
-
-class Routing(Section):
-    """Which backend answers when several can."""
-
-    strategy: Annotated[
-        Strategy,
-        setting("The order among equals.", env=("LOAD_BALANCING_STRATEGY",)),
-    ] = "round_robin"
-    health_check_interval: Annotated[
-        PositiveSeconds,
-        setting(
-            "How often each backend's health is checked.", env=("BACKEND_HEALTH_CHECK_INTERVAL",)
-        ),
-    ] = 60.0
-    tiers: Annotated[
-        tuple[Tier, ...],
-        setting(
-            "How far the owner's requests may travel when they don't say: this machine, paired "
-            "people, your organisation's nodes, hosted APIs.",
-        ),
-        Field(min_length=1),
-    ] = TIERS
 
 
 class Discovery(Section):
@@ -252,6 +228,10 @@ class NodeConfig(Section):
     ledger: Ledger = Field(default_factory=Ledger)
     log: Log = Field(default_factory=Log)
     telemetry: Telemetry = Field(default_factory=Telemetry)
+    routes: Annotated[
+        tuple[Route, ...],
+        setting("What holds for some models or tasks; each is a `[[routes]]` table."),
+    ] = ()
     backends: Annotated[
         tuple[BackendConfig, ...],
         setting("Ways to run models beside this machine's own; each is a `[[backends]]` table."),

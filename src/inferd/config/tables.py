@@ -57,6 +57,15 @@ Action = Annotated[str, AfterValidator(_action)]
 Principals = Annotated[str, AfterValidator(_principal)]
 
 
+class Price(Section):
+    """What a million tokens cost; any money, but one for all of a node's backends."""
+
+    input: Annotated[float, Field(ge=0), setting("A million tokens that are read.", example="0.15")]
+    output: Annotated[
+        float, Field(ge=0), setting("A million tokens that are written.", example="0.6")
+    ]
+
+
 class BackendConfig(Section):
     """One way to run a model, beside what this machine runs itself."""
 
@@ -94,6 +103,21 @@ class BackendConfig(Section):
         setting("How far a prompt travels when it goes there.", words="by kind"),
     ] = None
     priority: Annotated[Number, setting("Backends with a lower number are tried first.")] = 0
+    price: Annotated[
+        Price | None,
+        setting(
+            "What a million tokens cost there, for the strategy `cost`. Without one, a hosted "
+            "API comes last, and everything else is free.",
+            example="{ input = 0.15, output = 0.6 }",
+        ),
+    ] = None
+    prices: Annotated[
+        Mapping[Text, Price],
+        setting(
+            "The same, of models that cost something else, by their upstream's id.",
+            example='{ "gpt-4o" = { input = 2.5, output = 10 } }',
+        ),
+    ] = Field(default_factory=dict[str, Price])
     timeout: Annotated[PositiveSeconds, setting(TIMEOUT)] = 120.0
     stall: Annotated[PositiveSeconds | None, setting(STALL, words=STALL_WORDS)] = None
     options: Annotated[

@@ -7,7 +7,7 @@ import msgspec
 from inferd.core.backend import BackendType, LoadsModels, Status
 from inferd.gateway.routing.breaker import State
 from inferd.gateway.routing.history import Point, milliseconds
-from inferd.gateway.routing.member import Member
+from inferd.gateway.routing.member import ANY_MODEL, Member
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +120,7 @@ def history(members: Iterable[Member]) -> list[BackendHistory]:
 
 def _backend(member: Member, now: float, wall: float) -> BackendReport:
     backend, breaker, status = member.backend, member.breaker, member.status
-    traits = backend.traits
+    traits, price = backend.traits, member.prices.get(ANY_MODEL)
     until = round(breaker.until - now, 1) if breaker.state is State.OPEN else None
     return BackendReport(
         id=member.name,
@@ -135,7 +135,7 @@ def _backend(member: Member, now: float, wall: float) -> BackendReport:
         protocols=tuple(sorted(traits.protocols)),
         models=len(member.capabilities.models),
         priority=member.priority,
-        price=None,
+        price=None if price is None else {"input": price.input, "output": price.output},
         reason=member.error,
         next=_next(member, status, now),
         is_found=member.is_found,

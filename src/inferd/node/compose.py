@@ -8,6 +8,7 @@ import msgspec
 from pydantic import SecretStr
 
 from inferd.backends import Settings
+from inferd.config.routing import Route as RouteConfig
 from inferd.config.schema import NodeConfig
 from inferd.config.tables import BackendConfig
 from inferd.config.tables import Rule as RuleConfig
@@ -15,7 +16,9 @@ from inferd.core.clock import Clock
 from inferd.core.request import Limits, Tier
 from inferd.core.tasks import task_named
 from inferd.gateway.admission.policy import Rule
+from inferd.gateway.routing.member import ANY_MODEL, Price
 from inferd.gateway.routing.router import Rules
+from inferd.gateway.routing.routes import Route
 from inferd.gateway.routing.strategies import STRATEGIES
 from inferd.hub import Hub, open_hub
 from inferd.hub import Settings as HubSettings
@@ -28,6 +31,15 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     priority: int = 0
     tasks: frozenset[str] = frozenset()
+    prices: Mapping[str, Price] = {}
+    """By model; see gateway.routing.prices."""
+
+
+def _prices(backend: BackendConfig) -> Mapping[str, Price]:
+    named = dict(backend.prices)
+    if backend.price is not None:
+        named[ANY_MODEL] = backend.price
+    return {model: Price(input=price.input, output=price.output) for model, price in named.items()}
 
 
 def policy_rules(config: NodeConfig) -> list[Rule]:
@@ -43,6 +55,20 @@ def routing_rules(config: NodeConfig) -> Rules:
         prefer_remote=_tasks(config.remote.prefer_tasks),
         fallback_local=config.remote.fallback_local,
         max_hops=config.remote.max_hops,
+        routes=tuple(_route(number, route) for number, route in enumerate(config.routes, start=1)),
+    )
+
+
+def _route(number: int, route: RouteConfig) -> Route:
+    return Route(
+        name=route.name or f"route {number}",
+        models=route.model,
+        tasks=tuple(_canonical(task) for task in route.task),
+        use=route.use,
+        strategy=None if route.strategy is None else STRATEGIES[route.strategy],
+        order=tuple(Tier[tier.upper()] for tier in route.order),
+        hedge_after=route.hedge_after,
+        cache=route.cache,
     )
 
 
@@ -97,6 +123,7 @@ def listed(backend: BackendConfig, config: NodeConfig) -> Wanted:
         settings=settings,
         priority=int(backend.priority),
         tasks=_tasks(backend.tasks),
+        prices=_prices(backend),
     )
 
 

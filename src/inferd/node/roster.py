@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from inferd.backends import open_kind
@@ -10,7 +10,8 @@ from inferd.core.backend import Backend
 from inferd.core.clock import Clock
 from inferd.core.errors import BackendUnavailable, InvalidRequest
 from inferd.core.stopping import STOPPING
-from inferd.gateway.routing.pool import Member, Pool
+from inferd.gateway.routing.member import Member, Price
+from inferd.gateway.routing.pool import Pool
 from inferd.node.compose import Wanted
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,12 @@ class Roster:
         """
         opening = open_kind(want.kind, want.settings, node=self._node, clock=self._clock)
         return await self.take(
-            want.settings.name, opening, priority=want.priority, tasks=want.tasks, is_found=is_found
+            want.settings.name,
+            opening,
+            priority=want.priority,
+            tasks=want.tasks,
+            is_found=is_found,
+            prices=want.prices,
         )
 
     async def take(
@@ -76,6 +82,7 @@ class Roster:
         priority: int = 0,
         tasks: frozenset[str] = frozenset(),
         is_found: bool = False,
+        prices: Mapping[str, Price] | None = None,
     ) -> Member:
         """Do as `add` does, with whatever lends a backend of that name. It is closed here too."""
         if self._is_closed:
@@ -88,7 +95,9 @@ class Roster:
         keeper = self._keepers[name] = _Keeper()
 
         def member_of(backend: Backend) -> Member:
-            return Member(backend, priority=priority, tasks=tasks, is_found=is_found)
+            return Member(
+                backend, priority=priority, tasks=tasks, is_found=is_found, prices=prices or {}
+            )
 
         keeping = self._keep(name, keeper, opening, member_of)
         keeper.task = asyncio.get_running_loop().create_task(keeping)
