@@ -53,7 +53,7 @@ async def test_who_would_answer_and_who_would_carry_on() -> None:
     assert "Next in line" in said
     assert "other fake no · not checked" in said
     assert "Refused: no such model It has no model called big for chat." in said
-    assert "The rule that lets Owner in Allowed by" in said
+    assert "The rule that lets you in Allowed by" in said
 
 
 async def test_nowhere_says_why_and_what_to_do() -> None:

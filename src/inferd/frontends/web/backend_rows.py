@@ -165,7 +165,7 @@ def _detail(report: BackendReport, models: Sequence[str], now: float) -> Detail:
         ("Address", report.endpoint),
         ("Does", _listed(report.tasks)),
         ("Speaks", ", ".join(report.protocols)),
-        ("Price", _price(report.price)),
+        ("Price", price_words(report.price)),
         ("Order", f"priority {report.priority}, asked before higher ones"),
         ("Answered", f"{metrics.successes:,} of {metrics.requests:,}, {metrics.failures:,} failed"),
         ("Breaker", _breaker(report)),
@@ -186,7 +186,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_TASKS]) + tail
 
 
-def _price(price: Mapping[str, float] | None) -> str:
+def price_words(price: Mapping[str, float] | None) -> str:
+    """Return what it costs, and nothing where nobody knows."""
     if price is None:
         return ""
     parts = [f"${figure:g} / M tok {name}" for name, figure in price.items()]

@@ -1,6 +1,6 @@
 """The page "Route explain": where a request would go, and why, without sending it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import msgspec
 
@@ -13,6 +13,7 @@ from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.web import explain_words, twins
 from inferd.frontends.web.shell import may, show
 from inferd.gateway.explanation import GATES, Explanation
+from inferd.gateway.report import BackendReport
 from inferd.gateway.routing.strategies import STRATEGIES
 
 Find = Callable[[str, float, str], Awaitable[Row | None]]
@@ -116,15 +117,29 @@ async def _show(
         reaches=REACHES,
         problem=None if problem is None else explain_words.problem(problem),
         verdict=None if found is None else explain_words.verdict(found, here),
-        rows=() if found is None else explain_words.rows(found, here),
+        rows=()
+        if found is None
+        else explain_words.rows(found, here, _reports(exchange), _reach(asked, who)),
         gates=GATES,
         decision=()
         if found is None or found.error
-        else explain_words.decision(found, _called(who.id, "")),
+        else explain_words.decision(
+            found, "you" if who == exchange.principal else _called(who.id, "")
+        ),
         ran=None if made is None else explain_words.ran(made, here, context.clock.wall()),
         is_missing=bool(exchange.query.get("request", "")) and made is None,
         twins=twins.of(asked, exchange.principal.id),
     )
+
+
+def _reports(exchange: Exchange) -> Mapping[str, BackendReport]:
+    return {each.id: each for each in exchange.context.gateway.report(exchange.principal).backends}
+
+
+def _reach(asked: Asked, who: Principal) -> Collection[str]:
+    """Return the tiers that the words may travel to."""
+    tiers = parse_tiers(asked.within) if asked.within else who.tiers
+    return {tier.label for tier in tiers}
 
 
 def _models(exchange: Exchange, task: str) -> list[str]:

@@ -1,17 +1,19 @@
 """What the page "Route explain" says of a decision. Nothing here waits or asks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from inferd.core.errors import NodeError
 from inferd.core.records import Row as Record
 from inferd.frontends.web import figures
-from inferd.frontends.web.backend_rows import KINDS, called, icon_of, sentence
-from inferd.gateway.explanation import Candidate, Explanation
+from inferd.frontends.web.backend_rows import KINDS, called, icon_of, price_words, sentence
+from inferd.gateway.explanation import ALLOWED, Candidate, Explanation
+from inferd.gateway.report import BackendReport
 from inferd.gateway.routing.strategies import STRATEGIES
 
 _MARKS = {"passed": "yes", "failed": "no", "not checked": "open"}
+_FAR = "too far"
 _REFUSED = {
     "Has model": "no such model",
     "Allowed": "not allowed",
@@ -98,13 +100,44 @@ def _next(others: Sequence[str], found: Explanation) -> str:
     return f"If it failed, {others[0]} would carry on."
 
 
-def rows(found: Explanation, here: str) -> list[Row]:
-    """Return every candidate, those that would be asked first, in their order."""
+def rows(
+    found: Explanation,
+    here: str,
+    reports: Mapping[str, BackendReport],
+    reach: Collection[str],
+) -> list[Row]:
+    """Return every candidate, those that would be asked first, in their order.
+
+    `reports` say how each stands; `reach` are the tiers that words may travel to.
+    """
     queue = sorted(found.candidates, key=lambda each: (not each.order, each.order))
-    return [_row(each, here, is_nobody=bool(found.error)) for each in queue]
+    return [
+        _row(
+            each,
+            here,
+            facts=_facts(reports.get(each.backend)),
+            is_far=each.tier not in reach,
+            is_nobody=bool(found.error),
+        )
+        for each in queue
+    ]
 
 
-def _row(candidate: Candidate, here: str, *, is_nobody: bool) -> Row:
+def _facts(report: BackendReport | None) -> str:
+    """Return what counts when a place is chosen: how quick, how busy, what price."""
+    if report is None:
+        return ""
+    metrics = report.metrics
+    typical = metrics.p50_ms
+    parts = [
+        f"{figures.duration(typical / 1000)} typical" if typical else "not asked lately",
+        f"{metrics.in_flight:,} in flight",
+        price_words(report.price) or ("free" if report.tier == "local" else ""),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _row(candidate: Candidate, here: str, *, facts: str, is_far: bool, is_nobody: bool) -> Row:
     is_taken = candidate.order == 1 and not is_nobody
     failed = _failed(candidate)
     if is_taken:
@@ -114,8 +147,11 @@ def _row(candidate: Candidate, here: str, *, is_nobody: bool) -> Row:
     elif candidate.order:
         said = "Next in line" if candidate.order == 2 else f"Number {candidate.order} in line"
     else:
-        said = f"Refused: {_REFUSED.get(failed, failed)}"
+        said = f"Refused: {_FAR if is_far and failed == ALLOWED else _REFUSED.get(failed, failed)}"
     why = candidate.reason.removeprefix("asked last: ")
+    if candidate.order and not failed:
+        # That it can is what the gates say already.
+        why = sentence(facts) + (f" {sentence(why)}" if why.startswith("may") else "")
     return Row(
         name=called(candidate.backend, here),
         kind=KINDS.get(candidate.kind, candidate.kind),
@@ -133,13 +169,13 @@ def _failed(candidate: Candidate) -> str:
     return next((gate.name for gate in candidate.gates if gate.state == "failed"), "")
 
 
-def decision(found: Explanation, who: str) -> tuple[tuple[str, str], ...]:
-    """Say what decided, which rule let the caller in, and how equals share the work."""
+def decision(found: Explanation, whom: str) -> tuple[tuple[str, str], ...]:
+    """Say what decided, which rule lets `whom` in, and how equals share the work."""
     facts = [
         ("What put it first", sentence(found.decided) if found.decided else ""),
         ("Among equals", _STRATEGIES.get(found.strategy, found.strategy)),
         ("The owner’s word on such requests", found.route),
-        (f"The rule that lets {who} in", sentence(found.rule) if found.rule else ""),
+        (f"The rule that lets {whom} in", sentence(found.rule) if found.rule else ""),
     ]
     return tuple((name, text) for name, text in facts if text)
 
