@@ -22,7 +22,14 @@ from inferd.gateway.gateway import Gateway, Parts
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Router
 from inferd.node.app import build
-from inferd.node.compose import open_listing, policy_rules, routing_rules, wanted
+from inferd.node.compose import (
+    open_listing,
+    policy_rules,
+    retry_budget,
+    routing_rules,
+    sharing_terms,
+    wanted,
+)
 from inferd.node.home import CannotStart, Home
 from inferd.node.records import Records
 from inferd.node.registry import NodeRegistry
@@ -51,7 +58,8 @@ class Node:
         self.roster = roster
         self.records = records
         self.owner_token = secrets.token_urlsafe(32)
-        credentials = _credentials(config, self.owner_token, clock)
+        self.owner = _owner(config)
+        credentials = _credentials(config, self.owner, self.owner_token, clock)
         ways = build(
             config, gateway, credentials, sessions, records, clock, NodeRegistry(roster, config)
         )
@@ -92,6 +100,8 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
             recorder=records,
             clock=clock,
             tracer=traces.tracer if traces is not None else None,
+            budget=retry_budget(config),
+            sharing=sharing_terms(config),
         )
         sessions = Sessions(home.session_key(), node=home.node_id(), clock=clock)
         hub = await stack.enter_async_context(open_listing(config, home.path / "hub", clock=clock))
@@ -117,12 +127,18 @@ def _traces(config: NodeConfig, home: Home, clock: Clock) -> Traces | None:
     return Traces(config.telemetry, endpoint, clock, node=home.node_id())
 
 
-def _credentials(config: NodeConfig, owner_token: str, clock: Clock) -> Credentials:
+def _owner(config: NodeConfig) -> Principal:
     tiers = frozenset(Tier[name.upper()] for name in config.routing.tiers)
+    return Principal(id=OWNER.id, tiers=tiers)
+
+
+def _credentials(
+    config: NodeConfig, owner: Principal, owner_token: str, clock: Clock
+) -> Credentials:
     return Credentials(
         [secret.get_secret_value() for secret in config.auth.shared_secrets],
         owner_token=owner_token,
-        owner=Principal(id=OWNER.id, tiers=tiers),
+        owner=owner,
         login=_login(config),
         clock=clock,
     )

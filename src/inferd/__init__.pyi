@@ -1,0 +1,3 @@
+from inferd.library import open_node as open_node
+
+__version__: str
