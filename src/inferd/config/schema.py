@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from inferd.config.bindings import SecretBinding
+from inferd.config.calls import Cache, Retries
 from inferd.config.remote import Remote
 from inferd.config.routing import Route, Routing
 from inferd.config.server import Auth, Server
@@ -221,6 +222,8 @@ class NodeConfig(Section):
     grpc: Grpc = Field(default_factory=Grpc)
     routing: Routing = Field(default_factory=Routing)
     websocket: WebSocket = Field(default_factory=WebSocket)
+    retries: Retries = Field(default_factory=Retries)
+    cache: Cache = Field(default_factory=Cache)
     discovery: Discovery = Field(default_factory=Discovery)
     libp2p: Libp2p = Field(default_factory=Libp2p)
     local: Local = Field(default_factory=Local)

@@ -16,10 +16,12 @@ from inferd.core.clock import Clock
 from inferd.core.request import Limits, Tier
 from inferd.core.tasks import task_named
 from inferd.gateway.admission.policy import Rule
+from inferd.gateway.budget import Budget
 from inferd.gateway.routing.member import ANY_MODEL, Price
 from inferd.gateway.routing.router import Rules
 from inferd.gateway.routing.routes import Route
 from inferd.gateway.routing.strategies import STRATEGIES
+from inferd.gateway.sharing import Terms
 from inferd.hub import Hub, open_hub
 from inferd.hub import Settings as HubSettings
 
@@ -69,6 +71,24 @@ def _route(number: int, route: RouteConfig) -> Route:
         order=tuple(Tier[tier.upper()] for tier in route.order),
         hedge_after=route.hedge_after,
         cache=route.cache,
+    )
+
+
+def retry_budget(config: NodeConfig) -> Budget:
+    """Return how often a request may be asked again."""
+    return Budget(share=config.retries.share, burst=config.retries.burst)
+
+
+def sharing_terms(config: NodeConfig) -> Terms | None:
+    """Return on which terms answers are kept; None where they aren't."""
+    cache = config.cache
+    if not cache.enabled:
+        return None
+    return Terms(
+        most_bytes=cache.max_bytes,
+        seconds=cache.ttl,
+        together=cache.coalesce,
+        models=cache.models,
     )
 
 
