@@ -185,7 +185,8 @@ class Roster:
             else:
                 keeper.opened.set_exception(error)
         finally:
-            keeper.opened.cancel()
+            if not keeper.opened.done():
+                keeper.opened.set_exception(BackendUnavailable(STOPPING))
             del self._keepers[name]
 
     def __repr__(self) -> str:
