@@ -27,8 +27,10 @@ from tests.backends.fakes import (
 from tests.clocks import HandClock
 
 NODE = "node-of-the-tests"
+CHAT = {"messages": "{messages}"}
 PROGRAM = (sys.executable, "-I", "-S", str(Path(__file__).with_name("cli_program.py")))
 """A command-line tool of ours, without what Python takes long to load."""
+MCP_PROGRAM = (*PROGRAM[:-1], str(Path(__file__).with_name("mcp_program.py")))
 
 
 class Subject(msgspec.Struct, kw_only=True):
@@ -129,11 +131,21 @@ async def cli_tool() -> AsyncGenerator[Subject]:
         yield Subject(backend=backend, clock=clock, model=MODEL)
 
 
+@asynccontextmanager
+async def mcp_tool() -> AsyncGenerator[Subject]:
+    clock = HandClock()
+    options = {"command": [*MCP_PROGRAM], "tool": "echo", "task": "chat", "arguments": CHAT}
+    settings = settings_of("mcp_tool", models={MODEL: MODEL}, options=options)
+    async with open_kind("mcp_tool", settings, node=NODE, clock=clock) as backend:
+        yield Subject(backend=backend, clock=clock, model=MODEL)
+
+
 SUBJECTS: Mapping[str, Open] = {
     "cli_tool": cli_tool,
     "echo": echo,
     "huggingface": hub,
     "local": local,
+    "mcp_tool": mcp_tool,
     "openai": lambda: remote("openai", FakeOpenAI(), path="/v1"),
     "remote_node": lambda: remote("remote_node", FakeNode()),
 }
