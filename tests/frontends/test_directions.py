@@ -6,6 +6,8 @@ from starlette.datastructures import Headers
 from inferd.core.errors import InvalidRequest
 from inferd.core.request import Place, Tier
 from inferd.frontends._http.directions import directions
+from inferd.frontends._http.errors import HttpRefusal
+from inferd.gateway.routing.strategies import STRATEGIES
 from tests.clocks import HandClock
 
 
@@ -31,6 +33,32 @@ def test_what_is_said_is_read() -> None:
     }
 
 
+def test_how_to_choose_is_read() -> None:
+    found = read(
+        ("X-Inference-Strategy", "p2c"),
+        ("X-Inference-Hedge", "true"),
+        ("X-Inference-Explain", "True"),
+        ("Cache-Control", "max-age=0, No-Store"),
+    )
+    assert found == {"strategy": "p2c", "hedge": True, "explain": True, "fresh": True}
+    assert read(("Cache-Control", "max-age=0")) == {}
+    assert read(("Cache-Control", "max-age=0"), ("Cache-Control", "no-cache")) == {"fresh": True}
+
+
+def test_an_unknown_strategy_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(HttpRefusal, match="no strategy called fastest") as refused:
+        read(("X-Inference-Strategy", "fastest"))
+    assert refused.value.status == 422
+    assert refused.value.details["strategies"] == list(STRATEGIES)
+
+
+@pytest.mark.parametrize("name", ["X-Inference-Hedge", "X-Inference-Explain"])
+def test_a_switch_is_true_or_false(name: str) -> None:
+    assert read((name, "false"))
+    with pytest.raises(InvalidRequest, match="must be true or false"):
+        read((name, "1"))
+
+
 def test_a_trace_is_passed_on_where_it_is_one() -> None:
     good = f"00-{'a' * 32}-{'b' * 16}-01"
     assert read(("traceparent", good)) == {"trace": good.encode()}
@@ -46,10 +74,17 @@ def test_a_trace_is_passed_on_where_it_is_one() -> None:
         "X-Inference-Use-Remote",
         "X-Inference-Timeout",
         "X-Inference-Backend",
+        "X-Inference-Strategy",
+        "X-Inference-Hedge",
+        "X-Inference-Explain",
     ],
 )
 def test_a_bound_said_twice_or_left_empty_is_refused_and_not_widened(name: str) -> None:
-    wide = {"X-Inference-Tier": "cloud", "X-Inference-Timeout": "60"}.get(name, "true")
+    wide = {
+        "X-Inference-Tier": "cloud",
+        "X-Inference-Timeout": "60",
+        "X-Inference-Strategy": "cost",
+    }.get(name, "true")
     for lines in ([(name, wide), (name, "local")], [(name, "")], [(name, "  ")]):
         with pytest.raises(InvalidRequest, match=name):
             read(*lines)

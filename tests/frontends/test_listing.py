@@ -177,6 +177,30 @@ async def test_a_question_that_cannot_be_read_is_refused(question: object) -> No
         assert (await explained(node, question))[0] == 400
 
 
+async def test_the_operator_may_ask_on_behalf_of_others() -> None:
+    async with open_node(*two()) as node:
+        known = {"task": "text-generation", "model": "tiny", "asked_by": "owner"}
+        assert (await explained(node, known))[0] == 200
+        status, _, said = await explained(node, {**known, "asked_by": "secret:nobody"})
+        assert status == 422
+        assert "there are owner" in said
+        status, _, said = await explained(node, {**known, "strategy": "fastest"})
+        assert (status, "least_loaded" in said) == (422, True)
+
+
+async def test_an_answer_says_why_it_came_from_where_it_did_if_asked() -> None:
+    async with open_node(*two()) as node:
+        body = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}]}
+        for stream in (False, True):
+            asked = {**body, "stream": stream}
+            plain = await node.client.post("/v1/chat/completions", json=asked)
+            assert "x-inference-route" not in plain.headers
+            headers = {"X-Inference-Explain": "true"}
+            answer = await node.client.post("/v1/chat/completions", json=asked, headers=headers)
+            said = answer.headers["x-inference-route"]
+            assert f"{answer.headers['x-inference-backend']}; order=1" in said
+
+
 async def test_the_operator_s_pages_need_the_operator() -> None:
     shown = {"Authorization": "Bearer s"}
     paths = [("GET", "/status"), ("POST", "/admin/explain"), ("GET", "/admin/usage")]

@@ -106,7 +106,7 @@ class Explainer:
         turn: int = 0,
         shows: Callable[[Member], bool] = lambda _: True,
     ) -> Explanation:
-        """Return what would happen; only backends that it `shows` are named.
+        """Return what would happen; of those that are refused only who `shows` says is named.
 
         Raises:
             InvalidRequest: It asks for a strategy that there isn't.
@@ -120,7 +120,6 @@ class Explainer:
         candidates = [
             self._queued(match, order, request, principal)
             for order, match in enumerate(ordered, start=1)
-            if shows(match.member)
         ]
         candidates += [
             _refused(refusal, request, permit) for refusal in refusals if shows(refusal.member)

@@ -135,7 +135,8 @@ class Gateway:
     ) -> Explanation:
         """Say who would be asked, in order, and why the others wouldn't. Nothing is run.
 
-        Only backends that the `reader` may know of are named: the principal itself, by default.
+        Those that are refused are named where the `reader` may know of them: the principal
+        itself, by default.
 
         Raises:
             InvalidRequest: It asks for a strategy that there isn't.

@@ -1,4 +1,4 @@
-"""What the headers say of a request's way: where, on what, how far, how long, through whom."""
+"""What the headers say of a request's way: where, on what, how far, how long, chosen how."""
 
 import re
 
@@ -8,11 +8,14 @@ from inferd.core.clock import Clock
 from inferd.core.errors import InvalidRequest, LoopDetected
 from inferd.core.request import Place, Tier, parse_tiers
 from inferd.core.tasks import check_name
+from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.figures import plain_number
+from inferd.gateway.routing.strategies import STRATEGIES
 from inferd.wire.context import Context
 
 _NODE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_FRESH = frozenset({"no-store", "no-cache"})
 _MOST_HOPS = 32
 _LONGEST_TIMEOUT = 24 * 3600.0
 
@@ -47,10 +50,24 @@ def timeless(headers: Headers) -> tuple[Context, float | None]:
         found["hops"] = _hops(",".join(lines))
     if text := _only(headers, "X-Inference-Backend"):
         found["backend"] = check_name("X-Inference-Backend", text.strip())
+    _choose(headers, found)
     trace = headers.getlist("traceparent")
     if len(trace) == 1 and _TRACE.fullmatch(trace[0]):
         found["trace"] = trace[0].encode()
     return found, seconds
+
+
+def _choose(headers: Headers, found: Context) -> None:
+    """Read how the backend is to be chosen, and whether what was kept may answer."""
+    if text := _only(headers, "X-Inference-Strategy"):
+        found["strategy"] = strategy_of(text.strip(), "X-Inference-Strategy")
+    if text := _only(headers, "X-Inference-Hedge"):
+        found["hedge"] = _truth(text, "X-Inference-Hedge")
+    if text := _only(headers, "X-Inference-Explain"):
+        found["explain"] = _truth(text, "X-Inference-Explain")
+    lines = headers.getlist("cache-control")
+    if lines and not _FRESH.isdisjoint(_words(",".join(lines))):
+        found["fresh"] = True
 
 
 def _only(headers: Headers, name: str) -> str | None:
@@ -76,6 +93,36 @@ def place_of(text: str, field: str) -> Place:
             raise InvalidRequest(
                 f"{field} must be true or false", hint="leave it out to let the node choose"
             )
+
+
+def strategy_of(name: str, field: str) -> str:
+    """Check a strategy's name.
+
+    Raises:
+        HttpRefusal: There is none of that name; 422, with the known ones.
+    """
+    if name not in STRATEGIES:
+        raise HttpRefusal(
+            422,
+            f"{field}: there is no strategy called {name[:100]}",
+            hint=f"there are {', '.join(STRATEGIES)}",
+            details={"param": field, "strategies": list(STRATEGIES)},
+        )
+    return name
+
+
+def _truth(text: str, field: str) -> bool:
+    match text.strip().lower():
+        case "true":
+            return True
+        case "false":
+            return False
+        case _:
+            raise InvalidRequest(f"{field} must be true or false")
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip().lower() for word in text.split(",")]
 
 
 def _tiers(text: str) -> frozenset[Tier]:

@@ -23,6 +23,7 @@ from inferd.frontends._http.exchange import (
     node_stopping,
     raw_chunk,
 )
+from inferd.gateway.explanation import route_words
 from inferd.wire import continued
 
 _MOST_WARNINGS = 16
@@ -79,28 +80,34 @@ async def relay(exchange: Exchange, request: InferenceRequest, voice: Voice) -> 
         NodeError: Whatever stopped it. If the response has begun, the caller has been told.
     """
     exchange.enters_gateway()
+    why = _route(exchange, request) if request.explain else b""
     async with exchange.context.gateway.infer(request, exchange.principal) as answer:
         served = answer.served
         model = served.model or request.model
         if request.raw is not None and answer.wire == request.raw.wire:
             if answer.whole is not None:
-                said = _said(answer.served, model, request)
+                said = _said(answer.served, model, request) + why
                 block = answer.block or _type_line(answer.content_type)
                 await exchange.reply_with(answer.status, said, block, answer.whole)
             else:
-                await _pass_on(exchange, answer, request, voice, model)
+                await _pass_on(exchange, answer, request, voice, model, why)
         elif request.stream and (events := voice.events(model)) is not None:
-            await _tell(exchange, answer, request, events, model)
+            await _tell(exchange, answer, request, events, model, why)
         else:
             result = await collect(answer)
             whole = voice.whole(result)
-            said = _said(served, result.finish.model or model, request)
+            said = _said(served, result.finish.model or model, request) + why
             block = header_lines([("content-type", whole.content_type), *whole.headers])
             await exchange.reply_with(200, said, block, whole.body)
 
 
 async def _pass_on(
-    exchange: Exchange, answer: Answer, request: InferenceRequest, voice: Voice, model: str
+    exchange: Exchange,
+    answer: Answer,
+    request: InferenceRequest,
+    voice: Voice,
+    model: str,
+    why: bytes,
 ) -> None:
     """Pass a stream of the caller's own wire on."""
     first = await anext(answer, None)
@@ -108,7 +115,8 @@ async def _pass_on(
         raise _nothing_came()
     # Until now somebody else may have come to answer.
     block = (answer.block or _type_line(answer.content_type)) + _AT_ONCE
-    await exchange.begin_with(answer.status, _said(answer.served, model, request), block)
+    said = _said(answer.served, model, request) + why
+    await exchange.begin_with(answer.status, said, block)
     try:
         await exchange.more(raw_chunk(first))
         await exchange.pour(answer)
@@ -122,14 +130,20 @@ async def _pass_on(
 
 
 async def _tell(
-    exchange: Exchange, answer: Answer, request: InferenceRequest, events: Events, model: str
+    exchange: Exchange,
+    answer: Answer,
+    request: InferenceRequest,
+    events: Events,
+    model: str,
+    why: bytes,
 ) -> None:
     """Tell of typed chunks as they come."""
     first = await anext(answer, None)
     if first is None:
         raise _nothing_came()
     sent = events.encode(first)
-    await exchange.begin_with(200, _said(answer.served, model, request), _EVENTS)
+    said = _said(answer.served, model, request) + why
+    await exchange.begin_with(200, said, _EVENTS)
     try:
         await exchange.more(sent)
         async for chunk in answer:
@@ -168,6 +182,12 @@ def _told(error: Exception | asyncio.CancelledError) -> NodeError | None:
     if isinstance(error, CallerLeft):
         return None
     return error if isinstance(error, NodeError) else Unexpected()
+
+
+def _route(exchange: Exchange, request: InferenceRequest) -> bytes:
+    """Return the header that says why the request goes where it goes, to who asked for that."""
+    words = route_words(exchange.context.gateway.explain(request, exchange.principal))
+    return header_lines([("x-inference-route", words)])
 
 
 def _said(served: Served, model: str, request: InferenceRequest) -> bytes:

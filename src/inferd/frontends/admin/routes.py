@@ -8,10 +8,11 @@ import msgspec
 from starlette.routing import Route
 
 from inferd.core.errors import InvalidRequest
-from inferd.core.request import Action, InferenceRequest, Place, parse_tiers
+from inferd.core.request import Action, InferenceRequest, Place, Principal, parse_tiers
 from inferd.core.tasks import check_name, task_named
 from inferd.frontends._http.bodies import json_body
 from inferd.frontends._http.context import Context, Frontend
+from inferd.frontends._http.directions import strategy_of
 from inferd.frontends._http.endpoint import resource
 from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
@@ -22,6 +23,7 @@ from inferd.frontends.admin.registry import Registry
 from inferd.frontends.admin.status import status_of_node
 
 _LATEST = 1e11
+_MOST_NAMES = 20
 _USUAL_GROUPS = "principal,model"
 _ME = "me"
 """No principal's id: those are `owner`, or have a colon."""
@@ -38,13 +40,18 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request that isn't made. `tier` is a ceiling or a set, as in X-Inference-Tier."""
+    """A request that isn't made. `tier` is a ceiling or a set, as in X-Inference-Tier.
+
+    `asked_by` is who would ask: the caller itself where it is left out.
+    """
 
     task: str = "text-generation"
     model: str = ""
     use_remote: bool | None = None
     backend: str = ""
     tier: str = ""
+    strategy: str = ""
+    asked_by: str = ""
 
 
 def frontend(
@@ -88,8 +95,10 @@ async def explain(exchange: Exchange) -> None:
     """Say who would be asked, in order, and why the others wouldn't."""
     gateway = exchange.context.gateway
     gateway.authorize(exchange.principal, Action.ADMIN)
-    request = _request(await json_body(exchange), exchange.request_id)
-    explanation = gateway.explain(request, exchange.principal)
+    question = _question(await json_body(exchange))
+    request = _request(question, exchange.request_id)
+    asker = _asker(exchange, question.asked_by)
+    explanation = gateway.explain(request, asker, reader=exchange.principal)
     source = [("X-Inference-Source", explanation.source)]
     await exchange.reply_json(explanation, headers=source)
 
@@ -147,16 +156,39 @@ def _date(text: str) -> float:
         return math.nan
 
 
-def _request(body: bytes, request_id: str) -> InferenceRequest:
+def _asker(exchange: Exchange, name: str) -> Principal:
+    """Return whom the question is about.
+
+    Raises:
+        HttpRefusal: There is nobody of that name.
+    """
+    if name in ("", exchange.principal.id):
+        return exchange.principal
+    known = {who.id: who for who in exchange.context.credentials.holders}
+    if name not in known:
+        raise HttpRefusal(
+            422,
+            f"asked_by: there is nobody called {name[:100]}",
+            hint=f"there are {', '.join(list(known)[:_MOST_NAMES])}",
+            details={"param": "asked_by"},
+        )
+    return known[name]
+
+
+def _question(body: bytes) -> Question:
     try:
-        question = msgspec.json.decode(body, type=Question)
+        return msgspec.json.decode(body, type=Question)
+    except msgspec.DecodeError as error:
+        raise _unreadable(error) from error
+
+
+def _request(question: Question, request_id: str) -> InferenceRequest:
+    try:
         tiers = parse_tiers(question.tier) if question.tier else None
-    except (msgspec.DecodeError, ValueError) as error:
-        raise InvalidRequest(
-            f"the question can't be read: {error}",
-            hint="send {task, model, use_remote?, backend?, tier?}",
-        ) from error
+    except ValueError as error:
+        raise _unreadable(error) from error
     places = {None: Place.ANY, True: Place.REMOTE, False: Place.LOCAL}
+    strategy = strategy_of(question.strategy, "strategy") if question.strategy else ""
     return InferenceRequest(
         id=request_id,
         task=task_named(question.task).name,
@@ -164,4 +196,12 @@ def _request(body: bytes, request_id: str) -> InferenceRequest:
         place=places[question.use_remote],
         tiers=tiers,
         backend=check_name("backend", question.backend),
+        strategy=strategy,
+    )
+
+
+def _unreadable(error: Exception) -> InvalidRequest:
+    return InvalidRequest(
+        f"the question can't be read: {error}",
+        hint="send {task, model, use_remote?, backend?, tier?, strategy?, asked_by?}",
     )
