@@ -1,7 +1,7 @@
 """How often another backend is asked when one fails."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferd.core.answer import collect

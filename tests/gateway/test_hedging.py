@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferd.core.answer import Answer, collect
@@ -216,6 +216,7 @@ STEPS = st.lists(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(steps=STEPS, hedge=st.booleans())
 def test_each_request_ends_once_whatever_fails_and_when(
     steps: list[str | tuple[int, str]], hedge: bool

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferd.core.answer import Answer, collect
@@ -341,6 +341,7 @@ STEPS = st.lists(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(steps=STEPS)
 def test_however_they_come_and_go_each_has_one_row_and_all_is_freed(
     steps: list[tuple[str, int]],
