@@ -1,23 +1,18 @@
 """Every route there is, from the node's own table: without a credential it does nothing."""
 
 import re
-import socket
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from inferd.config.load import load
-from inferd.core.stopping import STOPPING
 from inferd.frontends._http.endpoint import Endpoint
-from inferd.http1.server.server import Server
-from inferd.node import Node, open_node
-from tests.clocks import HandClock
+from tests.node.inside import served
 
 SECRET = "a-secret-of-this-test"
+ENVIRON = {"INFERENCE_SHARED_SECRET": SECRET}
 OPEN = {
     "GET /health",
     "GET /healthz",
@@ -40,26 +35,6 @@ CREDENTIALS = {
     "a made-up session": {"Cookie": "inferd-80=a.b.c", "Sec-Fetch-Site": "same-origin"},
     "a key of Anthropic's kind": {"x-api-key": "another-secret"},
 }
-
-
-@asynccontextmanager
-async def served(home: Path) -> AsyncGenerator[tuple[Node, httpx2.AsyncClient]]:
-    environ = {"INFERD_HOME": str(home), "INFERENCE_SHARED_SECRET": SECRET, "HF_HUB_OFFLINE": "1"}
-    environ |= {"INFERD_LOCAL__ENABLED": "false", "INFERD_DISCOVERY__AUTO": "false"}
-    config = load(environ=environ, cwd=home).config
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        port: int = listener.getsockname()[1]
-        async with open_node(config, clock=HandClock()) as node:
-            server = Server(node.router, kind_of=node.router.kind_of)
-            server.listen(listener)
-            try:
-                url = f"http://127.0.0.1:{port}"
-                async with httpx2.AsyncClient(base_url=url, timeout=20) as client:
-                    yield node, client
-            finally:
-                await server.stop(STOPPING, 0.0)
 
 
 def every(routes: tuple[BaseRoute, ...]) -> Iterator[str]:
@@ -94,7 +69,7 @@ def request(client: httpx2.AsyncClient, what: str, headers: dict[str, str]) -> h
 
 @pytest.mark.parametrize("shown", CREDENTIALS)
 async def test_nothing_but_what_is_listed_answers_strangers(tmp_path: Path, shown: str) -> None:
-    async with served(tmp_path) as (node, client):
+    async with served(tmp_path, ENVIRON) as (node, client):
         table = [*every(node.ways.routes)]
         table += [f"{each.method} {each.path}" for each in node.ways.native]
         assert len(table) > 30
@@ -112,7 +87,7 @@ async def test_nothing_but_what_is_listed_answers_strangers(tmp_path: Path, show
 
 async def test_browsers_are_sent_to_sign_in_and_shown_nothing(tmp_path: Path) -> None:
     headers = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    async with served(tmp_path) as (node, client):
+    async with served(tmp_path, ENVIRON) as (node, client):
         for what in every(node.ways.routes):
             if what.startswith("GET") and what not in OPEN:
                 answer = await client.send(request(client, what, headers))
@@ -123,7 +98,7 @@ async def test_browsers_are_sent_to_sign_in_and_shown_nothing(tmp_path: Path) ->
 
 async def test_a_shared_secret_is_no_operator(tmp_path: Path) -> None:
     headers = {"Authorization": f"Bearer {SECRET}"}
-    async with served(tmp_path) as (node, client):
+    async with served(tmp_path, ENVIRON) as (node, client):
         closed = [
             what
             for what in every(node.ways.routes)
