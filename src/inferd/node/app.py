@@ -8,8 +8,9 @@ from inferd import __version__
 from inferd.config.schema import NodeConfig
 from inferd.config.websocket import WebSocket
 from inferd.core.clock import Clock
+from inferd.core.found import Looker
 from inferd.frontends._http.app import build_app, shapes_of
-from inferd.frontends._http.context import Context
+from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.native import NativeRoute, NativeRouter
 from inferd.frontends._http.sessions import Sessions
 from inferd.frontends._http.settings import HttpSettings
@@ -48,6 +49,13 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True):
     native: tuple[NativeRoute, ...]
 
 
+class Here(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator can change and see of this machine: its backends, and what is found."""
+
+    registry: Registry
+    looker: Looker
+
+
 def build(
     config: NodeConfig,
     gateway: Gateway,
@@ -55,18 +63,10 @@ def build(
     sessions: Sessions,
     records: Records,
     clock: Clock,
-    registry: Registry,
+    here: Here,
 ) -> Ways:
     """Return what serves every way in over HTTP."""
-    server = config.server
-    settings = HttpSettings(
-        max_body_bytes=int(server.max_body),
-        allowed_hosts=server.allowed_hosts,
-        cors_origins=server.cors_origins,
-        trusted_proxies=tuple(str(network) for network in server.trusted_proxies),
-        access_log=config.log.access,
-        loopback_only=server.is_private,
-    )
+    settings = _http_settings(config)
     context = Context(
         gateway=gateway,
         credentials=credentials,
@@ -74,31 +74,52 @@ def build(
         clock=clock,
         started=clock.now(),
         version=__version__,
-        name=server.name,
+        name=config.server.name,
         hardware=hardware(),
-        loopback_only=server.is_private,
-        max_body_bytes=int(server.max_body),
+        loopback_only=config.server.is_private,
+        max_body_bytes=int(config.server.max_body),
     )
-    usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
-    apis = [
-        hf.frontend(context),
-        openai.frontend(context),
-        admin.frontend(context, usage, registry),
-    ]
     mcp = Mcp(context)
-    apis += [metrics.frontend(context, records.readings), mcp.frontend()]
-    find = records.find if config.ledger.enabled else None
-    apis += [*hf_models.frontends(context), events.frontend(context)]
-    apis.append(web.frontend(context, usage, find=find))
-    apis.append(health.frontend(context, grpc_target=config.grpc.server_url))
-    if config.websocket.enabled:
-        apis.append(websocket.frontend(context, _socket_settings(config.websocket)))
+    apis = [*_apis(config, context, records, registry), mcp.frontend()]
     frontends = [*apis, reference.frontend(context, apis)]
     app = build_app(frontends, settings)
     native = (*openai.native(), *hf.native())
     router = NativeRouter(context, settings, shapes_of(frontends), native, AsgiHandler(app))
     routes = tuple(route for frontend in frontends for route in frontend.routes)
     return Ways(app=app, router=router, mcp=mcp, routes=routes, native=native)
+
+
+def _apis(
+    config: NodeConfig, context: Context, records: Records, registry: Registry
+) -> list[Frontend]:
+    """Return every frontend but MCP, and what describes them all."""
+    usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
+    find = records.find if config.ledger.enabled else None
+    apis = [
+        hf.frontend(context),
+        openai.frontend(context),
+        admin.frontend(context, usage, registry),
+        metrics.frontend(context, records.readings),
+        *hf_models.frontends(context),
+        events.frontend(context),
+        web.frontend(context, usage, find=find),
+        health.frontend(context, grpc_target=config.grpc.server_url),
+    ]
+    if config.websocket.enabled:
+        apis.append(websocket.frontend(context, _socket_settings(config.websocket)))
+    return apis
+
+
+def _http_settings(config: NodeConfig) -> HttpSettings:
+    server = config.server
+    return HttpSettings(
+        max_body_bytes=int(server.max_body),
+        allowed_hosts=server.allowed_hosts,
+        cors_origins=server.cors_origins,
+        trusted_proxies=tuple(str(network) for network in server.trusted_proxies),
+        access_log=config.log.access,
+        loopback_only=server.is_private,
+    )
 
 
 def _socket_settings(section: WebSocket) -> SocketSettings:
