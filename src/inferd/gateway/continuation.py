@@ -197,12 +197,15 @@ class Survivor(Answer):
             return
         rest: InferenceRequest | None
         if not story.has_begun:
-            rest = self._request if self.wire else msgspec.structs.replace(request, raw=None)
+            rest = self._request if self.wire else _typed(request)
         elif not self._may_be_continued():
             raise error
         elif (rest := rest_of(request, story.text, story.pieces)) is None:
             self._complete(FinishReason.LENGTH)
             return
+        if story.opening and not rest.continued:
+            # What was told is that it begins: that isn't told again.
+            rest = _typed(rest)
         answer = await self._carrier.carry_on(error, rest)
         if answer is None:
             raise error
@@ -229,6 +232,10 @@ class Survivor(Answer):
             except NodeError:
                 return None
         return self._opened
+
+
+def _typed(request: InferenceRequest) -> InferenceRequest:
+    return msgspec.structs.replace(request, raw=None)
 
 
 def _who(answer: Answer) -> str:

@@ -5,7 +5,7 @@ and so is the one that tells only the usage, where this node wanted it and its c
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -74,6 +74,11 @@ _sound = msgspec.json.Decoder(_Sound).decode
 _readable = msgspec.json.Decoder(_Readable).decode
 
 
+def _nothing(_data: bytes) -> _Sound:
+    """Stand for a decoder where nothing is to be read any more."""
+    raise msgspec.DecodeError
+
+
 class StreamWatch:
     """Fed a raw stream's bytes, gives them back, and remembers its usage and its last events.
 
@@ -104,7 +109,7 @@ class StreamWatch:
         """The event at which the stream is to break off: nothing from there on is given back."""
         self._takes = takes
         self._kept: Kept | None = None
-        self._decode = _sound
+        self._decode: Callable[[bytes], _Sound] = _sound
         self._rest: list[bytes] = []
         self._rest_size = 0
         self._seam = b""
@@ -152,7 +157,7 @@ class StreamWatch:
     @property
     def events_passed(self) -> int:
         """About how many events had content: the last ones stand for all, by their size."""
-        if self._kept is not None and self._kept.pieces:
+        if self._kept is not None:
             return self._kept.pieces
         # Counting each piece's would cost as much as all else that is done with it.
         seen = self._before, self._last, self._latest
@@ -197,6 +202,8 @@ class StreamWatch:
 
     def _looked(self, data: bytes) -> bytes:
         """Return whole events without those that aren't to be passed on."""
+        if self.stopped_at:
+            return b""
         passed: list[bytes] = []
         at = 0
         for gap in _GAP.finditer(data):
@@ -231,7 +238,7 @@ class StreamWatch:
                 self._leave_out(said)
                 return _blank_lines_of(event)
             if document.get("error") and kept is not None and kept.gives_up():
-                self.stopped_at = said
+                self._stop(said)
                 return b""
             if document.get("usage") and self._is_taken(said):
                 return _blank_lines_of(event)
@@ -245,9 +252,13 @@ class StreamWatch:
     def _leave_out(self, said: bytes) -> None:
         """Pass over an event that can't be read, unless somebody else is to go on before it."""
         if self._kept is not None and self._kept.gives_up():
-            self.stopped_at = said
+            self._stop(said)
         else:
             self.skipped += 1
+
+    def _stop(self, said: bytes) -> None:
+        self.stopped_at = said
+        self._decode = _nothing
 
     def _is_taken(self, said: bytes) -> bool:
         """Take note of the usage; say whether the event tells nothing else, and isn't wanted."""
