@@ -80,7 +80,7 @@ def build(
         max_body_bytes=int(config.server.max_body),
     )
     mcp = Mcp(context)
-    apis = [*_apis(config, context, records, registry), mcp.frontend()]
+    apis = [*_apis(config, context, records, here), mcp.frontend()]
     frontends = [*apis, reference.frontend(context, apis)]
     app = build_app(frontends, settings)
     native = (*openai.native(), *hf.native())
@@ -89,16 +89,14 @@ def build(
     return Ways(app=app, router=router, mcp=mcp, routes=routes, native=native)
 
 
-def _apis(
-    config: NodeConfig, context: Context, records: Records, registry: Registry
-) -> list[Frontend]:
+def _apis(config: NodeConfig, context: Context, records: Records, here: Here) -> list[Frontend]:
     """Return every frontend but MCP, and what describes them all."""
     usage = admin.Usage(GROUPS, records.totals) if config.ledger.enabled else None
     find = records.find if config.ledger.enabled else None
     apis = [
         hf.frontend(context),
         openai.frontend(context),
-        admin.frontend(context, usage, registry),
+        admin.frontend(context, usage, here.registry, here.looker),
         metrics.frontend(context, records.readings),
         *hf_models.frontends(context),
         events.frontend(context),
