@@ -178,6 +178,7 @@ def _cell(value: float | None) -> str:
 def for_script(chart: Chart) -> Mapping[str, object]:
     """Return what the script draws."""
     return {
+        "said": chart.said,
         "times": chart.times,
         "series": [
             {"name": line.name, "tier": line.tier, "dash": line.dash, "values": line.values}

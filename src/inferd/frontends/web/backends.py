@@ -8,8 +8,11 @@ from inferd.core.request import Action
 from inferd.frontends._http.endpoint import Answerer
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.web import backend_sums, found_rows
-from inferd.frontends.web.backend_rows import Row, row
+from inferd.frontends.web.backend_rows import DOWN, called, row
 from inferd.frontends.web.shell import may, show
+
+_MOST_ROWS = 200
+_FEW = 2
 
 
 def shower(found: Findings | None) -> Answerer:
@@ -31,6 +34,7 @@ async def _show(exchange: Exchange, findings: Findings | None) -> None:
     hours = {each.id: each.points for each in gateway.history(exchange.principal)}
     opened = exchange.query.get("open", "")
     names = _names(exchange, opened)
+    shown = [report for at, report in enumerate(reports) if at < _MOST_ROWS or report.id == opened]
     rows = [
         row(
             report,
@@ -40,7 +44,7 @@ async def _show(exchange: Exchange, findings: Findings | None) -> None:
             models=names if report.id == opened else None,
             is_open=report.id == opened,
         )
-        for report in reports
+        for report in shown
     ]
     chart = backend_sums.chart(reports, hours, here, clock.wall())
     if not may_change:
@@ -51,10 +55,13 @@ async def _show(exchange: Exchange, findings: Findings | None) -> None:
         "backends.html",
         page="backends",
         title="Backends",
-        lead=lead(rows),
+        lead=lead(
+            [called(each.name, here) for each in reports if each.status in DOWN], len(reports)
+        ),
         stats=backend_sums.stats(reports, hours, here),
         chart=chart,
         rows=rows,
+        more=len(reports) - len(shown),
         address=_address,
         is_lone=len(rows) <= 1,
         may_change=may_change,
@@ -79,16 +86,15 @@ def _address(name: str) -> str:
     return "/backends?" + urlencode({"open": name})
 
 
-def lead(rows: Sequence[Row]) -> str:
-    """Say in a sentence how they stand."""
+def lead(down: Sequence[str], count: int) -> str:
+    """Say in a sentence how they stand; `down` names those of `count` that don't answer."""
     what = "Everything this node can send work to."
-    if not rows:
+    if not count:
         return "Nothing here can be sent work yet."
-    down = [each for each in rows if each.is_down]
     if not down:
-        return f"{what} {'It answers' if len(rows) == 1 else f'All {len(rows):,} answer'}."
-    names = " and ".join(each.name for each in down)
-    if len(down) > 2:
-        names = f"{down[0].name}, {down[1].name} and {len(down) - 2:,} more"
+        return f"{what} {'It answers' if count == 1 else f'All {count:,} answer'}."
+    names = " and ".join(down)
+    if len(down) > _FEW:
+        names = f"{down[0]}, {down[1]} and {len(down) - _FEW:,} more"
     verb = "doesn’t" if len(down) == 1 else "don’t"
-    return f"{what} {len(rows) - len(down):,} of {len(rows):,} answer; {names} {verb}."
+    return f"{what} {count - len(down):,} of {count:,} answer; {names} {verb}."

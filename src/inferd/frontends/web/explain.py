@@ -12,7 +12,7 @@ from inferd.frontends._http.endpoint import Answerer
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.web import explain_words, twins
 from inferd.frontends.web.shell import may, show
-from inferd.gateway.explanation import GATES, Explanation
+from inferd.gateway.explanation import GATES, Explanation, route_words
 from inferd.gateway.report import BackendReport
 from inferd.gateway.routing.strategies import STRATEGIES
 
@@ -128,7 +128,12 @@ async def _show(
         ),
         ran=None if made is None else explain_words.ran(made, here, context.clock.wall()),
         is_missing=bool(exchange.query.get("request", "")) and made is None,
-        twins=twins.of(asked, exchange.principal.id),
+        twins=twins.of(
+            asked,
+            exchange.principal.id,
+            model=found.candidates[0].model if found and found.candidates else "",
+            route=route_words(found) if found and not found.error else "",
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from inferd.frontends._http.auth import NOBODY
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.errors import headers_of, status_of
 from inferd.frontends._http.exchange import Exchange
+from inferd.frontends.web.backend_rows import DOWN
 from inferd.frontends.web.static import url_of
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ async def render(exchange: Exchange, template: str, *, page: str, **values: obje
 def _badges(exchange: Exchange) -> dict[str, str]:
     """Return what stands beside a link: a problem, in words."""
     states = exchange.context.gateway.backends(exchange.principal)
-    down = sum(not state.usable for state in states)
+    down = sum(state.status in DOWN for state in states)
     return {"backends": f"{down:,} down"} if down else {}
 
 

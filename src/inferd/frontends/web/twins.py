@@ -22,18 +22,22 @@ class Question(Protocol):
     def backend(self) -> str: ...
 
 
-def of(asked: Question, reader: str) -> tuple[tuple[str, str, str], ...]:
-    """Return `(id, label, text)` of each."""
+def of(asked: Question, reader: str, *, model: str, route: str) -> tuple[tuple[str, str, str], ...]:
+    """Return `(id, label, text)` of each.
+
+    `model` is the one that would be used where the question names none; `route` is what the
+    header would say now.
+    """
     other = asked.asked_by if asked.asked_by != reader else ""
     return (
-        ("cli", "Command line", _command(asked, other)),
+        ("cli", "Command line", _command(asked, asked.model or model, other)),
         ("http", "HTTP", _http(asked, other)),
-        ("header", "Response header", _header(asked)),
+        ("header", "Response header", _header(asked, route)),
     )
 
 
-def _command(asked: Question, other: str) -> str:
-    parts = [f"inferd models --why {shlex.quote(asked.model)} --task {asked.task}"]
+def _command(asked: Question, model: str, other: str) -> str:
+    parts = [f"inferd models --why {shlex.quote(model)} --task {asked.task}"]
     options = {"--as": other, "--within": asked.within, "--strategy": asked.strategy}
     parts += [f"{name} {shlex.quote(value)}" for name, value in options.items() if value]
     return "$ " + " \\\n    ".join(parts)
@@ -50,20 +54,21 @@ def _http(asked: Question, other: str) -> str:
     }
     body = json.dumps({name: value for name, value in fields.items() if value})
     return (
-        "$ curl http://127.0.0.1:8411/admin/explain \\\n"
+        "$ curl http://127.0.0.1:8000/admin/explain \\\n"
         '    -H "Authorization: Bearer $INFERD_KEY" \\\n'
         f"    -d {shlex.quote(body)}"
     )
 
 
-def _header(asked: Question) -> str:
+def _header(asked: Question, route: str) -> str:
     headers = {
         "X-Inference-Explain": "true",
         "X-Inference-Tier": asked.within,
         "X-Inference-Strategy": asked.strategy,
         "X-Inference-Backend": asked.backend,
     }
-    sent = [f"{name}: {value}" for name, value in headers.items() if value]
-    return "\n".join(
-        [*sent, "", "# with any request; the answer says in one line who was asked:"]
-    ) + ("\nX-Inference-Route: …")
+    lines = ["# send with any request:"]
+    lines += [f"{name}: {value}" for name, value in headers.items() if value]
+    if route:
+        lines += ["# the answer has:", f"X-Inference-Route: {route}"]
+    return "\n".join(lines)

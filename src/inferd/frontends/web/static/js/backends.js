@@ -8,12 +8,17 @@ import { stayCurrent } from "./live.js";
 import { toast } from "./ui.js";
 import { asSentence } from "./words.js";
 
+const SAYING = 5000;
 const root = document.querySelector("[data-backends]");
 let show = null;
 
 function drawChart() {
   const el = root.querySelector("[data-chart]");
-  if (!el || !pageData.chart.series.length) return;
+  const isEmpty = !pageData.chart.series.length;
+  for (const part of [el, root.querySelector(".days")]) part.hidden = isEmpty;
+  root.querySelector("[data-none]").hidden = !isEmpty;
+  if (isEmpty) return;
+  el.setAttribute("aria-label", pageData.chart.said);
   if (show) show(pageData.chart);
   else show = lines(el, pageData.chart);
 }
@@ -25,19 +30,31 @@ function tellTimes() {
   }
 }
 
-function drawn() {
-  // Where the first answer of the hour brings the chart, the page's own mark-up changes.
-  if (!root.querySelector("[data-chart]") && pageData.chart.series.length) location.reload();
-  drawChart();
-  tellTimes();
+const states = () => new Map([...root.querySelectorAll(".backends tbody tr:not(.detail)")].map((row) => [row.dataset.id, row.querySelector(".st")?.textContent ?? ""]));
+let known = states();
+let said = 0;
+
+/** Say which backend stands otherwise than before: one sentence, at most every five seconds. */
+function sayChanges() {
+  const now = states();
+  const changed = [...now].filter(([id, state]) => known.has(id) && known.get(id) !== state);
+  if (!changed.length || performance.now() - said < SAYING) return;
+  known = now;
+  said = performance.now();
+  root.querySelector("[data-said]").textContent = changed.slice(0, 3).map(([id, state]) => `${nameOf(id)}: ${state}`).join(". ");
 }
 
-drawChart();
-tellTimes();
-const refresh = stayCurrent(drawn);
+function drawn() {
+  drawChart();
+  tellTimes();
+  sayChanges();
+}
 
 const ids = () => [...root.querySelectorAll(".backends tr[data-id]:not(.detail)")].map((row) => row.dataset.id);
 const nameOf = (id) => root.querySelector(`.backends tr[data-id="${CSS.escape(id)}"] [data-open]`)?.textContent ?? id;
+drawChart();
+tellTimes();
+const refresh = stayCurrent(drawn);
 const told = (problem) => asSentence(problem.reason || problem.error || problem.message);
 
 /** Do what a button says; it keeps its width, and says that it works. */

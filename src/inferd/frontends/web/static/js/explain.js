@@ -26,10 +26,17 @@ async function ask() {
     if (fresh.body.dataset.page !== "explain") { location.assign(here); return; }
     history.replaceState(null, "", here);
     take(fresh);
+    tellOrigin();
   } catch (problem) {
     if (problem.name !== "AbortError") toast(asSentence(problem.reason || problem.error || problem.message));
   }
 }
+
+/** This node's own address stands in what is to be copied. */
+function tellOrigin() {
+  for (const twin of root.querySelectorAll("[data-twins] pre")) twin.textContent = twin.textContent.replace("http://127.0.0.1:8000", location.origin);
+}
+tellOrigin();
 
 form.addEventListener("input", (event) => {
   clearTimeout(timer);

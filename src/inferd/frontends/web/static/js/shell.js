@@ -24,6 +24,7 @@ function onState(live) {
     const missed = lostAt > 0 || wasAway;
     lostAt = 0;
     wasAway = false;
+    statuses.clear();
     clearInterval(ticking);
     if (line) line.hidden = true;
     if (missed) dispatchEvent(new CustomEvent("inferd:back"));
@@ -35,11 +36,24 @@ function onState(live) {
   }
 }
 
+const badge = document.querySelector('[data-part="badge-backends"]');
+const statuses = new Map();
+/** How many backends are down, beside the link to them: all are told of when the line opens. */
+function count({ name, status }) {
+  statuses.set(name, status);
+  const down = [...statuses.values()].filter((each) => each === "unhealthy" || each === "offline").length;
+  badge.textContent = down ? `${down} down` : "";
+}
+
 // One line a page: everyone else listens to `inferd:event` on the window.
 let stop = null;
 function listen() {
   if (document.hidden) { stop?.(); stop = null; wasAway = true; return; }
-  stop ??= events(["status", "backend", "inference"], (topic, data) => dispatchEvent(new CustomEvent("inferd:event", { detail: { topic, data } })), onState);
+  stop ??= events(["status", "backend", "inference"], (topic, data) => {
+    // The page of backends is drawn again by itself, and forgets those that are gone.
+    if (topic === "backend" && badge && !document.querySelector("[data-backends]")) count(data);
+    dispatchEvent(new CustomEvent("inferd:event", { detail: { topic, data } }));
+  }, onState);
 }
 document.addEventListener("visibilitychange", listen);
 listen();
