@@ -36,6 +36,7 @@ class Terminal:
                 monkeypatch.delenv(name, raising=False)
         for name in ("INFERD_URL", "INFERD_TOKEN", "INFERD_CONFIG", "INFERD_PRESET"):
             monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("INFERD_DISCOVERY__AUTO", "false")
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("INFERD_HOME", str(home / "node"))
         monkeypatch.chdir(home)

@@ -182,12 +182,11 @@ def test_an_open_home_and_a_readable_token_are_told_with_their_chmod(cli: Termin
 
 
 def test_settings_without_effect_and_open_doors_are_told(cli: Terminal) -> None:
+    cli.environment.setenv("GRPC_SERVER_URL", "worker:50051")
     cli.environment.setenv("ANTHROPIC_API_KEY", "sk-ant-secret77")
     outcome = cli("doctor", "--port", "0", "--host", "0.0.0.0")
     assert outcome.status == 1
-    said = (
-        "providers.anthropic_api_key is set (environment ANTHROPIC_API_KEY) and has no effect yet"
-    )
+    said = "grpc.server_url is set (environment GRPC_SERVER_URL) and has no effect yet"
     assert said in outcome.out
     assert "no secret is set" in outcome.out
     assert "sk-ant-secret77" not in outcome.out

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from inferd.config.discovery import Providers
 from inferd.config.keys import all_keys, describe, sections, table_of
 from inferd.config.load import load
 from inferd.config.show import rows
@@ -46,7 +47,8 @@ def test_the_example_file_loads_with_every_key_off_and_on(tmp_path: Path, switch
         (tmp_path / name).write_text("words")
     names = ["SHARED_SECRET", "REMOTE_TOKEN", "TOKEN", "VLLM_API_KEY", "GROQ_API_KEY"]
     names += ["COLLECTOR_HEADERS", "MY_HF_TOKEN"]
-    environ = dict.fromkeys([*names, "OPENAI_KEY", "ANTHROPIC_KEY"], "words")
+    names += [f"{name.removesuffix('_api_key').upper()}_KEY" for name in Providers.model_fields]
+    environ = dict.fromkeys(names, "words")
     loaded = load(environ=environ, cwd=tmp_path)
     if switch:
         assert set(loaded.sources) == set(all_keys())

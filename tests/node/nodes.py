@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx2
 
 _READY_SECONDS = 20.0
+ALONE = {"HF_HUB_OFFLINE": "1", "INFERD_DISCOVERY__AUTO": "false"}
+"""No test asks the real Hub, nor what else runs here: one that wants to, says so."""
 
 
 class RunningNode:
@@ -70,8 +72,7 @@ def run_node(
         process = subprocess.Popen(
             [sys.executable, "-m", "inferd", "up", "--port", str(port), "--home", str(home)],
             cwd=home,
-            # No test asks the real Hub: one that wants a Hub names its own, and says so.
-            env={**inherited, "HF_HUB_OFFLINE": "1", **(environment or {})},
+            env={**inherited, **ALONE, **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

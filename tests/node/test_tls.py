@@ -15,6 +15,7 @@ import pytest
 from inferd.config.load import load
 from inferd.config.problems import ConfigError
 from inferd.node import CannotStart, serve
+from tests.node.nodes import ALONE
 
 CERTS = Path(__file__).parent.parent / "http1" / "certs"
 FIRST, SECOND = CERTS / "server.pem", CERTS / "second.pem"
@@ -45,7 +46,7 @@ def secured(home: Path) -> Generator[Secured]:
                 *("--tls-certificate", str(home / "live.pem"), "--log-level", "info"),
             ],
             cwd=home,
-            env={**inherited, "HF_HUB_OFFLINE": "1"},
+            env={**inherited, **ALONE},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -117,7 +118,7 @@ def test_the_command_line_finds_it_whatever_its_certificate_is_called(tmp_path: 
             done = subprocess.run(
                 [sys.executable, "-m", "inferd", *words, "--home", str(tmp_path)],
                 cwd=tmp_path,
-                env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+                env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **ALONE},
                 capture_output=True,
                 text=True,
                 timeout=60,

@@ -17,6 +17,7 @@ import pytest
 from inferd.config.load import load
 from inferd.config.problems import ConfigError
 from inferd.node import CannotStart, serve
+from tests.node.nodes import ALONE
 
 PATIENCE = 20
 
@@ -32,7 +33,7 @@ def node_at(home: Path, *words: str) -> Generator[tuple[subprocess.Popen[str], P
             *("--unix-socket", str(file), *words),
         ],
         cwd=home,
-        env={**inherited, "HF_HUB_OFFLINE": "1"},
+        env={**inherited, **ALONE},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -53,7 +54,7 @@ def asked(file: Path, path: str) -> httpx2.Response:
 
 
 def config(home: Path, file: Path, **environment: str):
-    environ = {"INFERD_HOME": str(home), "HOME": str(home), **environment}
+    environ = {"INFERD_HOME": str(home), "HOME": str(home), **ALONE, **environment}
     return load(environ={**environ, "INFERD_SERVER__UNIX_SOCKET": str(file)}, cwd=home).config
 
 
@@ -82,7 +83,7 @@ def test_the_command_line_finds_it(tmp_path: Path) -> None:
             done = subprocess.run(
                 [sys.executable, "-m", "inferd", *words, "--home", str(tmp_path)],
                 cwd=tmp_path,
-                env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+                env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **ALONE},
                 capture_output=True,
                 text=True,
                 timeout=60,

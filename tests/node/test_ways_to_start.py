@@ -13,11 +13,11 @@ import pytest
 
 from inferd.config.load import load
 from inferd.node import CannotStart, open_node, serve
-from tests.node.nodes import RunningNode, run_node
+from tests.node.nodes import ALONE, RunningNode, run_node
 
 
 def config(home: Path, **environment: str):
-    environ = {"INFERD_HOME": str(home), "PORT": "0", "HOME": str(home), **environment}
+    environ = {"INFERD_HOME": str(home), "PORT": "0", "HOME": str(home), **ALONE, **environment}
     return load(environ=environ, cwd=home).config
 
 
@@ -82,7 +82,8 @@ def test_uvicorn_users_can_start_it_their_way(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "INFERD_HOME": str(tmp_path)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **ALONE}
+    environment["INFERD_HOME"] = str(tmp_path)
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "inferd.asgi:app", "--port", str(port)],
         cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True,

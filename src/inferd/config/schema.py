@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from inferd.config.bindings import SecretBinding
 from inferd.config.calls import Cache, Retries
+from inferd.config.discovery import Discovery, Providers
 from inferd.config.remote import Remote
 from inferd.config.routing import Route, Routing
 from inferd.config.server import Auth, Server
@@ -57,24 +58,6 @@ class Hub(Section):
     ] = 10.0
 
 
-class Providers(Section):
-    """Hosted APIs that need nothing but a key."""
-
-    openai_api_key: Annotated[
-        Secret | None,
-        setting("The key of api.openai.com.", env=("OPENAI_API_KEY",), example='"env:OPENAI_KEY"'),
-    ] = None
-    anthropic_api_key: Annotated[
-        Secret | None,
-        setting(
-            "The key of api.anthropic.com.",
-            env=("ANTHROPIC_API_KEY",),
-            awaits="the Anthropic backend",
-            example='"env:ANTHROPIC_KEY"',
-        ),
-    ] = None
-
-
 class Grpc(Section):
     """A model worker reached over gRPC."""
 
@@ -87,27 +70,6 @@ class Grpc(Section):
             example='"inference-service:50051"',
         ),
     ] = None
-
-
-class Discovery(Section):
-    """What is looked for when the node starts."""
-
-    auto: Annotated[
-        bool,
-        setting(
-            "Whether to look for servers, keys and command-line tools.",
-            env=("HF_AUTO_DISCOVER",),
-            awaits="discovery",
-        ),
-    ] = True
-    hardware: Annotated[
-        bool,
-        setting(
-            "Whether to look for accelerators.",
-            env=("HF_ENABLE_HARDWARE_DETECTION",),
-            awaits="hardware detection",
-        ),
-    ] = True
 
 
 class Libp2p(Section):

@@ -63,3 +63,11 @@ class Findings(Protocol):
     def found(self) -> Sequence[Found]:
         """What was found at the last look, what is usable first."""
         ...
+
+
+class Looker(Findings, Protocol):
+    """Discovery, for whoever may have it look at once."""
+
+    async def look(self) -> None:
+        """Look once, now: some seconds at most."""
+        ...

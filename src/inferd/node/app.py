@@ -100,7 +100,7 @@ def _apis(config: NodeConfig, context: Context, records: Records, here: Here) ->
         metrics.frontend(context, records.readings),
         *hf_models.frontends(context),
         events.frontend(context),
-        web.frontend(context, usage, find=find),
+        web.frontend(context, usage, found=here.looker, find=find),
         health.frontend(context, grpc_target=config.grpc.server_url),
     ]
     if config.websocket.enabled:

@@ -21,7 +21,7 @@ from inferd.gateway.admission.policy import Policy
 from inferd.gateway.gateway import Gateway, Parts
 from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Router
-from inferd.node.app import build
+from inferd.node.app import Here, build
 from inferd.node.compose import (
     open_listing,
     policy_rules,
@@ -30,6 +30,7 @@ from inferd.node.compose import (
     sharing_terms,
     wanted,
 )
+from inferd.node.finding import discoverer
 from inferd.node.home import CannotStart, Home
 from inferd.node.records import Records
 from inferd.node.registry import NodeRegistry
@@ -60,8 +61,15 @@ class Node:
         self.owner_token = secrets.token_urlsafe(32)
         self.owner = _owner(config)
         credentials = _credentials(config, self.owner, self.owner_token, clock)
+        self.discovery = discoverer(config, roster, node=gateway.node, clock=clock)
         ways = build(
-            config, gateway, credentials, sessions, records, clock, NodeRegistry(roster, config)
+            config,
+            gateway,
+            credentials,
+            sessions,
+            records,
+            clock,
+            Here(registry=NodeRegistry(roster, config), looker=self.discovery),
         )
         self.ways = ways
         self.app: ASGIApp = ways.app
@@ -107,7 +115,7 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
         hub = await stack.enter_async_context(open_listing(config, home.path / "hub", clock=clock))
         gateway = Gateway(parts, pool, hub=hub, machine=this_machine())
         node = Node(config, gateway, roster, sessions, records, clock)
-        loops = {"pool": pool.run(), "mcp": node.mcp.keep()}
+        loops = {"pool": pool.run(), "discovery": node.discovery.run(), "mcp": node.mcp.keep()}
         if traces is not None:
             loops["traces"] = traces.run()
             records.readings.extend(traces.readings)

@@ -58,6 +58,18 @@ PATHS: Mapping[str, object] = {
             "responses": _answer("NodeStatus", "The node's state"),
         }
     },
+    "/admin/discovery": {
+        "get": {
+            "summary": "Show what was found on this machine, and why it is used or isn't",
+            "tags": ["Operator"],
+            "responses": _answer("Discovery", "The last look round this machine"),
+        },
+        "post": {
+            "summary": "Look round this machine now",
+            "tags": ["Operator"],
+            "responses": _answer("Discovery", "What was found"),
+        },
+    },
     "/admin/explain": {
         "post": {
             "summary": "Say who would be asked, in order, and why the others wouldn't",

@@ -8,6 +8,7 @@ import msgspec
 from starlette.routing import Route
 
 from inferd.core.errors import InvalidRequest
+from inferd.core.found import Looker
 from inferd.core.request import Action, InferenceRequest, Place, Principal, parse_tiers
 from inferd.core.tasks import check_name, task_named
 from inferd.frontends._http.bodies import json_body
@@ -17,7 +18,7 @@ from inferd.frontends._http.endpoint import resource
 from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends._http.figures import plain_number
-from inferd.frontends.admin import backends, residents
+from inferd.frontends.admin import backends, discovery, residents
 from inferd.frontends.admin.description import PATHS, schemas
 from inferd.frontends.admin.registry import Registry
 from inferd.frontends.admin.status import status_of_node
@@ -55,18 +56,24 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def frontend(
-    context: Context, usage: Usage | None = None, registry: Registry | None = None
+    context: Context,
+    usage: Usage | None = None,
+    registry: Registry | None = None,
+    looker: Looker | None = None,
 ) -> Frontend:
     """Return the operator's API; without `usage` there is no /admin/usage.
 
-    Without a `registry` backends stay as they are: they are listed and shown.
+    Without a `registry` backends stay as they are: they are listed and shown. Without a `looker`
+    nobody looks for others.
     """
     found = routes(context, usage, registry)
+    if looker is not None:
+        found += discovery.routes(context, looker)
     served = {route.path.replace(":path", "") for route in found}
     return Frontend(
         routes=found,
         paths={path: item for path, item in PATHS.items() if path in served},
-        schemas=schemas(Question, *backends.SCHEMAS, *residents.SCHEMAS),
+        schemas=schemas(Question, *backends.SCHEMAS, *residents.SCHEMAS, discovery.Discovery),
     )
 
 
