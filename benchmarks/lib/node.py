@@ -62,4 +62,5 @@ def running_node(
 
 def plain_environment() -> dict[str, str]:
     """Return no more than a program needs: this shell's settings are no part of a measurement."""
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "INFERD_DISCOVERY__AUTO": "false"}
