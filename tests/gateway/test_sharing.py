@@ -15,6 +15,8 @@ from inferd.core.errors import BackendFailed, NodeError, PermissionDenied, RateL
 from inferd.core.request import InferenceRequest, Limits, Principal, Raw, Tier
 from inferd.core.result import Chunk, Finish, TextDelta
 from inferd.gateway.admission.policy import Rule
+from inferd.gateway.routing.router import Rules
+from inferd.gateway.routing.routes import Route
 from inferd.gateway.sharing import Terms
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
@@ -123,10 +125,19 @@ async def test_what_comes_out_alike_is_kept(parameters: dict[str, object]) -> No
     assert await asked(bench, (request, ALICE), (request, ALICE)) == 1
 
 
-async def test_a_model_that_the_operator_names_is_kept_whatever_it_is_asked() -> None:
-    bench = keeping(FakeBackend(), terms=Terms(models=("acme/*",)))
+def routed(route: Route) -> Bench:
+    return Bench(FakeBackend(), routing=Rules(routes=(route,)), sharing=Terms())
+
+
+async def test_a_route_may_say_that_anything_is_kept() -> None:
+    bench = routed(Route(name="1", cache=True))
     request = ask(1, parameters={})
     assert await asked(bench, (request, ALICE), (request, ALICE)) == 1
+
+
+async def test_a_route_may_say_that_nothing_is_kept() -> None:
+    bench = routed(Route(name="1", cache=False))
+    assert await asked(bench, (ask(1), ALICE), (ask(2), ALICE)) == 2
 
 
 async def test_vectors_are_the_same_each_time() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from inferd.config.values import Count, Seconds, Section, Size, Text, setting
+from inferd.config.values import Count, Seconds, Section, Size, setting
 
 
 class Retries(Section):
@@ -29,7 +29,7 @@ class Cache(Section):
         bool,
         setting(
             "Whether answers are kept, in memory: vectors, labels, and text that `temperature = 0` "
-            "or a `seed` makes the same each time."
+            "or a `seed` makes the same each time; others where a route says `cache = true`."
         ),
     ] = False
     max_bytes: Annotated[
@@ -42,10 +42,3 @@ class Cache(Section):
         bool,
         setting("Whether those who ask the same at once share one request to the backend."),
     ] = True
-    models: Annotated[
-        tuple[Text, ...],
-        setting(
-            "Models, as patterns, whose answers are kept though they may come out otherwise.",
-            example='["acme/*"]',
-        ),
-    ] = ()

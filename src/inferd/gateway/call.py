@@ -43,7 +43,7 @@ class Call(Booking):
                     break
                 except BaseException as error:
                     target = self._target or target
-                    was_aside = target.member.ejected_until > self._began
+                    was_aside = target.member.is_aside(self._began)
                     if not self._may_go_on(target, error):
                         raise
                 target = self._next(was_aside=was_aside)
@@ -107,7 +107,8 @@ class Call(Booking):
             return None
         following = self._successors(broken, goes_on=bool(rest.continued))
         target = next(following, None)
-        if target is None:
+        if target is None or (self._failures and not self._desk.budget.spend(self._desk.now())):
+            # The first to break off may always be stood in for: that asks no more of the others.
             return None
         self._returned(broken, error)
         self._failed(broken, error)
@@ -155,14 +156,20 @@ class Call(Booking):
         desk = self._desk
         if self._others is None and self._plan is not None:
             self._others = self._plan.order(desk.now(), desk.changes.health, self._request)
-        asked = {failed.name for failed, _ in self._failures}
         for target in self._others or ():
-            if target.name not in asked:
+            if not self._was_in_vain(target):
                 self._spend(target, was_aside=was_aside)
                 self._admit(target)
                 self._began = desk.now()
                 return target
         raise most_telling([error for _, error in self._failures])
+
+    def _was_in_vain(self, target: Target) -> bool:
+        """Whether it failed, or its backend did in a way that speaks against all its models."""
+        return any(
+            failed.name == target.name and (error.is_fault or failed.model == target.model)
+            for failed, error in self._failures
+        )
 
     def _spend(self, target: Target, *, was_aside: bool) -> None:
         """Take a further attempt, at `target`, out of the node's budget.
@@ -175,7 +182,7 @@ class Call(Booking):
         """
         desk, now = self._desk, self._desk.now()
         is_free = not self._failures[-1][1].is_fault or (
-            was_aside and target.member.ejected_until <= now
+            was_aside and not target.member.is_aside(now)
         )
         if not is_free and not desk.budget.spend(now):
             raise over_budget(self._failures[0][1], desk.budget.share)
@@ -270,7 +277,7 @@ class Call(Booking):
                 and other.model == target.model
                 and other.tier <= target.tier
                 and other.meter is target.meter
-                and other.member.ejected_until <= now
+                and not other.member.is_aside(now)
             ):
                 return other
         return None

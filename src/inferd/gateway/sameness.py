@@ -1,7 +1,6 @@
 """Which requests have one answer whoever gives it and however often; and when two are the same."""
 
 import hashlib
-from fnmatch import fnmatchcase
 
 import msgspec
 
@@ -35,15 +34,15 @@ def may_be_shared(request: InferenceRequest) -> bool:
 
 
 async def key_of(
-    request: InferenceRequest, principal: Principal, always: tuple[str, ...] = ()
+    request: InferenceRequest, principal: Principal, *, anyway: bool = False
 ) -> bytes | None:
     """Return what a request has in common with those that are the same, and with no other.
 
-    None is for what may have another answer each time. Who asks is part of the key, and so is how
-    far the words may travel: nobody is given what was answered to somebody else. Models that one
-    of the patterns `always` fits count as giving the same answer always.
+    None is for what may have another answer each time, unless it is wanted `anyway`. Who asks is
+    part of the key, and so is how far the words may travel: nobody is given what was answered to
+    somebody else.
     """
-    if not any(fnmatchcase(request.model, glob) for glob in always) and not await _repeats(request):
+    if not anyway and not await _repeats(request):
         return None
     digests: list[tuple[str, bytes]] = []
     for file in request.files:

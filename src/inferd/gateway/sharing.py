@@ -6,6 +6,7 @@ from types import TracebackType
 import msgspec
 
 from inferd.core.answer import Answer
+from inferd.core.errors import NodeError
 from inferd.core.records import Row
 from inferd.core.request import InferenceRequest, Principal
 from inferd.core.result import Chunk
@@ -15,6 +16,7 @@ from inferd.gateway.cache import Cache, Entry, Head, size_of
 from inferd.gateway.call import Call
 from inferd.gateway.desk import Desk
 from inferd.gateway.flight import Flight
+from inferd.gateway.plans import Target
 from inferd.gateway.sameness import key_of, may_be_shared
 from inferd.telemetry.metrics import Family
 from inferd.telemetry.tracing import Span
@@ -32,8 +34,6 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 300.0
     together: bool = True
     """Whether the same request, asked twice at once, is asked upstream once."""
-    models: tuple[str, ...] = ()
-    """Patterns of models whose answers count as the same each time, whatever the request says."""
 
 
 class Sharing:
@@ -41,7 +41,6 @@ class Sharing:
 
     def __init__(self, desk: Desk, terms: Terms) -> None:
         self.desk = desk
-        self.models = terms.models
         self.cache = Cache(most_bytes=terms.most_bytes, seconds=terms.seconds)
         self._together = terms.together
         self._flights: dict[bytes, Flight] = {}
@@ -123,7 +122,7 @@ class Shared:
 
     async def __aenter__(self) -> Answer:
         sharing, request = self._sharing, self._request
-        key = await key_of(request, self._principal, sharing.models)
+        key = await self._key()
         if key is None:
             self._call = Call(sharing.desk, request, self._principal)
             return await self._call.__aenter__()
@@ -155,16 +154,35 @@ class Shared:
         else:
             await self._end(error)
 
+    def _usual(self) -> Target:
+        """Return whom it would be asked of.
+
+        Raises:
+            NodeError: Nobody may or can be asked.
+        """
+        desk, request = self._sharing.desk, self._request
+        plan = desk.plans.of(request, self._principal)
+        return next(plan.order(desk.now(), desk.changes.health, request))
+
+    async def _key(self) -> bytes | None:
+        """Return what it shares with the same of its principal; None where it is for itself."""
+        try:
+            caches = self._usual().caches
+        except NodeError:
+            # The call tells of it, and is recorded.
+            return None
+        if caches is False:
+            return None
+        return await key_of(self._request, self._principal, anyway=bool(caches))
+
     def _admit(self, source: str) -> None:
         """Take a place under the rule by which it would be asked for; tokens are spent by nobody.
 
         Raises:
-            NodeError: Nobody may or can be asked, or a limit is reached.
+            NodeError: Nobody may or can be asked any more, or a limit is reached.
         """
-        sharing, request = self._sharing, self._request
+        sharing, request, target = self._sharing, self._request, self._usual()
         desk = sharing.desk
-        plan = desk.plans.of(request, self._principal)
-        target = next(plan.order(desk.now(), desk.changes.health, request))
         if target.meter is not None:
             self._hold = target.meter.hold(self._principal)
         self._source = source

@@ -88,7 +88,6 @@ def sharing_terms(config: NodeConfig) -> Terms | None:
         most_bytes=cache.max_bytes,
         seconds=cache.ttl,
         together=cache.coalesce,
-        models=cache.models,
     )
 
 
