@@ -15,6 +15,7 @@ from inferd.core.errors import BackendUnavailable
 from inferd.core.request import InferenceRequest
 from inferd.engine.embedded import catalogue, weights
 from tests.backends.fake_hub import FakeHub
+from tests.backends.fake_ws import FakeSocketServer, listening
 from tests.backends.fakes import (
     EMBEDDER,
     MODEL,
@@ -140,6 +141,17 @@ async def mcp_tool() -> AsyncGenerator[Subject]:
         yield Subject(backend=backend, clock=clock, model=MODEL)
 
 
+@asynccontextmanager
+async def ws_node() -> AsyncGenerator[Subject]:
+    clock = HandClock()
+    async with listening(FakeSocketServer()) as server:
+        settings = settings_of(
+            "ws_node", base_url=server.url, api_key=SECRET, models={MODEL: MODEL}
+        )
+        async with open_kind("ws_node", settings, node=NODE, clock=clock) as backend:
+            yield Subject(backend=backend, clock=clock, model=MODEL)
+
+
 SUBJECTS: Mapping[str, Open] = {
     "cli_tool": cli_tool,
     "echo": echo,
@@ -148,6 +160,7 @@ SUBJECTS: Mapping[str, Open] = {
     "mcp_tool": mcp_tool,
     "openai": lambda: remote("openai", FakeOpenAI(), path="/v1"),
     "remote_node": lambda: remote("remote_node", FakeNode()),
+    "ws_node": ws_node,
 }
 
 CALLING = ("huggingface", "openai", "remote_node")

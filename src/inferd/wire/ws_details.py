@@ -3,7 +3,7 @@
 import msgspec
 
 from inferd.core.answer import Served
-from inferd.core.result import Finish, FinishReason, Usage
+from inferd.core.result import NO_USAGE, Finish, FinishReason, Usage
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,14 +22,15 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     warnings: tuple[str, ...] = ()
 
 
-def details_of(finish: Finish, served: Served) -> Details:
-    """Return what is told of an answer."""
+def details_of(finish: Finish | None, served: Served) -> Details:
+    """Return what is told of an answer; None of its finish while it goes on."""
+    usage = NO_USAGE if finish is None else finish.usage
     return Details(
-        finish_reason=finish.reason.value,
-        input_tokens=finish.usage.input_tokens,
-        output_tokens=finish.usage.output_tokens,
-        units=finish.usage.units,
-        model=finish.model or served.model,
+        finish_reason="" if finish is None else finish.reason.value,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        units=usage.units,
+        model=(finish.model if finish else "") or served.model,
         source=served.source,
         backend=served.backend,
         node=served.node,

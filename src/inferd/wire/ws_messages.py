@@ -156,12 +156,16 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="inference_chunk"):
-    """More of a streamed answer: its text, or an object where it is none."""
+    """More of a streamed answer: its text, or an object where it is none.
+
+    The first has `details` of who answers, for whoever asked for them.
+    """
 
     request_id: RequestId
     chunk: object
     index: int
     timestamp: float
+    details: Details | UnsetType = UNSET
 
 
 class Complete(

@@ -103,11 +103,20 @@ class Inference:
 
     async def _tell_stream(self, answer: Answer) -> Told:
         index, line = 0, self._line
+        details = self._details(None, answer)
         async for chunk in answer:
             if (piece := _piece(chunk)) is not None:
-                now = line.clock.wall()
-                await line.say(Piece(request_id=self.id, chunk=piece, index=index, timestamp=now))
+                await line.say(
+                    Piece(
+                        request_id=self.id,
+                        chunk=piece,
+                        index=index,
+                        timestamp=line.clock.wall(),
+                        details=details,
+                    )
+                )
                 index += 1
+                details = msgspec.UNSET
         if answer.finish is None:
             raise BackendFailed("the answer ended without saying that it was complete")
         return Complete(
@@ -116,7 +125,7 @@ class Inference:
             details=self._details(answer.finish, answer),
         )
 
-    def _details(self, finish: Finish, answer: Answer) -> Details | msgspec.UnsetType:
+    def _details(self, finish: Finish | None, answer: Answer) -> Details | msgspec.UnsetType:
         return details_of(finish, answer.served) if self.wants_details else msgspec.UNSET
 
     def _read(self, task: Task, body: bytes) -> InferenceRequest:
