@@ -89,7 +89,7 @@ class Node:
 
         Args:
             task: A task's name, such as `text-classification`.
-            inputs: Its main input, or a mapping of its fields.
+            inputs: Its main input, or a mapping of its fields; a chat's messages, or one text.
             model: An id or alias; empty is the task's default.
             parameters: The task's parameters.
             files: Bytes by field: `image`, `audio`, `video`.
@@ -104,8 +104,7 @@ class Node:
 
     async def ask(self, text: str, *, model: str = "", **way: Unpack[Way]) -> str:
         """Return what a chat model answers to `text`. Raises what `infer` does."""
-        messages = {"messages": [{"role": "user", "content": text}]}
-        return (await self.infer("chat", messages, model=model, **way)).text
+        return (await self.infer("chat", text, model=model, **way)).text
 
     @asynccontextmanager
     async def stream(
@@ -136,7 +135,7 @@ class Node:
         way: Way,
     ) -> InferenceRequest:
         known = task_named(task)
-        payload = _mapping(inputs)
+        payload = _payload(known.name, inputs)
         given, steered = check(known, payload, dict(parameters or {}))
         seconds = way.get("timeout")
         return InferenceRequest(
@@ -180,7 +179,8 @@ class Backends:
             tasks: The only ones that it is used for; empty for all.
             priority: Those with a lower number are asked first.
             tier: How far words travel with it; empty for what its kind says.
-            settings: Of a kind: `base_url`, `api_key`, `models`, `timeout`, `options`.
+            settings: Of a kind: `base_url`, `api_key`, `models` (a list, or public name to the
+                upstream's own), `timeout`, `options`.
 
         Raises:
             NameTaken: There is one of that name.
@@ -193,8 +193,7 @@ class Backends:
                 raise ValueError("an instance has its own name, kind, tier and settings")
             member = await roster.take(name, nullcontext(instance), priority=priority, tasks=only)
         else:
-            values = {**settings, "name": name, "tier": Tier[tier.upper()] if tier else None}
-            wanted = msgspec.convert(values, Settings)
+            wanted = _settings(name, tier, settings)
             want = Wanted(kind=kind, settings=wanted, priority=priority, tasks=only)
             member = await roster.add(want)
         await roster.pool.ask(member)
@@ -310,6 +309,27 @@ def _loaded(config: Config) -> NodeConfig:
     return load(flags=flags, environ=os.environ, path=where, cwd=Path.cwd()).config
 
 
+def _settings(name: str, tier: str, given: Mapping[str, object]) -> Settings:
+    """Check what is wanted of a kind.
+
+    Raises:
+        ValueError: Something in it is unknown, or of the wrong type.
+    """
+    if strange := given.keys() - {*Settings.__struct_fields__}:
+        known = ", ".join(sorted({*Settings.__struct_fields__} - {"name"}))
+        raise ValueError(f"backend {name}: there is no setting called {min(strange)}: {known}")
+    models = given.get("models", {})
+    if isinstance(models, list | tuple):
+        names: list[object] = [*models]
+        given = {**given, "models": {str(each): str(each) for each in names}}
+    try:
+        settings = msgspec.convert({**given, "name": name}, Settings)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"backend {name}: {error}") from error
+    near = parse_tiers(tier) if tier else ()
+    return msgspec.structs.replace(settings, tier=max(near) if near else None)
+
+
 def _tiers(text: str) -> frozenset[Tier] | None:
     try:
         return parse_tiers(text) if text else None
@@ -317,10 +337,13 @@ def _tiers(text: str) -> frozenset[Tier] | None:
         raise InvalidRequest(f"tier: {error}", details={"param": "tier"}) from error
 
 
-def _mapping(inputs: object) -> dict[str, object]:
+def _payload(task: str, inputs: object) -> dict[str, object]:
     if isinstance(inputs, Mapping):
         return {str(name): value for name, value in inputs.items()}
-    return {"inputs": inputs}
+    if task != "chat":
+        return {"inputs": inputs}
+    is_text = isinstance(inputs, str)
+    return {"messages": [{"role": "user", "content": inputs}] if is_text else inputs}
 
 
 async def _texts(answer: Answer) -> AsyncIterator[str]:
