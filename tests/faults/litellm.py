@@ -22,6 +22,8 @@ ISSUE = (
 """The three faults, by the issue's own names."""
 _CACHE = Path.home() / ".cache" / "inferd-bench"
 _STARTS = 60.0
+_UNGUARDED = {"LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
+"""It starts without a key only when it is told to; ours has none on loopback either."""
 
 
 class Beside(NamedTuple):
@@ -69,7 +71,12 @@ async def _litellm(programs: Path, proxy: FaultProxy, sound: SeededModel) -> Asy
             _entry("other", sound.port),
         ],
         "litellm_settings": {"fallbacks": [{MODEL: ["other"]}], "telemetry": False},
-        "router_settings": {"num_retries": 1, "timeout": 10, "stream_timeout": 10},
+        "router_settings": {
+            "fallbacks": [{MODEL: ["other"]}],
+            "num_retries": 1,
+            "timeout": 10,
+            "stream_timeout": 10,
+        },
     }
     folder = _CACHE / "litellm-faults"
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +86,11 @@ async def _litellm(programs: Path, proxy: FaultProxy, sound: SeededModel) -> Asy
     command = [programs / "litellm", "--config", file, "--port", str(port), "--host", "127.0.0.1"]
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(
-            started([str(word) for word in command], log, environment=dict(QUIET_ENVIRONMENT))
+            started(
+                [str(word) for word in command],
+                log,
+                environment={**QUIET_ENVIRONMENT, **_UNGUARDED},
+            )
         )
         url = f"http://127.0.0.1:{port}"
         wait_until(

@@ -28,6 +28,8 @@ class SeededModel:
             [sys.executable, str(_PROGRAM), str(self.port)],
             stdout=subprocess.PIPE,
             stdin=subprocess.PIPE,
+            # It tells of every connection that is broken off, which is what they are here for.
+            stderr=subprocess.DEVNULL,
         )
         assert self._process.stdout is not None
         if not self._process.stdout.readline():

@@ -62,6 +62,7 @@ class FaultProxy:
         self._kill = kill
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._lines: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> None:
         """Take connections, on the same port as before."""
@@ -78,7 +79,17 @@ class FaultProxy:
         for writer in tuple(self._open):
             _reset(writer)
 
+    async def close(self) -> None:
+        """Take no more connections, and return when those that there were have ended."""
+        await self.refuse()
+        if self._lines:
+            await asyncio.wait(self._lines)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._lines.add(task)
+        task.add_done_callback(self._lines.discard)
         self._open.add(writer)
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
@@ -292,4 +303,4 @@ async def fault_proxy(target: int, kill: Killer | None = None) -> AsyncGenerator
     try:
         yield proxy
     finally:
-        await proxy.refuse()
+        await proxy.close()
