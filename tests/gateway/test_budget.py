@@ -4,10 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferd.core.answer import collect
+from inferd.core.answer import Answer, collect
+from inferd.core.backend import Model
 from inferd.core.errors import BackendUnavailable, ModelNotFound, NodeError
 from inferd.core.request import InferenceRequest, Place, Tier
 from inferd.gateway.budget import Budget
+from inferd.gateway.routing.router import Rules
+from inferd.gateway.routing.routes import Route
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
 SLOT = 10.0
@@ -93,3 +96,28 @@ async def test_trying_one_that_is_set_aside_before_one_that_is_well_takes_one() 
             await collect(answer)
     assert len(far.asked) == 200
     assert spent(bench) == {"granted": 1, "refused": 0}
+
+
+async def test_a_model_that_is_lacking_is_fallen_back_from_on_the_same_backend() -> None:
+    class Choosy(FakeBackend):
+        async def infer(self, request: InferenceRequest) -> Answer:
+            self.error = ModelNotFound("gone") if request.model == "acme/big" else None
+            return await super().infer(request)
+
+    any_model = frozenset({"text-generation"})
+    names = ("acme/big", "acme/small")
+    here = Choosy(models=tuple(Model(id=name, tasks=any_model) for name in names))
+    bench = Bench(here, routing=Rules(routes=(Route(models=("smart",), use=names),)))
+    async with bench.gateway.infer(ask(model="smart"), bench.owner) as answer:
+        await collect(answer)
+    assert [request.model for request in here.asked] == ["acme/big", "acme/small"]
+
+
+async def test_a_backend_that_is_down_is_not_asked_for_its_other_models() -> None:
+    any_model = frozenset({"text-generation"})
+    names = ("acme/big", "acme/small")
+    here = FakeBackend(models=tuple(Model(id=name, tasks=any_model) for name in names))
+    here.error = BackendUnavailable("down")
+    bench = Bench(here, routing=Rules(routes=(Route(models=("smart",), use=names),)))
+    await fail(bench, ask(model="smart"))
+    assert len(here.asked) == 1

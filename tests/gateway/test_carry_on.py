@@ -15,6 +15,7 @@ from inferd.core.errors import (
 from inferd.core.request import InferenceRequest, Limits, Principal, Raw, Tier
 from inferd.core.result import TextDelta
 from inferd.gateway.admission.policy import Rule
+from inferd.gateway.budget import Budget
 from inferd.gateway.call import Call
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
@@ -162,3 +163,12 @@ async def test_what_another_backend_would_refuse_too_is_not_carried_on() -> None
         await collect(answer)
         assert await call.carry_on(BackendRefused("no"), ask()) is None
     assert not second.asked
+
+
+async def test_break_offs_in_a_row_spend_the_budget_but_for_the_first() -> None:
+    backends = [cut(going_on("first")), cut(going_on("second")), going_on("third")]
+    bench = Bench(*backends, budget=Budget(share=0, burst=0))
+    with pytest.raises(BackendFailed, match="cut"):
+        await cut_and_go_on(bench.gateway.infer(ask(), bench.owner))
+    assert [len(backend.asked) for backend in backends] == [1, 1, 0]
+    assert [member.in_flight for member in bench.members] == [0, 0, 0]
