@@ -6,16 +6,21 @@ from contextlib import contextmanager
 
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
+    ListenHandler,
     ResourcesListChanged,
     ToolsListChanged,
 )
+
+MOST_LISTENING = 64
 
 
 class Changes:
     """One principal's listeners, of both generations."""
 
     def __init__(self) -> None:
-        self.bus = InMemorySubscriptionBus()
+        self._bus = InMemorySubscriptionBus()
+        self.subscriptions = ListenHandler(self._bus, max_subscriptions=MOST_LISTENING)
+        """Serves those who ask by `subscriptions/listen`."""
         self._sessions: set[asyncio.Event] = set()
 
     @contextmanager
@@ -32,5 +37,5 @@ class Changes:
         """Tell all of them."""
         for event in self._sessions:
             event.set()
-        await self.bus.publish(ToolsListChanged())
-        await self.bus.publish(ResourcesListChanged())
+        await self._bus.publish(ToolsListChanged())
+        await self._bus.publish(ResourcesListChanged())

@@ -45,6 +45,11 @@ class Rooms:
         await room.opened.wait()
         await room.manager.handle_request(scope, receive, send)
 
+    def close(self) -> None:
+        """End every subscription: the node stops, and nobody should wait for more."""
+        for room in self._rooms.values():
+            room.changes.subscriptions.close()
+
     async def watch(self) -> None:
         """Tell everybody when a backend offers something else, until cancelled."""
         await watch(self._context, lambda: [room.changes for room in self._rooms.values()])

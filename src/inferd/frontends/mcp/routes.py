@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from inferd.frontends._http.endpoint import resource
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.mcp.description import PATHS
 from inferd.frontends.mcp.post import POST, Post
+from inferd.gateway.events import Topic
 from inferd.wire import json
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Mcp:
         self._context = context
         self._wanted = asyncio.Event()
         self._opened: asyncio.Future[Rooms] | None = None
+        self._listening: set[Post] = set()
 
     def frontend(self) -> Frontend:
         """Return the route."""
@@ -60,7 +63,18 @@ class Mcp:
         async with asyncio.TaskGroup() as tasks:
             opened: Rooms = rooms.Rooms(self._context, tasks)
             self._opened.set_result(opened)
-            await opened.watch()
+            tasks.create_task(opened.watch())
+            await self._end_of_news()
+            opened.close()
+            for post in self._listening:
+                post.leave()
+
+    async def _end_of_news(self) -> None:
+        """Return when the node begins to stop: who only listens holds up nothing."""
+        events = self._context.gateway.pool.events
+        with events.subscribe("mcp", [Topic.STATUS], lambda _: None) as news:
+            async for _ in news:
+                pass
 
     async def serve(self, token: str, read: object, write: object) -> None:
         """Serve whoever shows `token` on another line than HTTP's, a pair of the package's streams.
@@ -89,10 +103,16 @@ class Mcp:
         exchange.enters_gateway()
         scope: Scope = {**exchange.scope, POST: post}
         line = _Line(exchange, body)
+        if exchange.method == "GET":
+            self._listening.add(post)
         try:
-            await rooms.serve(exchange.principal, scope, line.receive, line.send)
+            with post.held() if exchange.method == "GET" else nullcontext():
+                await rooms.serve(exchange.principal, scope, line.receive, line.send)
         finally:
+            self._listening.discard(post)
             post.leave()
+        if not line.is_over:
+            await exchange.finish()
 
 
 async def _check(body: bytes) -> None:
@@ -115,6 +135,7 @@ class _Line:
     def __init__(self, exchange: Exchange, body: bytes) -> None:
         self._exchange = exchange
         self._body: bytes | None = body
+        self.is_over = False
 
     async def receive(self) -> Message:
         body, self._body = self._body, None
@@ -131,6 +152,7 @@ class _Line:
         elif message.get("more_body", False):
             await self._exchange.more(message.get("body", b""))
         else:
+            self.is_over = True
             await self._exchange.finish(message.get("body", b""))
 
 

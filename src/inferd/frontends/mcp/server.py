@@ -10,7 +10,6 @@ import msgspec
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
-from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 
 from inferd.core.errors import NodeError
@@ -31,7 +30,6 @@ INSTRUCTIONS = (
     " each task that can be run here; route_inference_request runs any task on a backend that you"
     " name. Files are base64, never paths."
 )
-_MOST_LISTENING = 64
 _JSON = "application/json"
 _Ctx = ServerRequestContext[Any, Any]
 
@@ -49,7 +47,7 @@ def make_server(context: Context, principal: Principal, changes: Changes) -> Ser
         on_list_resources=methods.list_resources,
         on_list_resource_templates=methods.list_templates,
         on_read_resource=methods.read_resource,
-        on_subscriptions_listen=ListenHandler(changes.bus, max_subscriptions=_MOST_LISTENING),
+        on_subscriptions_listen=changes.subscriptions,
     )
     server.add_notification_handler(
         "notifications/initialized", types.NotificationParams, methods.tell_of_changes
