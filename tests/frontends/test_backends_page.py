@@ -5,6 +5,8 @@ import json
 import re
 from typing import Any
 
+import msgspec
+
 from inferd.core.backend import BackendType, Model
 from inferd.core.errors import BackendUnavailable
 from inferd.core.found import Found, Verdict
@@ -114,3 +116,8 @@ def test_what_was_found_says_what_to_do() -> None:
     (row,) = found_rows.rows([ollama])
     assert (row.act, row.mark, row.icon) == ("Use it", "ok", "server")
     assert row.why == "It answers. Models: a, b, c and 2 more."
+    away = msgspec.structs.replace(ollama, id="vllm", name="vLLM", verdict=Verdict.NOT_THERE)
+    ours = msgspec.structs.replace(ollama, id="backend:near", verdict=Verdict.IN_USE)
+    shown, folded = found_rows.groups(found_rows.others([ollama, ours, away]))
+    assert [each.id for each in shown.rows] == ["ollama"]
+    assert folded.summary == "1 isn’t there: vLLM"

@@ -49,7 +49,7 @@ async def _show(exchange: Exchange, findings: Findings | None) -> None:
     chart = backend_sums.chart(reports, hours, here, clock.wall())
     if not may_change:
         findings = None
-    found = () if findings is None else findings.found
+    found = () if findings is None else found_rows.others(findings.found)
     await show(
         exchange,
         "backends.html",
@@ -65,7 +65,7 @@ async def _show(exchange: Exchange, findings: Findings | None) -> None:
         address=_address,
         is_lone=len(rows) <= 1,
         may_change=may_change,
-        found=None if findings is None else found_rows.rows(found),
+        found=None if findings is None else found_rows.groups(found),
         looked="" if findings is None else found_rows.looked(findings, clock.now()),
         data={
             "chart": backend_sums.for_script(chart),

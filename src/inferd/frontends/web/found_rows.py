@@ -1,6 +1,6 @@
 """What was found on this machine, as the page "Backends" tells it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -23,6 +23,15 @@ _ICONS = {
     BackendType.P2P: "link",
 }
 _MOST_NAMES = 3
+_CONFIGURED = "backend:"
+_FOLDED: Mapping[Verdict, Callable[[int, str], str]] = {
+    Verdict.NEEDS_KEY: lambda count, names: (
+        f"{count:,} {'needs' if count == 1 else 'need'} a key: {names}"
+    ),
+    Verdict.NOT_THERE: lambda count, names: (
+        f"{count:,} {'isn’t' if count == 1 else 'aren’t'} there: {names}"
+    ),
+}
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,9 +49,32 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     act: str
 
 
-def rows(found: Sequence[Found]) -> list[Row]:
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Things of a kind; those with a `summary` are folded under it."""
+
+    rows: tuple[Row, ...]
+    summary: str = ""
+
+
+def others(found: Sequence[Found]) -> list[Found]:
+    """Leave out the backends that somebody configured: the page has them above."""
+    return [each for each in found if not each.id.startswith(_CONFIGURED)]
+
+
+def groups(found: Sequence[Found]) -> list[Group]:
+    """Return what is said of each: first what can be used, folded what can't without more."""
+    here = [each for each in found if each.verdict not in _FOLDED]
+    folded = [
+        Group(rows=rows(those), summary=say(len(those), _few([each.name for each in those])))
+        for verdict, say in _FOLDED.items()
+        if (those := [each for each in found if each.verdict is verdict])
+    ]
+    return [Group(rows=rows(here)), *folded] if here else folded
+
+
+def rows(found: Sequence[Found]) -> tuple[Row, ...]:
     """Return what is said of each."""
-    return [_row(each) for each in found]
+    return tuple(_row(each) for each in found)
 
 
 def _row(found: Found) -> Row:
@@ -51,7 +83,9 @@ def _row(found: Found) -> Row:
         id=found.id,
         name=found.name,
         icon="server" if is_here else _ICONS.get(found.type, "server"),
-        endpoint=" ".join(part for part in (found.endpoint, found.version) if part),
+        endpoint=" ".join(
+            part for part in (found.endpoint.removeprefix("https://"), found.version) if part
+        ),
         verdict=found.verdict[:1].upper() + found.verdict[1:],
         mark=_MARKS[found.verdict],
         why=_why(found),
@@ -62,7 +96,7 @@ def _row(found: Found) -> Row:
 
 
 def _act(found: Found) -> str:
-    if found.verdict is Verdict.IN_USE:
+    if found.verdict is Verdict.IN_USE or not (found.toml or found.hint):
         return ""
     if found.verdict is Verdict.USABLE:
         return "Use it"
@@ -71,11 +105,14 @@ def _act(found: Found) -> str:
 
 def _why(found: Found) -> str:
     said = _said(found.reason)
-    more = len(found.models) - _MOST_NAMES
     if found.models:
-        tail = f" and {more:,} more" if more > 0 else ""
-        said += f" Models: {', '.join(found.models[:_MOST_NAMES])}{tail}."
+        said += f" Models: {_few(found.models)}."
     return said.strip()
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _said(text: str) -> str:

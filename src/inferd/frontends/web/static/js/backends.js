@@ -76,7 +76,8 @@ const check = (id) => api(at(id, "/check"), { method: "POST" });
 
 async function checkAll() {
   const all = ids();
-  const ended = await Promise.allSettled(all.map(check));
+  const looks = root.querySelector(".found") ? [api("/admin/discovery", { method: "POST" })] : [];
+  const ended = await Promise.allSettled([...all.map(check), ...looks]);
   const broken = ended.find(({ status }) => status === "rejected");
   if (broken) throw broken.reason;
   toast(`Asked ${all.length === 1 ? "it" : `all ${all.length}`} just now`);

@@ -114,7 +114,7 @@ export function lines(el, data, { height = 208 } = {}) {
   const build = () => {
     plot?.destroy();
     plot = new uPlot({
-      ...size(), legend: { show: false }, padding: [12, 12, 0, 0],
+      ...size(), legend: { show: false }, padding: [12, 22, 0, 0],
       cursor: { y: false, points: { size: 6 }, drag: { setScale: false, x: false, y: false } },
       series: [{}, ...shown.series.map(({ tier, dash }) => ({ stroke: () => token(`--tier-${tier}`), width: 1.75, dash: DASHES[dash], points: { show: true, size: 4, filter: lonely, fill: () => token(`--tier-${tier}`) } }))],
       scales: { y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
