@@ -72,6 +72,19 @@ def test_why_as_json_is_the_nodes_explanation(cli: Terminal) -> None:
     assert explanation["candidates"][0]["order"] == 1
 
 
+def test_why_says_what_decided_and_which_rule_lets_in(cli: Terminal) -> None:
+    outcome = cli("models", "--why", "iris", "--strategy", "cost", "--within", "local")
+    assert "local comes first: it is the only one that can and may." in outcome.out
+    assert "owner: allowed by" in outcome.out
+
+
+def test_why_for_somebody_who_is_not_there_says_who_is(cli: Terminal) -> None:
+    outcome = cli("models", "--why", "iris", "--as", "secret:nobody")
+    assert outcome.status != 0
+    assert "nobody called secret:nobody" in outcome.err
+    assert "there are owner" in outcome.err
+
+
 def test_a_host_that_is_no_node_is_told_as_such(cli: Terminal) -> None:
     with stranger("", b"<html>") as url:
         outcome = cli("models", "--url", url)

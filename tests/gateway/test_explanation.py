@@ -78,7 +78,7 @@ def test_a_limit_that_is_reached_is_said_and_nothing_is_taken() -> None:
         ("", "of 2 equals, it is its turn (round_robin)"),
         ("priority", "its priority comes first"),
         ("broken", "it is well, and b isn't"),
-        ("alone", "nobody else can and may run it"),
+        ("alone", "it is the only one that can and may"),
     ],
 )
 def test_what_decided_is_said(change: str, words: str) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferd.core.request import InferenceRequest, Raw, Tier
@@ -44,7 +44,8 @@ def prompt(text: str) -> InferenceRequest:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-@given(turn=st.integers(0, 10_000), loads=st.lists(st.integers(0, 5), min_size=1, max_size=30))
+@settings(max_examples=40)
+@given(turn=st.integers(0, 10_000), loads=st.lists(st.integers(0, 5), min_size=1, max_size=16))
 def test_a_strategy_keeps_every_member_and_its_first_is_the_first_in_order(
     name: str, turn: int, loads: list[int]
 ) -> None:
@@ -68,10 +69,10 @@ def test_least_loaded_takes_the_idlest_whatever_the_turn() -> None:
         assert names("least_loaded", members, turn) == ["idle", "some", "busy"]
 
 
-@given(st.integers(0, 10_000))
-def test_of_many_least_loaded_finds_an_idle_one_near_its_turn(turn: int) -> None:
+def test_of_many_least_loaded_finds_an_idle_one_near_its_turn() -> None:
     members = [loaded(f"m{i}", 0 if i % 10 == 0 else 5) for i in range(1000)]
-    assert members[picker("least_loaded", members).first(turn, ASK)].in_flight == 0
+    picks = picker("least_loaded", members)
+    assert {members[picks.first(turn, ASK)].in_flight for turn in range(1200)} == {0}
 
 
 def test_best_performance_explores_the_one_never_used_and_does_not_flood_it() -> None:

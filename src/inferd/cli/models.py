@@ -1,7 +1,8 @@
 """`inferd models`: what can run where, and why it would or wouldn't."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -16,6 +17,48 @@ from inferd.gateway.catalogue import Placement
 from inferd.gateway.explanation import Explanation
 
 _ASKED_OF_STRANGERS = ("text-generation",)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How --why is asked."""
+
+    asker: Annotated[
+        str,
+        Parameter(
+            name="--as",
+            show_default=False,
+            help="With --why: who asks, such as `secret:laptop`; you by default.",
+        ),
+    ] = ""
+    within: Annotated[
+        str,
+        Parameter(
+            show_default=False,
+            help="With --why: how far it may travel: `local`, `peer`, `team`, `cloud`, or a list.",
+        ),
+    ] = ""
+    strategy: Annotated[
+        str,
+        Parameter(
+            show_default=False,
+            help="With --why: the order among equals; the node's own by default.",
+        ),
+    ] = ""
+
+    def question(self, task: str, model: str) -> Mapping[str, str]:
+        """Return what the node is asked."""
+        return {
+            "task": task,
+            "model": model,
+            "asked_by": self.asker,
+            "tier": self.within,
+            "strategy": self.strategy,
+        }
+
+
+NOT_ASKED = Asked()
 
 
 class Model(msgspec.Struct):
@@ -43,6 +86,7 @@ def models(
     task: Annotated[str, Parameter(name=["--task", "-t"], show_default=False)] = "",
     remote: Annotated[bool, Parameter(show_default=False)] = True,
     why: Annotated[str, Parameter(show_default=False)] = "",
+    asked: Asked = NOT_ASKED,
     json: Annotated[bool, SWITCH] = False,
     where: Where = WHERE,
 ) -> None:
@@ -52,13 +96,14 @@ def models(
         task: Only models for this task.
         remote: Whether to list what runs elsewhere too.
         why: A model: show each backend and why it would be asked for it or not.
+        asked: How the question is put.
         json: Print JSON.
         where: Which node.
     """
     if task:
         task = task_called(task).name
     if why:
-        asyncio.run(_why(why, task, json, where))
+        asyncio.run(_why(why, task, asked, json, where))
     else:
         asyncio.run(_list(task, remote, json, where))
 
@@ -114,13 +159,13 @@ def _placed(place: Placement) -> str:
     return where if place.usable else f"{where}, not now: {place.reason}"
 
 
-async def _why(name: str, task: str, json: bool, where: Where) -> None:
+async def _why(name: str, task: str, asked: Asked, json: bool, where: Where) -> None:
     async with open_client(where) as client:
         known = await _known(client)
         model = next((each for each in known if name in (each.id, *each.aliases)), None)
         tasks = [task] if task else model.tasks if model else _ASKED_OF_STRANGERS
         found = [
-            await client.post("/admin/explain", {"task": each, "model": name}, Explanation)
+            await client.post("/admin/explain", asked.question(each, name), Explanation)
             for each in tasks
         ]
     if json:
@@ -153,8 +198,20 @@ def _show_reasons(found: Iterable[Explanation]) -> None:
             cells = (one.backend, one.kind, one.tier, one.reason)
             table.add_row(place, *(Text(screen.printable(cell)) for cell in cells))
         screen.show(table)
+        for words in _decision(same[0]):
+            screen.show(Text(screen.printable(words), "dim"))
         if same[0].error:
             screen.show(Text(f"nobody would answer: {screen.printable(same[0].error)}", "red"))
+
+
+def _decision(found: Explanation) -> Iterable[str]:
+    """Yield what put the first one first, and who lets the caller in."""
+    if not found.decided:
+        return
+    first = found.candidates[0].backend
+    route = f" By {found.route}." if found.route else ""
+    yield f"{first} comes first: {found.decided}.{route}"
+    yield f"{found.principal}: {found.rule}."
 
 
 def _without(reason: str, task: str) -> str:

@@ -235,7 +235,7 @@ def _decided(plan: Plan[Match], ordered: Sequence[Match]) -> str:
     if len(equals) > 1:
         return f"of {len(equals)} equals, {plan.strategy.says} ({plan.strategy.name})"
     if len(ordered) == 1:
-        return "nobody else can and may run it"
+        return "it is the only one that can and may"
     first, second = ordered[0], ordered[1]
     if second.member.status in _UNWELL:
         return f"it is well, and {second.member.name} isn't"
