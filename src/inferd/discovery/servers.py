@@ -106,7 +106,7 @@ SERVERS = (
         name="LM Studio",
         ports=(1234,),
         start="start its server: `lms server start`",
-        marks=lambda answers: bool(answers[_MODELS].rows),
+        marks=lambda answers: bool(answers[_MODELS].models),
     ),
 )
 _OTHER = Server(key="server", name="A server of OpenAI's API", ports=(), start="", marks=bool)
