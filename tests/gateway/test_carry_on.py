@@ -1,10 +1,11 @@
 """A call whose answer breaks off goes on elsewhere, or ends as it would have."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from inferd.core.answer import collect
+from inferd.core.answer import Answer, collect
 from inferd.core.backend import BackendType, Model, Traits
 from inferd.core.errors import (
     BackendFailed,
@@ -42,7 +43,7 @@ def going_on(name: str, **fields: object) -> FakeBackend:
     return backend
 
 
-async def cut_and_go_on(call: Call) -> list[str]:
+async def cut_and_go_on(call: AbstractAsyncContextManager[Answer]) -> list[str]:
     """Return the text that came in all, by pieces."""
     async with call as answer:
         return [chunk.text async for chunk in answer if isinstance(chunk, TextDelta)]
@@ -161,6 +162,7 @@ async def test_what_another_backend_would_refuse_too_is_not_carried_on() -> None
     bench = Bench(first, second)
     async with (call := bench.gateway.infer(ask(), bench.owner)) as answer:
         await collect(answer)
+        assert isinstance(call, Call)
         assert await call.carry_on(BackendRefused("no"), ask()) is None
     assert not second.asked
 

@@ -61,6 +61,15 @@ class Asked:
     async def be_late(self, seconds: float = USUAL) -> None:
         await self.bench.clock.has_sleepers()
         self.bench.clock.turn(seconds)
+        await turn_about()
+
+
+async def turn_about() -> None:
+    """Let whatever is ready have its turns."""
+    for _ in range(12):
+        passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(passed.set_result, None)
+        await passed
 
 
 def settled(bench: Bench) -> None:
@@ -228,7 +237,6 @@ async def _end_once(steps: list[str | tuple[int, str]], *, hedge: bool) -> None:
     backends = [Gated(name) for name in "abc"]
     bench = Bench(*backends)
     call = Asked(bench, ask(hedge=hedge))
-    loop = asyncio.get_running_loop()
     for step in ["begin", *steps, (0, "ok"), (1, "ok"), (2, "ok")]:
         if step == "late":
             bench.clock.turn(USUAL)
@@ -241,11 +249,7 @@ async def _end_once(steps: list[str | tuple[int, str]], *, hedge: bool) -> None:
             backend.breaks_after = BackendFailed("cut") if how == "cut" else None
             backend.bug = how == "bug"
             backend.gate.set()
-        for _ in range(12):
-            # Whatever is ready has its turn.
-            passed: asyncio.Future[None] = loop.create_future()
-            loop.call_soon(passed.set_result, None)
-            await passed
+        await turn_about()
     with suppress(NodeError, ZeroDivisionError, asyncio.CancelledError):
         await call.task
     settled(bench)

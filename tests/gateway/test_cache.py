@@ -1,19 +1,15 @@
-"""What one was answered serves the next who asks the same, and those who ask it at once."""
+"""What one was answered serves the next who asks the same."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from inferd.core.answer import Answer, collect
 from inferd.core.backend import Capabilities, Model
 from inferd.core.content import BytesFile
-from inferd.core.errors import BackendFailed, NodeError, PermissionDenied, RateLimited
+from inferd.core.errors import BackendFailed, PermissionDenied, RateLimited
 from inferd.core.request import InferenceRequest, Limits, Principal, Raw, Tier
-from inferd.core.result import Chunk, Finish, TextDelta
+from inferd.core.result import Chunk
 from inferd.gateway.admission.policy import Rule
 from inferd.gateway.routing.router import Rules
 from inferd.gateway.routing.routes import Route
@@ -200,130 +196,6 @@ async def test_the_cap_is_kept_and_the_least_used_go_first() -> None:
     assert hits == {"hit": 200, "miss": 200, "shared": 0}
 
 
-class Slow(FakeBackend):
-    """Says a word each time it is let, and then no more."""
-
-    def __init__(self, words: int = 3) -> None:
-        super().__init__()
-        self.words = words
-        self.lets = asyncio.Semaphore(0)
-        self.was_closed = False
-
-    async def _chunks(self, request: InferenceRequest) -> AsyncIterator[Chunk]:
-        for number in range(self.words):
-            await self.lets.acquire()
-            if self.breaks_after is not None:
-                raise self.breaks_after
-            yield TextDelta(f"{number} ")
-        yield Finish(model=request.model)
-
-
-async def turn_about() -> None:
-    """Let whatever is ready have its turns."""
-    for _ in range(12):
-        passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().call_soon(passed.set_result, None)
-        await passed
-
-
-def start(bench: Bench, *requests: InferenceRequest) -> list[asyncio.Task[str]]:
-    loop = asyncio.get_running_loop()
-    return [loop.create_task(text(bench, request, ALICE)) for request in requests]
-
-
-async def test_those_who_ask_at_once_share_what_comes_and_one_is_booked_with_it() -> None:
-    slow = Slow()
-    bench = keeping(slow)
-    calls = start(bench, ask(1), ask(2))
-    await turn_about()
-    slow.lets.release()
-    await turn_about()
-    calls += start(bench, ask(3))
-    await turn_about()
-    assert bench.members[0].in_flight == 1
-    for _ in range(2):
-        slow.lets.release()
-    assert {await call for call in calls} == {"0 1 2 "}
-    assert len(slow.asked) == 1
-    rows = {row.id: row for row in bench.records.rows}
-    assert sorted(rows) == ["r1", "r2", "r3"]
-    assert sorted(row.source for row in rows.values()) == ["local", "shared", "shared"]
-    assert bench.members[0].in_flight == 0
-    assert await text(bench, ask(4), ALICE) == "0 1 2 "
-    assert len(slow.asked) == 1
-
-
-async def test_who_asked_first_may_leave() -> None:
-    slow = Slow()
-    bench = keeping(slow)
-    first, second = start(bench, ask(1), ask(2))
-    await turn_about()
-    first.cancel()
-    await asyncio.wait((first,))
-    assert not slow.freed.is_set()
-    for _ in range(3):
-        slow.lets.release()
-    assert await second == "0 1 2 "
-    rows = {row.id: (row.source, row.outcome) for row in bench.records.rows}
-    assert rows == {"r1": ("shared", "aborted"), "r2": ("local", "ok")}
-
-
-async def test_the_last_to_leave_frees_the_backend() -> None:
-    slow = Slow()
-    bench = keeping(slow)
-    calls = start(bench, ask(1), ask(2))
-    await turn_about()
-    for call in calls:
-        call.cancel()
-    await asyncio.wait(calls)
-    assert slow.freed.is_set()
-    assert bench.members[0].in_flight == 0
-    assert sorted((row.id, row.outcome) for row in bench.records.rows) == [
-        ("r1", "aborted"),
-        ("r2", "aborted"),
-    ]
-
-
-async def test_all_are_told_of_a_failure() -> None:
-    slow = Slow()
-    slow.breaks_after = BackendFailed("cut")
-    bench = keeping(slow)
-    calls = start(bench, ask(1), ask(2))
-    await turn_about()
-    slow.lets.release()
-    await asyncio.wait(calls)
-    assert [str(call.exception()) for call in calls] == ["cut", "cut"]
-    assert [row.outcome for row in bench.records.rows] == ["backend_failed"] * 2
-    assert bench.members[0].failed == 1
-
-
-async def test_one_with_a_deadline_waits_for_nobody_else() -> None:
-    slow = Slow()
-    bench = keeping(slow)
-    calls = start(bench, ask(1), ask(2, deadline=bench.clock.now() + 60))
-    await turn_about()
-    assert len(slow.asked) == 2
-    for _ in range(6):
-        slow.lets.release()
-    assert [await call for call in calls] == ["0 1 2 "] * 2
-
-
-async def test_a_long_answer_is_held_within_bounds_for_the_slowest() -> None:
-    words = 40_000
-    slow = Slow(words)
-    bench = keeping(slow, terms=Terms(most_bytes=1 << 20))
-    quick, idle = (bench.gateway.infer(ask(number), ALICE) for number in (1, 2))
-    async with quick as first, idle as second:
-        for _ in range(words):
-            slow.lets.release()
-        read = asyncio.get_running_loop().create_task(collect(first))
-        await turn_about()
-        assert not read.done()
-        late = await collect(second)
-        assert (await read).text == late.text == "".join(f"{number} " for number in range(words))
-    assert len(bench.records.rows) == 2
-
-
 async def test_bytes_are_passed_on_and_kept_as_they_came() -> None:
     class Passing(FakeBackend):
         async def infer(self, request: InferenceRequest) -> Answer:
@@ -341,48 +213,22 @@ async def test_bytes_are_passed_on_and_kept_as_they_came() -> None:
     assert len(passing.asked) == 1
 
 
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("ask"), st.integers(0, 1)),
-        st.tuples(st.just("leave"), st.integers(0, 5)),
-        st.tuples(st.just("word"), st.integers(1, 4)),
-        st.tuples(st.just("fail"), st.just(0)),
-    ),
-    max_size=10,
-)
+async def test_of_bytes_that_were_cut_nothing_is_kept() -> None:
+    class Cut(FakeBackend):
+        async def infer(self, request: InferenceRequest) -> Answer:
+            answer = await super().infer(request)
+            answer.wire = "w"
+            return answer
 
+        async def _chunks(self, request: InferenceRequest) -> AsyncIterator[Chunk]:
+            yield b"data: 1"
+            raise BackendFailed("cut")
 
-@settings(max_examples=50, deadline=None)
-@given(steps=STEPS)
-def test_however_they_come_and_go_each_has_one_row_and_all_is_freed(
-    steps: list[tuple[str, int]],
-) -> None:
-    asyncio.run(_come_and_go(steps))
-
-
-async def _come_and_go(steps: list[tuple[str, int]]) -> None:
-    slow = Slow()
-    bench = keeping(slow, terms=Terms(seconds=0))
-    calls: list[asyncio.Task[str]] = []
-    for step, number in steps:
-        match step:
-            case "ask":
-                prompt = {"prompt": str(number)}
-                calls += start(bench, ask(len(calls), inputs=prompt))
-            case "leave" if number < len(calls):
-                calls[number].cancel()
-            case "word":
-                for _ in range(number):
-                    slow.lets.release()
-            case _:
-                slow.breaks_after = BackendFailed("cut")
-        await turn_about()
-    for _ in range(3 * len(calls)):
-        slow.lets.release()
-    for call in calls:
-        with suppress(NodeError, asyncio.CancelledError):
-            assert await call == "0 1 2 "
-    assert bench.members[0].in_flight == 0
-    assert sorted(row.id for row in bench.records.rows) == sorted(
-        f"r{number}" for number in range(len(calls))
-    )
+    bench = keeping(Cut())
+    raw = Raw(wire="w", body=b'{"seed": 1}', read=lambda _: ({}, {"seed": 1}))
+    for number in (1, 2):
+        with pytest.raises(BackendFailed):
+            async with bench.gateway.infer(ask(number, raw=raw), ALICE) as answer:
+                assert [chunk async for chunk in answer]
+    assert [row.outcome for row in bench.records.rows] == ["backend_failed"] * 2
+    assert bench.members[0].failed == 2
