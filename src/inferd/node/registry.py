@@ -25,7 +25,7 @@ from inferd.node.roster import NameTaken, NoSuchBackend, Roster
 _BY_ADDRESS: Mapping[str, frozenset[str]] = {
     "openai": frozenset({"embeddings", "usage", "continues"}),
     "remote_node": frozenset({"retries"}),
-    "ws_node": frozenset(),
+    "ws_node": frozenset({"client_id", "connections"}),
 }
 """The kinds that are nothing but an address, each with the options that may come over HTTP."""
 
