@@ -102,6 +102,45 @@ async def test_a_backend_goes_through_all_six_statuses() -> None:
     assert member.status == "unknown"
 
 
+async def test_a_long_answer_that_has_begun_ends_the_trial() -> None:
+    bench = Bench(FakeBackend("a"), FakeBackend("b"))
+    member = bench.members[0]
+    await bench.pool.refresh()
+    breaks(member)
+    bench.clock.turn(1)
+    request = InferenceRequest(id="r", task="text-generation", model=MODEL)
+    async with bench.gateway.infer(request, bench.owner) as answer:
+        assert answer.served.backend == "a"
+        assert (member.status, member.breaker.failures) == ("healthy", 1)
+    assert member.breaker.failures == 0
+
+
+async def test_only_one_request_tries_it_and_who_leaves_lets_the_next_try() -> None:
+    bench = Bench(FakeBackend("a"), FakeBackend("b"))
+    member = bench.members[0]
+    breaks(member)
+    bench.clock.turn(1)
+    request = InferenceRequest(id="r", task="text-generation", model=MODEL)
+    plan = bench.plans.of(request, bench.owner)
+
+    def next_asked() -> str:
+        name = plan.first(bench.clock.now(), bench.pool.changes.health, request).name
+        found = bench.pool.find(name)
+        assert found is not None
+        found.took()
+        return name
+
+    assert [next_asked() for _ in range(4)] == ["a", "b", "b", "b"]
+    member.left()
+    assert [next_asked() for _ in range(3)] == ["a", "b", "b"]
+    member.broke("HTTP 500", bench.clock.now())
+    assert (member.status, member.breaker.failures) == ("unhealthy", 2)
+    bench.clock.turn(1.5)
+    assert next_asked() == "b"
+    bench.clock.turn(0.5)
+    assert next_asked() == "a"
+
+
 async def test_idle_is_not_dead() -> None:
     bench = Bench(FakeBackend("a"))
     async with running(bench):

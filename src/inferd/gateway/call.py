@@ -53,6 +53,8 @@ class Call(Booking):
         self._answer = answer
         target = self._target or target
         target.tally.first_byte.add(self._desk.now() - self._started)
+        if target.member.is_troubled:
+            target.member.answers()
         if self._desk.events.is_heard:
             self._heard_by(target)(Stage.RUNNING)
         told = answer.served

@@ -250,16 +250,18 @@ def _advantage(first: Rank, second: Rank) -> str:
 def route_words(explanation: Explanation, *, most: int = 1024) -> str:
     """Return it as one header's value: ASCII, bounded, in the order in which they are asked.
 
-    `forge; order=1; model=llama, attic; refused="Healthy: offline"`.
+    `forge; order=1; model="llama", attic; order=2; model="llama"; but="Healthy: offline: …"`.
     """
     parts = [f"strategy={explanation.strategy}"]
     for one in explanation.candidates:
+        failed = next((gate for gate in one.gates if gate.state == "failed"), None)
+        why = f"{failed.name}: {failed.reason}" if failed else ""
         if one.order:
-            parts.append(f"{_plain(one.backend)}; order={one.order}; model={_quoted(one.model)}")
+            but = f"; but={_quoted(why)}" if why else ""
+            model = _quoted(one.model)
+            parts.append(f"{_plain(one.backend)}; order={one.order}; model={model}{but}")
         else:
-            failed = next((gate for gate in one.gates if gate.state == "failed"), None)
-            why = f"{failed.name}: {failed.reason}" if failed else one.reason
-            parts.append(f"{_plain(one.backend)}; refused={_quoted(why)}")
+            parts.append(f"{_plain(one.backend)}; refused={_quoted(why or one.reason)}")
     if explanation.decided:
         parts.insert(1, f"decided={_quoted(explanation.decided)}")
     found = ""

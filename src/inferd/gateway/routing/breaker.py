@@ -98,6 +98,16 @@ class Breaker:
         self.is_on_trial = True
         return True
 
+    def passes_trial(self) -> bool:
+        """Close it because the one that tries it is being answered; say whether it was that.
+
+        Failures in a row are forgotten only when an answer has ended well.
+        """
+        was, self.is_on_trial = self.is_on_trial, False
+        if was:
+            self.state, self.until = State.CLOSED, 0.0
+        return was
+
     def ends_trial(self) -> bool:
         """Note that a request said nothing about it; say whether it may be tried again."""
         was, self.is_on_trial = self.is_on_trial, False

@@ -216,6 +216,11 @@ class Member:
         if self.events.is_heard:
             self._tell(changed=self.in_flight == 1)
 
+    def answers(self) -> None:
+        """Note that it begins to answer: of one in trouble that is enough to ask it again."""
+        if self.breaker.passes_trial():
+            self.changes.health += 1
+
     def gave(self, seconds: float) -> None:
         """Note a request that ended well after `seconds`."""
         self.in_flight -= 1
