@@ -6,9 +6,11 @@ passes messages on to its /mcp; where none does, it opens a node of its own.
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
+import httpx2
 import mcp_types as types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.stdio import stdio_server
@@ -22,6 +24,7 @@ from mcp.shared.inbound import (
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 
 from inferd.cli.client import Client, open_client
+from inferd.cli.failure import Failure, tell
 from inferd.cli.settings import WHERE, Where
 
 _LONGEST_EVENT = 64 << 20
@@ -45,8 +48,14 @@ async def _serve(where: Where) -> None:
     async with open_client(where) as client, stdio_server() as (read, write):
         if client.node is not None:
             await client.node.mcp.serve(client.node.owner_token, read, write)
-        else:
+            return
+        try:
             await pass_on(client, read, write)
+        except* httpx2.HTTPError:
+            hint = "start the node again, and this program too"
+            tell(Failure(f"{client.name} broke off", hint=hint))
+            # The thread that waits for the client's next line can't be called back.
+            os._exit(Failure.status)
 
 
 async def pass_on(client: Client, read: Any, write: Any) -> None:
