@@ -1,6 +1,6 @@
 """What the page "Backends" says of each backend. Nothing here waits or asks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -65,7 +65,8 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
     """What a row shows when it is open: facts by name, and its models."""
 
     facts: tuple[tuple[str, str], ...]
-    models: tuple[str, ...]
+    models: tuple[tuple[str, bool], ...]
+    """The name of each, and whether it is in memory now."""
     more: int
     """Models beyond those named."""
     loads: bool
@@ -89,12 +90,14 @@ def row(
     *,
     here: str,
     now: float,
-    models: Sequence[str] | None = None,
+    models: Sequence[str] = (),
+    resident: Collection[str] | None = None,
     is_open: bool = False,
 ) -> Row:
     """Return what is said of one backend.
 
-    `hour` are its points, the oldest first; `models` their names where they may be told.
+    `hour` are its points, the oldest first; `models` their names where they may be told;
+    `resident` those in memory, None where nobody here puts any there.
     """
     metrics = report.metrics
     name = called(report.name, here)
@@ -111,14 +114,14 @@ def row(
         typical=_milliseconds(metrics.p50_ms),
         slowest=_milliseconds(metrics.p95_ms),
         in_flight=metrics.in_flight,
-        ready=_ready(report.models, models or ()),
+        ready=_ready(report.models, models),
         answered="–" if rate is None else _percent(rate),
         tags=("Found",) if report.is_found else (),
         is_down=Status(report.status) in DOWN,
         is_draining=report.draining,
         can_go=report.kind != "local",
         href="/backends" if is_open else "",
-        detail=_detail(report, models or (), now) if is_open else None,
+        detail=_detail(report, models, resident, now) if is_open else None,
     )
 
 
@@ -158,7 +161,9 @@ def _said(name: str, hour: Sequence[Point]) -> str:
     return f"{name}, latency over the last hour: between {low} and {high}"
 
 
-def _detail(report: BackendReport, models: Sequence[str], now: float) -> Detail:
+def _detail(
+    report: BackendReport, models: Sequence[str], resident: Collection[str] | None, now: float
+) -> Detail:
     metrics = report.metrics
     asked = metrics.last_health_check
     facts = [
@@ -174,9 +179,9 @@ def _detail(report: BackendReport, models: Sequence[str], now: float) -> Detail:
     ]
     return Detail(
         facts=tuple((name, text) for name, text in facts if text),
-        models=tuple(models[:_MOST_NAMES]),
+        models=tuple((name, name in (resident or ())) for name in models[:_MOST_NAMES]),
         more=max(0, report.models - min(len(models), _MOST_NAMES)),
-        loads=report.kind == "local",
+        loads=resident is not None,
     )
 
 

@@ -1,8 +1,9 @@
 """The page "Backends": how each stands, what it did in the last hour, what was found here."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from urllib.parse import urlencode
 
+from inferd.core.backend import LoadsModels
 from inferd.core.found import Findings
 from inferd.core.request import Action
 from inferd.frontends._http.endpoint import Answerer
@@ -41,7 +42,8 @@ async def _show(exchange: Exchange, findings: Findings | None) -> None:
             hours.get(report.id, ()),
             here=here,
             now=clock.wall(),
-            models=names if report.id == opened else None,
+            models=names if report.id == opened else (),
+            resident=_resident(exchange, report.id) if report.id == opened else None,
             is_open=report.id == opened,
         )
         for report in shown
@@ -80,6 +82,13 @@ def _names(exchange: Exchange, backend: str) -> list[str]:
         return []
     rows = exchange.context.gateway.models(exchange.principal)
     return [row.id for row in rows if any(place.backend == backend for place in row.places)]
+
+
+def _resident(exchange: Exchange, name: str) -> Collection[str] | None:
+    """Return the models that a backend has in memory; None where it puts none there."""
+    member = exchange.context.gateway.pool.find(name)
+    backend = None if member is None else member.backend
+    return backend.resident if isinstance(backend, LoadsModels) else None
 
 
 def _address(name: str) -> str:

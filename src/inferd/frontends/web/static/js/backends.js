@@ -67,7 +67,13 @@ async function during(button, act) {
     toast(`${told(problem)} ${asSentence(problem.hint)}`.trim());
   } finally {
     button.removeAttribute("aria-disabled");
+    const { load, unload } = button.dataset;
+    // What is focused isn't drawn again, and this button may say something else now.
+    const hadFocus = document.activeElement === button;
+    if (hadFocus) button.blur();
     await refresh().catch(() => {});
+    const other = [...root.querySelectorAll("[data-load], [data-unload]")].find((each) => (each.dataset.load ?? each.dataset.unload) === (load ?? unload ?? ""));
+    if (hadFocus && document.activeElement === document.body) (button.isConnected ? button : other ?? root.querySelector("tr.opened [data-open], [data-add]"))?.focus();
   }
 }
 
