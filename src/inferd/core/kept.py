@@ -1,7 +1,6 @@
 """What a stream has given so far, for whoever is to go on with it should it break off."""
 
 from collections.abc import Callable
-from io import StringIO
 
 MOST_KEPT = 4 << 20
 """Signs. A longer text isn't gone on with by anybody else."""
@@ -11,49 +10,63 @@ class Kept:
     """The text that was passed on, and what has to be known of the stream it came in.
 
     `gives_up` is asked at an event that can't be read, or that tells of a failure: whether the
-    stream is to break off there, before it, because somebody else will go on.
+    stream is to break off there, before it, because somebody else will go on. A raw stream is read
+    only when that is asked for: `settle` comes first.
     """
 
     __slots__ = (
+        "_has_begun",
         "_left",
-        "_text",
         "gives_up",
-        "has_begun",
         "is_plain",
         "opening",
-        "pieces",
         "reason",
+        "settle",
+        "texts",
     )
 
     def __init__(self, gives_up: Callable[[], bool]) -> None:
         self.gives_up = gives_up
-        self.has_begun = False
-        """Whether anything was passed on."""
+        self.settle: Callable[[], None] = _nothing
+        """Reads what was passed on since the last time."""
         self.opening = b""
         """The first event of a raw stream."""
         self.is_plain = True
         """Whether it is text and nothing else, and all of it is kept."""
-        self.pieces = 0
-        """How many pieces of text there were; each is about a token."""
         self.reason = ""
         """Why it ended, in its wire's word, once it has said so."""
-        self._text = StringIO()
+        self.texts: list[str] = []
+        """The pieces of text; each is about a token."""
+        self._has_begun = False
         self._left = MOST_KEPT
 
     def add(self, text: str) -> None:
         """Keep a piece of text."""
-        self.pieces += 1
-        if self.is_plain:
-            self._left -= self._text.write(text)
-            if self._left < 0:
-                self.spoil()
+        self.texts.append(text)
+        self._left -= len(text)
+        if self._left < 0:
+            self.spoil()
+
+    def begin(self) -> None:
+        """Note that something was passed on."""
+        self._has_begun = True
 
     def spoil(self) -> None:
         """Keep nothing: something was passed on that can't be gone on with."""
+        self._has_begun = True
         self.is_plain = False
-        self._text = StringIO()
+        self.texts.clear()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was passed on."""
+        return self._has_begun or bool(self.opening)
 
     @property
     def text(self) -> str:
         """All text that was passed on."""
-        return self._text.getvalue()
+        return "".join(self.texts)
+
+
+def _nothing() -> None:
+    """A stream that notes each piece as it comes has nothing left to read."""

@@ -131,7 +131,7 @@ class Survivor(Answer):
 
     @property
     def events_passed(self) -> int:
-        return self._inner.events_passed if self._inner.wire else self._story.pieces
+        return self._inner.events_passed if self._inner.wire else len(self._story.texts)
 
     def close(self) -> None:
         self._inner.close()
@@ -150,7 +150,7 @@ class Survivor(Answer):
         else:
             story.spoil()
         passed = self._told(chunk) if self.wire else chunk
-        story.has_begun = True
+        story.begin()
         return passed
 
     def _told(self, chunk: Chunk) -> bytes:
@@ -172,6 +172,7 @@ class Survivor(Answer):
     def _gives_up(self) -> bool:
         """Whether to break off at an event that is no good: somebody else goes on before it."""
         story = self._story
+        story.settle()
         return (
             not story.reason
             and (not story.has_begun or self._may_be_continued())
@@ -189,6 +190,7 @@ class Survivor(Answer):
             NodeError: What broke it off, where nobody can.
         """
         inner, story = self._inner, self._story
+        story.settle()
         request = self._as_read()
         if inner.told_failure or request is None:
             raise error
@@ -200,7 +202,7 @@ class Survivor(Answer):
             rest = self._request if self.wire else _typed(request)
         elif not self._may_be_continued():
             raise error
-        elif (rest := rest_of(request, story.text, story.pieces)) is None:
+        elif (rest := rest_of(request, story.text, len(story.texts))) is None:
             self._complete(FinishReason.LENGTH)
             return
         if story.opening and not rest.continued:

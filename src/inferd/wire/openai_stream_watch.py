@@ -5,7 +5,7 @@ and so is the one that tells only the usage, where this node wanted it and its c
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
@@ -17,9 +17,17 @@ from inferd.wire.openai_usage import usage_of
 
 TAIL_BYTES = 16 << 10
 
+_UNREAD_BYTES = 256 << 10
+"""Of a stream that is kept: beyond them its text is read, and its bytes are let go."""
+
 _LONGEST_EVENT = 1 << 20
 _DATA = b"data:"
 _DONE = b"[DONE]"
+_NEXT = b"\n\ndata:"
+_ONE = 512
+"""Bytes. A shorter piece is taken for one event, a longer one may be several: reading both in the
+other's way is the same, but costs more."""
+_ERROR = b'"error"'
 _CHOICES = b'"choices"'
 _EMPTY = (
     b'"role":"assistant","content":""',
@@ -36,11 +44,18 @@ _OTHERS = ("tool_calls", "function_call", "reasoning_content", "reasoning", "ref
 """Fields of a delta that hold something else than the answer's text."""
 
 
+class _Named(msgspec.Struct, gc=False):
+    """A choice that doesn't tell of a failure."""
+
+    error: None = None
+
+
 class _Sound(msgspec.Struct, gc=False):
     """What nearly every event is: JSON that tells neither its usage nor a failure."""
 
     usage: None = None
     error: None = None
+    choices: list[_Named] | None = None
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -57,11 +72,14 @@ class _Choice(msgspec.Struct, gc=False):
     delta: _Delta | None = None
     text: str | None = None
     finish_reason: str | None = None
+    error: None = None
 
 
-class _Readable(_Sound, gc=False):
-    """The same, of a stream whose text is kept."""
+class _Readable(msgspec.Struct, gc=False):
+    """The same, of a stream whose text is kept: it has one choice."""
 
+    usage: None = None
+    error: None = None
     choices: tuple[_Choice] | None = None
 
 
@@ -71,10 +89,12 @@ class _Event(msgspec.Struct):
 
 _event = msgspec.json.Decoder(_Event)
 _sound = msgspec.json.Decoder(_Sound).decode
+_sounds = msgspec.json.Decoder(list[_Sound]).decode
 _readable = msgspec.json.Decoder(_Readable).decode
+_readables = msgspec.json.Decoder(list[_Readable]).decode
 
 
-def _nothing(_data: bytes) -> _Sound:
+def _nothing(_data: bytes) -> object:
     """Stand for a decoder where nothing is to be read any more."""
     raise msgspec.DecodeError
 
@@ -82,12 +102,15 @@ def _nothing(_data: bytes) -> _Sound:
 class StreamWatch:
     """Fed a raw stream's bytes, gives them back, and remembers its usage and its last events.
 
-    With `takes`, it gives them back without the event that tells only the usage.
+    With `takes`, it gives them back without the event that tells only the usage. `hide` takes our
+    keys out of what tells of a failure.
     """
 
     __slots__ = (
         "_before",
         "_decode",
+        "_decode_all",
+        "_hide",
         "_kept",
         "_last",
         "_latest",
@@ -96,12 +119,14 @@ class StreamWatch:
         "_seam",
         "_size",
         "_takes",
+        "_unread",
+        "_unread_from",
         "skipped",
         "stopped_at",
         "usage",
     )
 
-    def __init__(self, *, takes: bool = False) -> None:
+    def __init__(self, *, takes: bool = False, hide: Callable[[bytes], bytes] = bytes) -> None:
         self.usage: Usage = NO_USAGE
         self.skipped = 0
         """How many events were left out because they can't be read."""
@@ -109,7 +134,11 @@ class StreamWatch:
         """The event at which the stream is to break off: nothing from there on is given back."""
         self._takes = takes
         self._kept: Kept | None = None
-        self._decode: Callable[[bytes], _Sound] = _sound
+        self._unread: list[bytes] | None = None
+        self._unread_from = 0
+        self._decode: Callable[[bytes], object] = _sound
+        self._decode_all: Callable[[bytes], object] = _sounds
+        self._hide = hide
         self._rest: list[bytes] = []
         self._rest_size = 0
         self._seam = b""
@@ -120,7 +149,8 @@ class StreamWatch:
     def keep(self, kept: Kept) -> None:
         """Note what is given back from now on."""
         self._kept = kept
-        self._decode = _readable
+        self._unread = []
+        kept.settle = self._read
 
     def feed(self, data: bytes) -> bytes:
         """Return what may be passed on."""
@@ -132,11 +162,16 @@ class StreamWatch:
         self._last = self._latest
         self._latest = data if len(data) <= TAIL_BYTES else data[-TAIL_BYTES:]
         try:
-            event = self._decode(data[5:])
+            if len(data) < _ONE:
+                self._decode(data[5:])
+            else:
+                self._decode_all(_as_list(data))
         except json.MALFORMED:
             return self._looked(data)
-        if self._kept is not None:
-            _keep(self._kept, event, data)
+        if self._unread is not None:
+            self._unread.append(data)
+            if self._size - self._unread_from > _UNREAD_BYTES:
+                self._read()
         return data
 
     def end(self) -> bytes:
@@ -158,7 +193,8 @@ class StreamWatch:
     def events_passed(self) -> int:
         """About how many events had content: the last ones stand for all, by their size."""
         if self._kept is not None:
-            return self._kept.pieces
+            self._read()
+            return len(self._kept.texts)
         # Counting each piece's would cost as much as all else that is done with it.
         seen = self._before, self._last, self._latest
         size = sum(map(len, seen))
@@ -192,7 +228,6 @@ class StreamWatch:
         """Pass on what is no whole event; nobody knows what it says."""
         self._remember(part)
         if self._kept is not None:
-            self._kept.has_begun = True
             self._kept.spoil()
         return part
 
@@ -219,35 +254,48 @@ class StreamWatch:
     def _event(self, event: bytes) -> bytes:
         """Return one event, or what is to be passed on in its place."""
         try:
-            read = self._decode(event[5:]) if event.startswith(_DATA) else None
+            self._decode(event[5:])
         except json.MALFORMED:
-            read = None
-        if read is None:
-            return self._odd_event(event)
-        if self._kept is not None:
-            _keep(self._kept, read, event)
+            if not (event := self._odd_event(event)):
+                return event
+        if self._unread is not None:
+            self._unread.append(event)
         return event
 
     def _odd_event(self, event: bytes) -> bytes:
-        kept = self._kept
-        lines = [line for line in event.splitlines() if line.startswith(_DATA)]
-        said = b"\n".join(line.removeprefix(_DATA).strip() for line in lines)
-        if said and said != _DONE:
-            document = json.attempt(said.decode(errors="replace"))
-            if not isinstance(document, dict):
-                self._leave_out(said)
-                return _blank_lines_of(event)
-            if document.get("error") and kept is not None and kept.gives_up():
-                self._stop(said)
-                return b""
-            if document.get("usage") and self._is_taken(said):
-                return _blank_lines_of(event)
-            if kept is not None:
-                kept.opening = kept.opening or event
-                _read(kept, document)
-        if kept is not None:
-            kept.has_begun = True
-        return event
+        said = _data_of(event)
+        if not said or said == _DONE:
+            return event
+        document = json.attempt(said.decode(errors="replace"))
+        if not isinstance(document, dict):
+            self._leave_out(said)
+            return _blank_lines_of(event)
+        if document.get("error") and self._kept is not None and self._kept.gives_up():
+            self._stop(said)
+            return b""
+        if document.get("usage") and self._is_taken(said):
+            return _blank_lines_of(event)
+        return self._hide(event) if _ERROR in event else event
+
+    def _read(self) -> None:
+        """Note what was passed on since the last time."""
+        kept, unread = self._kept, self._unread
+        if kept is None or not unread:
+            return
+        self._unread = []
+        self._unread_from = self._size
+        for data in unread:
+            try:
+                events = [_readable(data[5:])] if len(data) < _ONE else _readables(_as_list(data))
+            except json.MALFORMED:
+                for event in _GAP.split(data):
+                    _note_odd(kept, event)
+                continue
+            kept.opening = kept.opening or data
+            for event in events:
+                _note(kept, event)
+        if not kept.is_plain:
+            self._unread = None
 
     def _leave_out(self, said: bytes) -> None:
         """Pass over an event that can't be read, unless somebody else is to go on before it."""
@@ -258,7 +306,7 @@ class StreamWatch:
 
     def _stop(self, said: bytes) -> None:
         self.stopped_at = said
-        self._decode = _nothing
+        self._decode = self._decode_all = _nothing
 
     def _is_taken(self, said: bytes) -> bool:
         """Take note of the usage; say whether the event tells nothing else, and isn't wanted."""
@@ -270,12 +318,9 @@ class StreamWatch:
         return self._takes and shape is not None and shape.choices == []
 
 
-def _keep(kept: Kept, event: _Sound, data: bytes) -> None:
-    """Note an event that was passed on."""
-    if not kept.has_begun:
-        kept.has_begun = True
-        kept.opening = data
-    if not isinstance(event, _Readable) or event.choices is None:
+def _note(kept: Kept, event: _Readable) -> None:
+    """Keep what an event of the usual shape says."""
+    if event.choices is None:
         return
     choice = event.choices[0]
     text = choice.text if choice.delta is None else choice.delta.content
@@ -285,8 +330,13 @@ def _keep(kept: Kept, event: _Sound, data: bytes) -> None:
         kept.reason = choice.finish_reason
 
 
-def _read(kept: Kept, document: Mapping[str, object]) -> None:
-    """Note one that isn't in the usual shape."""
+def _note_odd(kept: Kept, event: bytes) -> None:
+    """Keep what any other says."""
+    kept.begin()
+    said = _data_of(event)
+    document = json.object_of(json.attempt(said.decode(errors="replace")))
+    if document:
+        kept.opening = kept.opening or event
     for each in json.list_of(document.get("choices")):
         choice = json.object_of(each)
         delta = json.object_of(choice.get("delta"))
@@ -297,6 +347,16 @@ def _read(kept: Kept, document: Mapping[str, object]) -> None:
             kept.add(text)
         if isinstance(reason := choice.get("finish_reason"), str) and reason:
             kept.reason = reason
+
+
+def _as_list(events: bytes) -> bytes:
+    """Return the events as one JSON: what isn't one for each of them is none as a whole."""
+    return b"[%b]" % events[5:].replace(_NEXT, b",")
+
+
+def _data_of(event: bytes) -> bytes:
+    lines = [line for line in event.splitlines() if line.startswith(_DATA)]
+    return b"\n".join(line.removeprefix(_DATA).strip() for line in lines)
 
 
 def _blank_lines_of(event: bytes) -> bytes:
