@@ -19,6 +19,10 @@ COMMANDS = {
         "inferd.cli.mcp:mcp",
         "Serve MCP on standard input and output, for a client's program.",
     ),
+    "discover": (
+        "inferd.cli.discover:discover",
+        "Look round the node's machine for what runs models.",
+    ),
     "doctor": ("inferd.cli.doctor.command:doctor", "Check this machine, the node and all it asks."),
     "config": ("inferd.cli.config:app", "Show and check the configuration."),
     "version": ("inferd.cli.app:version", "Print the version."),

@@ -160,7 +160,7 @@ def _offer(hosted: Hosted, key: str, said: Said, verdict: Verdict, reason: str) 
         reason=reason,
         hint=_HINTS.get(verdict, f"set {hosted.variable} in the node's environment"),
         endpoint=hosted.base_url,
-        models=(said.models or hosted.models)[:_MOST_SHOWN],
+        models=(said.models or hosted.models)[:_MOST_SHOWN] if key else (),
         toml=toml(hosted.key, _KIND, fields),
     )
     return Offer(

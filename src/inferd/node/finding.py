@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from inferd.backends import Settings
 from inferd.config.schema import NodeConfig
+from inferd.config.secrets import is_absent
 from inferd.core.clock import Clock
 from inferd.discovery import Discoverer, Hardware, HostedApis, Look, Offer, Programs, Servers, Taken
 from inferd.node.compose import Wanted
@@ -62,6 +63,17 @@ class FoundBackends:
 
 def discoverer(config: NodeConfig, roster: Roster, *, node: str, clock: Clock) -> Discoverer:
     """Return what looks round this machine, as configured."""
+    return Discoverer(
+        looks_of(config, node=node),
+        FoundBackends(roster),
+        clock,
+        interval=config.discovery.interval,
+        is_on=config.discovery.auto,
+    )
+
+
+def looks_of(config: NodeConfig, *, node: str) -> list[Look]:
+    """Return what is looked for, as configured; `node` is this node's id."""
     looks: list[Look] = [
         Servers(node=node, own=frozenset({config.server.port})),
         HostedApis(_keys(config)),
@@ -69,13 +81,7 @@ def discoverer(config: NodeConfig, roster: Roster, *, node: str, clock: Clock) -
     ]
     if config.discovery.hardware:
         looks.append(Hardware())
-    return Discoverer(
-        looks,
-        FoundBackends(roster),
-        clock,
-        interval=config.discovery.interval,
-        is_on=config.discovery.auto,
-    )
+    return looks
 
 
 def _keys(config: NodeConfig) -> Mapping[str, str]:
@@ -85,4 +91,5 @@ def _keys(config: NodeConfig) -> Mapping[str, str]:
         for name in type(config.providers).model_fields
     }
     keys["huggingface"] = config.hub.token if config.hub.enabled else None
-    return {name: key.get_secret_value() for name, key in keys.items() if key is not None}
+    known = {name: key.get_secret_value() for name, key in keys.items() if key is not None}
+    return {name: key for name, key in known.items() if not is_absent(key)}

@@ -45,7 +45,7 @@ async def start(
     """
     loop = asyncio.get_running_loop()
     try:
-        transport, child = await loop.subprocess_exec(
+        _, child = await loop.subprocess_exec(
             lambda: Child(most_bytes, grace_seconds),
             *argv,
             cwd=folder,
@@ -60,7 +60,7 @@ async def start(
     except (OSError, ValueError) as error:
         why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "refused"
         raise BackendUnavailable(f"{Path(argv[0]).name} can't be started: {why}") from error
-    child.give(transport, given)
+    child.give(given)
     return child
 
 
@@ -89,12 +89,13 @@ class Child(asyncio.SubprocessProtocol):
         state = f"ended with {self.ended.result()}" if self.ended.done() else "running"
         return f"<Child {self._group} {state}>"
 
-    def give(self, transport: asyncio.SubprocessTransport, given: bytes) -> None:
+    def give(self, given: bytes) -> None:
         """Write what the program is to read, and nothing after it."""
-        self._transport = transport
-        self._group = transport.get_pid()
-        # uvloop's transports are none by their class.
-        stdin = cast("asyncio.WriteTransport", transport.get_pipe_transport(_STDIN))
+        assert self._transport is not None
+        # uvloop's transports are none by their class; a program that has ended may have none.
+        stdin = cast("asyncio.WriteTransport | None", self._transport.get_pipe_transport(_STDIN))
+        if stdin is None or stdin.is_closing():
+            return
         if given:
             stdin.write(given)
         stdin.close()
@@ -138,6 +139,10 @@ class Child(asyncio.SubprocessProtocol):
         self._timer = self._loop.call_later(self._grace_seconds, self._signal, signal.SIGKILL)
 
     # What the loop tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+        self._group = self._transport.get_pid()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == _STDERR:

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 from inferd.cli import screen
-from inferd.cli.doctor import backends, hub, machine, node, remotes
+from inferd.cli.doctor import backends, discovery, hub, machine, node, remotes
 from inferd.cli.doctor.check import Check, Level, fail, warn
 from inferd.cli.settings import SETTINGS, SWITCH, Settings, try_read
 from inferd.config.load import Loaded
 from inferd.config.problems import ConfigError
+from inferd.config.schema import NodeConfig
 
 _SIGNS = {Level.OK: ("ok  ", "green"), Level.WARN: ("warn", "yellow"), Level.FAIL: ("fail", "red")}
 
@@ -56,11 +57,13 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
     for check in await node.listener(loaded.config):
         yield check
     yield await node.embedding(loaded.config)
-    for check in await backends.examine(loaded.config):
-        yield check
-    for check in await remotes.examine(loaded.config):
-        yield check
-    yield await hub.examine(loaded.config)
+    for examine in (backends.examine, remotes.examine, _hub, discovery.examine):
+        for check in await examine(loaded.config):
+            yield check
+
+
+async def _hub(config: NodeConfig) -> list[Check]:
+    return [await hub.examine(config)]
 
 
 def _configuration(loaded: Loaded) -> Sequence[Check]:
