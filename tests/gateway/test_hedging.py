@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from inferd.core.answer import Answer, collect
 from inferd.core.backend import Model
 from inferd.core.errors import BackendFailed, BackendRefused, BackendUnavailable, NodeError
-from inferd.core.request import InferenceRequest, Raw, Tier
+from inferd.core.request import InferenceRequest, Limits, Raw, Tier
+from inferd.gateway.admission.policy import Rule
 from inferd.gateway.budget import Budget
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
@@ -168,6 +169,41 @@ async def test_only_the_like_of_the_first_are_asked_beside_it(second: object) ->
     slow.gate.set()
     assert await call.task == "slow"
     assert not other.reached.is_set()
+
+
+async def test_nobody_is_asked_beside_it_whose_rule_counts_for_itself() -> None:
+    slow, far = Gated("slow", tier=Tier.TEAM), Gated("far")
+    limits = Limits(requests_per_minute=10)
+    rules = (Rule(principal="owner", backends=("far",), limits=limits), Rule(principal="owner"))
+    bench = Bench(slow, far, rules=rules)
+    bench.members[1].priority = 1
+    call = Asked(bench, ask())
+    await call.be_late()
+    slow.gate.set()
+    assert await call.task == "slow"
+    assert not far.reached.is_set()
+
+
+async def test_nobody_is_asked_beside_it_who_is_set_aside() -> None:
+    slow, down = Gated("slow"), Gated("down")
+    bench = Bench(slow, down)
+    bench.members[1].took()
+    bench.members[1].broke("down", bench.clock.now(), retry_after=60)
+    call = Asked(bench, ask())
+    await call.be_late()
+    slow.gate.set()
+    assert await call.task == "slow"
+    assert not down.reached.is_set()
+
+
+async def test_a_place_that_lost_is_named_among_those_that_saw_the_words() -> None:
+    slow, quick = Gated("slow", tier=Tier.TEAM), Gated("quick", tier=Tier.TEAM)
+    bench = Bench(slow, quick)
+    call = Asked(bench, ask())
+    await call.be_late()
+    quick.gate.set()
+    assert await call.task == "quick"
+    assert call.seen == ("slow", "quick")
 
 
 async def test_a_hedge_spends_the_budget_of_retries() -> None:
