@@ -206,6 +206,7 @@ class Booking:
     def _write_off(self, target: Target, answer: Answer) -> None:
         """Free an answer that another is to stand in for, and book what it took by then."""
         answer.close()
+        target.tally.skipped += answer.skipped
         self._lose(target, estimated(self._request, answer))
         if self._answer is answer:
             self._answer = None
@@ -231,6 +232,7 @@ class Booking:
         if answer is not None and target is not None:
             target.tally.good += error is None
             target.tally.seconds.add(seconds)
+            target.tally.skipped += answer.skipped
             target.tokens.read += usage.input_tokens
             target.tokens.written += usage.output_tokens
         if self._spent is not NO_USAGE:

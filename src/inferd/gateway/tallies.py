@@ -4,7 +4,7 @@ Labels are few on purpose: tasks, backends, and models that backends list. Who a
 ledger's to know.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from inferd.telemetry.metrics import Family, Histogram, Labels
 
@@ -26,7 +26,7 @@ class Tokens:
 class Tally:
     """The requests for one task that ended with one backend."""
 
-    __slots__ = ("first_byte", "good", "lost", "others", "seconds")
+    __slots__ = ("first_byte", "good", "lost", "others", "seconds", "skipped")
 
     def __init__(self) -> None:
         self.good = 0
@@ -34,6 +34,8 @@ class Tally:
         """How many ended otherwise, by outcome."""
         self.lost = Tokens()
         """Of answers that the backend began and another ended."""
+        self.skipped = 0
+        """Events of streams that couldn't be read, and were left out."""
         self.seconds = Histogram()
         self.first_byte = Histogram()
 
@@ -106,14 +108,25 @@ class Tallies:
                 for direction, count in (("input", tokens.read), ("output", tokens.written))
             ],
         )
-        yield Family(
-            "inferd_lost_tokens",
-            "counter",
-            "Tokens of answers that a backend began, and another had to begin again or to end.",
-            [
-                ({**labels, "direction": direction}, count)
-                for labels, tally in named
-                for direction, count in (("input", tally.lost.read), ("output", tally.lost.written))
-                if count
-            ],
-        )
+        yield from _of_broken(named)
+
+
+def _of_broken(named: Sequence[tuple[Labels, Tally]]) -> Iterable[Family]:
+    """Yield the counts of what went wrong within answers."""
+    yield Family(
+        "inferd_lost_tokens",
+        "counter",
+        "Tokens of answers that a backend began, and another had to begin again or to end.",
+        [
+            ({**labels, "direction": direction}, count)
+            for labels, tally in named
+            for direction, count in (("input", tally.lost.read), ("output", tally.lost.written))
+            if count
+        ],
+    )
+    yield Family(
+        "inferd_skipped_events",
+        "counter",
+        "Events of streams that couldn't be read, and were left out.",
+        [(labels, tally.skipped) for labels, tally in named if tally.skipped],
+    )
