@@ -54,17 +54,6 @@ def surroundings() -> None:
     say(seen)
 
 
-def fail(prompt: str) -> None:
-    code, _, words = prompt.partition(" ")
-    sys.stderr.write(f"secret of the prompt\n{words}\n")
-    sys.exit(int(code))
-
-
-def halfway(prompt: str) -> None:
-    print("half an", flush=True)
-    sys.exit(9)
-
-
 def stderr(prompt: str) -> None:
     flood(2, 20)
     print("fine")
@@ -72,17 +61,12 @@ def stderr(prompt: str) -> None:
 
 MODES: Mapping[str, Callable[[str], object]] = {
     "answer": answer,
-    "fail": fail,
     "fork": fork_and_wait,
     "gigabyte": lambda prompt: flood(1, 1 << 10),
-    "halfway": halfway,
     "hang": lambda prompt: hang(),
     "json": lambda prompt: say({"answer": [{"text": prompt}], "tokens": {"in": 3, "out": 4}}),
-    "list": lambda prompt: print("NAME  ID\none:1b  abc\ntwo:2b  def"),
-    "silent": lambda prompt: None,
     "stderr": stderr,
     "surroundings": lambda prompt: surroundings(),
-    "text": print,
 }
 
 if __name__ == "__main__":

@@ -31,12 +31,26 @@ from tests.backends.subjects import NODE, PROGRAM, settings_of
 from tests.clocks import HandClock
 from tests.http1.upstream import BOUND
 
+SCRIPTS = {
+    "fail": 'read code words; echo the prompt >&2; echo "$words" >&2; exit $code',
+    "halfway": "echo half an; exit 9",
+    "list": "printf 'NAME ID\\none:1b abc\\ntwo:2b def\\n'",
+    "silent": "cat > /dev/null",
+    "text": "cat; echo",
+}
+"""Tools that a shell makes sooner than Python does."""
+
+
+def command_of(mode: str) -> list[str]:
+    script = SCRIPTS.get(mode)
+    return [*PROGRAM, mode] if script is None else ["/bin/sh", "-c", script, "sh"]
+
 
 @asynccontextmanager
 async def tool(mode: str, *arguments: object, **more: object) -> AsyncGenerator[Backend]:
     timeout = more.pop("timeout", BOUND)
     models = more.pop("models", {})
-    options = {"command": [*PROGRAM, mode, *arguments], "grace": 0.1, **more}
+    options = {"command": [*command_of(mode), *arguments], "grace": 0.1, **more}
     settings = settings_of("tool", models=models, options=options, timeout=timeout)
     async with (
         asyncio.timeout(BOUND),
@@ -232,7 +246,7 @@ async def test_so_many_run_so_many_wait_and_others_are_refused() -> None:
 
 
 async def test_models_may_be_listed_by_the_tool() -> None:
-    async with tool("text", "{model}", listing=[*PROGRAM, "list"]) as backend:
+    async with tool("text", "{model}", listing=command_of("list")) as backend:
         assert backend.assumed.models == ()
         offered = await backend.capabilities()
         assert offered.ids == {"one:1b", "two:2b"}
