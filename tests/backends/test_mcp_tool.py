@@ -29,6 +29,9 @@ from tests.frontends.nodes import open_node
 
 TEXT = {"text": "{prompt}"}
 
+# Each starts a process or two; the contract's own suite runs over this kind in any case.
+pytestmark = pytest.mark.extra
+
 
 @asynccontextmanager
 async def tool(

@@ -59,6 +59,7 @@ async def test_messages_are_passed_on_to_the_running_node(generation: str) -> No
     assert json.loads(status.contents[0].model_dump()["text"])["total_requests"] == 1
 
 
+@pytest.mark.extra
 @GENERATIONS
 async def test_a_cancelled_call_is_cancelled_on_the_node(generation: str) -> None:
     backend = FakeBackend(hangs)

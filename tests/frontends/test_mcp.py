@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import httpx2
+import pytest
 
 from inferd.core.backend import Model
 from inferd.gateway.routing.pool import Member
@@ -45,6 +46,7 @@ async def test_a_session_is_nobody_elses() -> None:
     assert [gone.status_code, after.status_code] == [200, 404]
 
 
+@pytest.mark.extra
 async def test_nobody_opens_sessions_without_end() -> None:
     from inferd.frontends.mcp.rooms import MOST_SESSIONS
 
@@ -169,3 +171,18 @@ async def test_a_change_of_what_can_be_run_is_told_to_both_generations() -> None
         tools = [tool.name for tool in (await new.list_tools()).tools]
     assert type(event).__name__ == "ToolsListChanged"
     assert "fill_mask" in tools
+
+
+async def test_who_only_listens_holds_up_no_stop() -> None:
+    async with open_node(FakeBackend(says(*HELLO))) as node:
+        session = (await post(node, HELLO_LEGACY)).headers["mcp-session-id"]
+        said = {"Accept": "text/event-stream", "Mcp-Session-Id": session}
+        async with (
+            node.client.stream("GET", "/mcp", headers=said) as listening,
+            open_client(node, "2026-07-28") as client,
+            client.listen(tools_list_changed=True) as subscription,
+        ):
+            assert listening.status_code == 200
+            node.gateway.pool.events.close()
+            assert [event async for event in subscription] == []
+            await soon(listening.aread())

@@ -149,6 +149,9 @@ class _Line:
             said = [(name.decode(), value.decode("latin-1")) for name, value in message["headers"]]
             headers = [(name, text) for name, text in said if name.lower() not in _HOP_BY_HOP]
             await self._exchange.begin(message["status"], headers)
+            if self._exchange.method == "GET" and message["status"] == 200:
+                # A head leaves with what follows it, and here nothing may for long.
+                await self._exchange.more(b": listening\n\n")
         elif message.get("more_body", False):
             await self._exchange.more(message.get("body", b""))
         else:
