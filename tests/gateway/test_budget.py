@@ -1,5 +1,7 @@
 """How often another backend is asked when one fails."""
 
+import asyncio
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,6 +63,32 @@ async def test_when_everybody_fails_each_request_soon_asks_one_only() -> None:
     assert "further attempts are at their limit, 10% of the requests" in errors[-1].hint
     assert spent(bench) == {"granted": attempts - 100, "refused": 200 - attempts}
     assert [member.in_flight for member in bench.members] == [0, 0]
+
+
+async def test_those_that_were_on_their_way_when_it_failed_take_one_each() -> None:
+    down = asyncio.Event()
+
+    class Falling(FakeBackend):
+        async def infer(self, request: InferenceRequest) -> Answer:
+            self.asked.append(request)
+            await down.wait()
+            raise BackendUnavailable("down")
+
+    bench = Bench(Falling("falling"), FakeBackend("here"))
+    bench.members[1].priority = 1
+
+    async def call() -> None:
+        async with bench.gateway.infer(ask(), bench.owner) as answer:
+            await collect(answer)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(5):
+            tasks.create_task(call())
+        while bench.members[0].in_flight < 5:
+            await bench.pool.refresh()
+        bench.clock.turn(1)
+        down.set()
+    assert spent(bench) == {"granted": 5, "refused": 0}
 
 
 async def test_there_are_others_again_after_a_while() -> None:

@@ -39,6 +39,7 @@ class Breaker:
         "degraded_until",
         "failures",
         "is_on_trial",
+        "since",
         "state",
         "until",
     )
@@ -47,6 +48,8 @@ class Breaker:
         self.state = State.CLOSED
         self.failures = 0
         """Failures in a row."""
+        self.since = 0.0
+        """When it opened, on the node's clock."""
         self.until = 0.0
         """When it may be tried again, on the node's clock; 0 while it is closed."""
         self.degraded_until = 0.0
@@ -68,6 +71,8 @@ class Breaker:
         doublings = min(_MOST_DOUBLINGS, max(self.failures, int(share * _DOUBLINGS_PER_SHARE)))
         pause = max(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**doublings), retry_after or 0.0)
         self.failures += 1
+        if self.state is not State.OPEN:
+            self.since = now
         self.until = now + pause
         self.state, self.is_on_trial = State.OPEN, False
         if self._share > _DEGRADED:

@@ -188,9 +188,10 @@ class Member:
         """Until when it is left alone after a failure, on the node's clock; 0 where it isn't."""
         return self.breaker.until
 
-    def is_aside(self, now: float) -> bool:
-        """Whether it is to be left alone, and asked only where nobody else is left."""
-        return self.is_troubled and (self.breaker.until > now or self.is_offline)
+    def is_aside(self, at: float) -> bool:
+        """Whether it is to be left alone at a time since it last got into trouble."""
+        breaker = self.breaker
+        return self.is_troubled and (breaker.since <= at < breaker.until or self.is_offline)
 
     @property
     def status(self) -> Status:
