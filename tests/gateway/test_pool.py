@@ -11,7 +11,7 @@ import pytest
 from inferd.core.backend import Capabilities
 from inferd.core.errors import BackendUnavailable
 from inferd.core.request import InferenceRequest, Principal
-from inferd.gateway.events import Topic
+from inferd.gateway.events import BackendEvent, Topic
 from inferd.gateway.routing.pool import Member
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
@@ -145,12 +145,18 @@ async def test_a_silent_backend_delays_no_other_look() -> None:
             await settled()
 
 
-async def test_whoever_listens_hears_of_backends_that_come() -> None:
+async def test_whoever_listens_hears_of_backends_that_come_and_go() -> None:
     bench = Bench(FakeBackend("a"))
     with bench.gateway.listen(bench.owner, [Topic.BACKEND]) as news:
         bench.pool.add(Member(FakeBackend("b"), priority=0))
-        _, event = await anext(news)
-        assert getattr(event, "name", "") == "b"
+        await bench.pool.refresh()
+        bench.pool.remove("b")
+        told = [(await anext(news))[1] for _ in range(2)]
+    found = [(each.name, each.status) for each in told if isinstance(each, BackendEvent)]
+    assert found == [
+        ("b", "initializing"),
+        ("b", "healthy"),
+    ]
 
 
 async def test_a_removed_backend_is_forgotten() -> None:

@@ -82,7 +82,10 @@ class Pool:
         member = self.find(name)
         if member is None:
             raise ValueError(f"there is no backend called {name}")
-        member.drain()
+        member.is_draining = True
+        # While whoever listens may still know of it.
+        if self.events.is_heard:
+            self.events.publish(Topic.BACKEND, member.state())
         self._members = tuple(each for each in self._members if each is not member)
         del self._named[name]
         self.changes.offers += 1
