@@ -113,19 +113,15 @@ async def test_models_are_put_into_memory_and_taken_out(tmp_path: Path) -> None:
         assert (await resident(), await loaded()) == ([], 0)
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "told"),
-    [
+async def test_what_cannot_be_loaded_is_told(tmp_path: Path) -> None:
+    cases: list[tuple[dict[str, object], int, str]] = [
         ({"model_id": "gpt-9"}, 404, "Model not found: gpt-9"),
         ({"model_id": "echo"}, 422, "parrot loads echo itself"),
         ({"model_id": "echo", "options": {"bits": 4}}, 422, "no option called bits"),
         ({}, 400, "model_id"),
-    ],
-)
-async def test_what_cannot_be_loaded_is_told(
-    tmp_path: Path, body: dict[str, object], status: int, told: str
-) -> None:
+    ]
     async with served(tmp_path, toml=ECHO) as (_, client):
         for path in ("/models/load", "/models/unload"):
-            answer = await client.post(path, json=body)
-            assert (answer.status_code, told in answer.text) == (status, True), answer.text
+            for body, status, told in cases:
+                answer = await client.post(path, json=body)
+                assert (answer.status_code, told in answer.text) == (status, True), answer.text
