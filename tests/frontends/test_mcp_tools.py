@@ -112,6 +112,7 @@ WRONG: list[tuple[str, dict[str, object], str]] = [
     ("text_generation", {"prompt": "Hi", "model": 7}, "model"),
     ("image_classification", {}, "image"),
     ("image_classification", {"image": "/etc/passwd"}, "base64"),
+    ("image_classification", {"image": "a.png"}, "base64"),
     ("image_classification", {"image": "file:///etc/passwd"}, "base64"),
     ("image_classification", {"image": "http://127.0.0.1/x.png"}, "base64"),
     (

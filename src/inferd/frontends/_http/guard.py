@@ -39,7 +39,7 @@ _EXPOSED = (
     b"X-Request-Id, X-Inference-Source, X-Inference-Backend, X-Inference-Node, X-Inference-Nodes,"
     b" X-Inference-Seen-By,"
     b" X-Inference-Model, X-Inference-Usage, X-Inference-Warning, X-Inference-Cache, Retry-After,"
-    b" Link, X-Total-Count, X-HF-Cache, X-HF-Error, X-HF-Age, X-HF-Retry-After"
+    b" Link, X-Total-Count, X-HF-Cache, X-HF-Error, X-HF-Age, X-HF-Retry-After, Mcp-Session-Id"
 )
 
 
@@ -180,7 +180,7 @@ class _Line:
         if self._scope["method"] != "OPTIONS" or not wanted or not self._cors:
             return False
         headers = [
-            (b"access-control-allow-methods", b"GET, HEAD, POST"),
+            (b"access-control-allow-methods", b"GET, HEAD, POST, DELETE"),
             (b"access-control-max-age", b"600"),
         ]
         asked = self._header(b"access-control-request-headers")
