@@ -243,6 +243,7 @@ async def test_so_many_run_so_many_wait_and_others_are_refused() -> None:
         await asyncio.wait((late,), timeout=0.01)
         assert not late.done()
         late.cancel()
+        await asyncio.wait((late,))
 
 
 async def test_models_may_be_listed_by_the_tool() -> None:

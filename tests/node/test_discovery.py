@@ -68,6 +68,8 @@ async def test_what_is_found_serves_the_owner_until_a_rule_names_it(
         assert mine.json()["choices"][0]["message"]["content"] == "from ollama"
         theirs = await client.post("/v1/chat/completions", json=ASK, headers=other)
         assert theirs.status_code == (200 if toml else 403), theirs.text
+        listed = (await client.get("/v1/models", headers=other)).text
+        assert ("llama3.2:3b" in listed) == bool(toml)
         assert looker.found[0].backend == "ollama"
         running.cancel()
 

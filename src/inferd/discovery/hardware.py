@@ -15,7 +15,7 @@ from inferd.core.backend import BackendType
 from inferd.core.errors import NodeError
 from inferd.core.found import Found, Verdict
 from inferd.discovery.offer import Offer, Taken, absent
-from inferd.process import environment, start
+from inferd.process import environment, printed
 
 _PATIENCE = 5.0
 _MOST_BYTES = 64 << 10
@@ -70,25 +70,17 @@ async def _by_nvidia_smi() -> list[Offer]:
     program = await asyncio.to_thread(shutil.which, "nvidia-smi")
     if program is None:
         return []
-    child = None
     try:
-        async with asyncio.timeout(_PATIENCE):
-            child = await start(
-                [program, *_QUERY],
-                folder=Path("/"),
-                environ=environment(os.environ),
-                most_bytes=_MOST_BYTES,
-            )
-            said = b""
-            while piece := await child.read():
-                said += piece
-            code = await child.ended
-    except (TimeoutError, NodeError):
+        said = await printed(
+            [program, *_QUERY],
+            folder=Path("/"),
+            environ=environment(os.environ),
+            most_bytes=_MOST_BYTES,
+            seconds=_PATIENCE,
+        )
+    except NodeError:
         return []
-    finally:
-        if child is not None:
-            child.stop()
-    return read_nvidia_smi(said.decode(errors="replace")) if code == 0 else []
+    return read_nvidia_smi(said.decode(errors="replace"))
 
 
 def read_nvidia_smi(said: str) -> list[Offer]:

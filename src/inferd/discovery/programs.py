@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 
 from inferd.core.backend import BackendType
-from inferd.core.errors import NodeError
+from inferd.core.errors import BackendTimeout, NodeError
 from inferd.core.found import Found, Verdict
 from inferd.discovery.offer import Offer, Taken, absent, toml
-from inferd.process import Workspace, environment, start
+from inferd.process import Workspace, environment, printed
 
 _KIND = "cli_tool"
 _PATIENCE = 2.0
@@ -124,28 +124,22 @@ class Programs:
     async def _version(self, path: str) -> str | None:
         """Return what it says of its version; None where it doesn't run."""
         workspace = await asyncio.to_thread(Workspace)
-        child = None
         try:
-            async with asyncio.timeout(_PATIENCE):
-                child = await start(
-                    [path, "--version"],
-                    folder=workspace.folder,
-                    environ=environment(self._environ),
-                    most_bytes=_VERSION_BYTES,
-                )
-                said = b""
-                while piece := await child.read():
-                    said += piece
-                code = await child.ended
-        except TimeoutError:
+            said = await printed(
+                [path, "--version"],
+                folder=workspace.folder,
+                environ=environment(self._environ),
+                most_bytes=_VERSION_BYTES,
+                seconds=_PATIENCE,
+            )
+        except BackendTimeout:
+            # Slow isn't broken: who looks it up again next time may be luckier.
             return ""
         except NodeError:
             return None
         finally:
-            if child is not None:
-                child.stop()
             await asyncio.to_thread(workspace.remove)
-        return _first_line(said) if code == 0 else None
+        return _first_line(said)
 
 
 def _first_line(said: bytes) -> str:

@@ -5,12 +5,12 @@ import logging
 import os
 import signal
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from inferd.core.errors import BackendFailed, BackendUnavailable
+from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -20,10 +20,46 @@ _TAIL = 4 << 10
 """Bytes that are kept of what it says on stderr, the last."""
 GRACE_SECONDS = 2.0
 """Between the request to end and the end."""
+_SHORT_GRACE = 0.1
 _LINGER_SECONDS = 1.0
 """How long output may still come once the program has ended: somebody else may hold the pipe."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
+
+
+async def printed(
+    argv: Sequence[str],
+    *,
+    folder: Path,
+    environ: Mapping[str, str],
+    most_bytes: int,
+    seconds: float,
+) -> bytes:
+    """Run a short program to its end, and return what it printed.
+
+    Raises:
+        BackendTimeout: It takes longer than `seconds`.
+        BackendFailed: It fails, or prints too much.
+        BackendUnavailable: It can't be started.
+    """
+    child = await start(
+        argv, folder=folder, environ=environ, most_bytes=most_bytes, grace_seconds=_SHORT_GRACE
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            pieces: list[bytes] = []
+            while piece := await child.read():
+                pieces.append(piece)
+            code = await child.ended
+    except TimeoutError as error:
+        raise BackendTimeout(f"it took longer than {seconds:g} s") from error
+    finally:
+        child.stop()
+        # Nothing of it is left behind, however little is left of the loop.
+        await asyncio.wait([child.ended], timeout=_SHORT_GRACE + _LINGER_SECONDS)
+    if code:
+        raise BackendFailed(f"it ended with exit code {code}")
+    return b"".join(pieces)
 
 
 async def start(
@@ -43,15 +79,12 @@ async def start(
     Raises:
         BackendUnavailable: It can't be started.
     """
-    loop = asyncio.get_running_loop()
+    child = Child(most_bytes, grace_seconds)
+    making = asyncio.get_running_loop().subprocess_exec(
+        lambda: child, *argv, cwd=folder, env=dict(environ), start_new_session=True
+    )
     try:
-        _, child = await loop.subprocess_exec(
-            lambda: Child(most_bytes, grace_seconds),
-            *argv,
-            cwd=folder,
-            env=dict(environ),
-            start_new_session=True,
-        )
+        await _unbroken(making, child)
     except FileNotFoundError as error:
         raise BackendUnavailable(
             f"there is no program called {Path(argv[0]).name}",
@@ -62,6 +95,20 @@ async def start(
         raise BackendUnavailable(f"{Path(argv[0]).name} can't be started: {why}") from error
     child.give(given)
     return child
+
+
+async def _unbroken(making: Coroutine[Any, Any, object], child: "Child") -> None:
+    """Wait until a program is started. Whoever gives up waiting leaves none behind."""
+    started = asyncio.ensure_future(making)
+    try:
+        await asyncio.shield(started)
+    except asyncio.CancelledError:
+        # uvloop wouldn't end what it is about to start.
+        await asyncio.wait([started])
+        if not started.cancelled() and started.exception() is None:
+            child.stop()
+            await asyncio.wait([child.ended], timeout=GRACE_SECONDS + _LINGER_SECONDS)
+        raise
 
 
 class Child(asyncio.SubprocessProtocol):

@@ -166,7 +166,8 @@ class CliToolBackend:
     @property
     def silence(self) -> float:
         """The seconds that a stream may be silent."""
-        return self._settings.timeout
+        stall = self._settings.stall
+        return self._settings.timeout if stall is None else stall
 
 
 class _Run:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from inferd.core.errors import BackendOverloaded, BackendTimeout, BackendUnavailable
 from inferd.process import GRACE_SECONDS, Child, Workspace, start
@@ -21,6 +22,9 @@ class Runs:
         self._places = asyncio.Semaphore(most)
         self._most_waiting = waiting
         self._waiting = 0
+        self._held = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._running: set[Child] = set()
         self._removing: set[asyncio.Future[None]] = set()
 
@@ -69,11 +73,12 @@ class Runs:
     async def close(self) -> None:
         """End everything that runs, and wait until it has."""
         self.is_closed = True
-        ends = [child.ended for child in self._running]
         for child in tuple(self._running):
             child.stop()
-        if ends:
-            await asyncio.wait(ends, timeout=self._grace_seconds + _AFTER_KILL_SECONDS)
+        # Those that are just being started end too: they find it closed.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._grace_seconds + _AFTER_KILL_SECONDS):
+                await self._idle.wait()
         if self._removing:
             await asyncio.wait(self._removing)
 
@@ -89,9 +94,14 @@ class Runs:
             await self._places.acquire()
         finally:
             self._waiting -= 1
+        self._held += 1
+        self._idle.clear()
 
     def _over(self, workspace: Workspace | None) -> None:
         self._places.release()
+        self._held -= 1
+        if not self._held:
+            self._idle.set()
         if workspace is not None:
             removing = asyncio.get_running_loop().run_in_executor(None, workspace.remove)
             self._removing.add(removing)
