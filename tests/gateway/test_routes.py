@@ -128,3 +128,21 @@ def test_vectors_of_another_model_are_no_fall_back() -> None:
     bench = bench_of(*backends, routes=(Route(models=("v",), use=("acme/a", "acme/b")),))
     request = InferenceRequest(id="r", task="feature-extraction", model="v")
     assert order(bench, request) == ["a:acme/a"]
+
+
+def test_names_that_routes_give_are_listed_beside_the_models() -> None:
+    routes = (SMART, Route(models=("acme/*", "none"), use=("acme/gone",)))
+    bench = bench_of(*big_and_small(), routes=routes)
+    rows = {row.id: row for row in bench.gateway.models(bench.owner)}
+    assert list(rows) == ["acme/big", "acme/small", "smart"]
+    assert rows["smart"].places == rows["acme/big"].places
+    assert rows["smart"].tasks == ("text-generation",)
+    assert "smart" not in {row.id for row in bench.gateway.models(bench.owner, task="chat")}
+    only_small = (Rule(principal="secret:*", actions=("*",), models=("acme/small",)),)
+    hidden = bench_of(*big_and_small(), rules=only_small)
+    assert {row.id: row.places[0].backend for row in hidden.gateway.models(ALICE)} == {
+        "acme/small": "small",
+        "smart": "small",
+    }
+    nothing = (Rule(principal="secret:*", actions=("*",), models=("acme/other",)),)
+    assert bench_of(*big_and_small(), rules=nothing).gateway.models(ALICE) == []

@@ -14,6 +14,7 @@ from inferd.core.tasks import TASKS
 from inferd.engine.fit import Machine
 from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.policy import Policy
+from inferd.gateway.aliases import aliases
 from inferd.gateway.browse import Page, Query, TaskCount, count, page
 from inferd.gateway.budget import Budget
 from inferd.gateway.call import Call
@@ -160,13 +161,15 @@ class Gateway:
         return found
 
     def models(self, principal: Principal, *, task: str = "", remote: bool = True) -> list[Row]:
-        """List the models that `principal` may use, each with where it runs.
+        """List the models that `principal` may use, each with where it runs; then routes' names.
 
         Raises:
             PermissionDenied: It may list nothing at all.
         """
         self.authorize(principal, Action.LIST)
-        return list(self._catalogue(principal, remote=remote).own(task).values())
+        rows = self._catalogue(principal, remote=remote).own(task)
+        named = aliases(self._parts.router.rules.routes, rows)
+        return [*rows.values(), *(row for row in named if not task or task in row.tasks)]
 
     def made_of_models(self, principal: Principal, make: Make[T]) -> T:
         """Return what `make` makes of `models(principal)`, kept while nobody offers anything else.
