@@ -71,15 +71,17 @@ class Line:
             self._fail(BackendUnavailable(f"{self._settings.name} is closed"))
 
     async def _hold(self) -> None:
+        mine = self._client
         try:
             async with asyncio.timeout(self._settings.timeout) as limit, self._open() as client:
                 limit.reschedule(None)
-                if self._client is not None and not self._client.done():
-                    self._client.set_result(client)
+                if mine is not None and not mine.done():
+                    mine.set_result(client)
                 await self._broken.wait()
         except Exception as error:  # noqa: BLE001
             # Whatever a server's start or a client's end may raise, also in groups.
-            self._fail(self._told(error))
+            if self._client is mine:
+                self._fail(self._told(error))
 
     def _fail(self, error: NodeError) -> None:
         waiting, self._client = self._client, None
