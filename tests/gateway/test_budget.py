@@ -22,7 +22,7 @@ def ask(**fields: object) -> InferenceRequest:
     return InferenceRequest(**{"id": "r", "task": "text-generation", "model": MODEL, **fields})  # pyright: ignore[reportArgumentType]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(0, 200), st.integers(0, 30)), max_size=10))
 def test_never_more_than_the_share_and_the_burst_at_once(
     schedule: list[tuple[float, int, int]],

@@ -189,9 +189,10 @@ async def test_the_cap_is_kept_and_the_least_used_go_first() -> None:
         await text(bench, ask(number, inputs={"prompt": str(number)}))
         await text(bench, ask(number, inputs={"prompt": "0"}))
     sizes = {f.name: f.series for f in bench.gateway.metrics() if f.name.startswith("inferd_cache")}
-    ((_, size),) = sizes["inferd_cache_bytes"]
+    size, under_way = (count for _, count in sizes["inferd_cache_bytes"])
     assert isinstance(size, int)
     assert 50_000 < size <= 100_000
+    assert under_way == 0
     hits = {labels["outcome"]: count for labels, count in sizes["inferd_cache_requests"]}
     assert hits == {"hit": 200, "miss": 200, "shared": 0}
 

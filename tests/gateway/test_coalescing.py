@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferd.core.answer import collect
+from inferd.core.content import BytesFile
 from inferd.core.errors import BackendFailed, NodeError
 from inferd.core.request import InferenceRequest, Principal
 from inferd.core.result import Chunk, Finish, TextDelta
@@ -41,8 +42,9 @@ async def text(bench: Bench, request: InferenceRequest) -> str:
 class Slow(FakeBackend):
     """Says a word each time it is let, and then no more."""
 
-    def __init__(self, words: int = 3) -> None:
+    def __init__(self, words: int = 3, *, more: str = "") -> None:
         super().__init__()
+        self.more = more
         self.words = words
         self.lets = asyncio.Semaphore(0)
         self.was_closed = False
@@ -52,7 +54,7 @@ class Slow(FakeBackend):
             await self.lets.acquire()
             if self.breaks_after is not None:
                 raise self.breaks_after
-            yield TextDelta(f"{number} ")
+            yield TextDelta(f"{number} {self.more}")
         yield Finish(model=request.model)
 
 
@@ -135,6 +137,47 @@ async def test_all_are_told_of_a_failure() -> None:
     assert bench.members[0].failed == 1
 
 
+def held(bench: Bench) -> object:
+    """Return how many bytes are on their way to somebody."""
+    found = next(each for each in bench.gateway.metrics() if each.name == "inferd_cache_bytes")
+    return {labels["of"]: count for labels, count in found.series}["under way"]
+
+
+async def test_one_with_files_shares_with_nobody_who_may_leave_before_it() -> None:
+    slow = Slow()
+    bench = keeping(slow)
+    files = (BytesFile("image", b"1"),)
+    calls = start(bench, ask(1, files=files), ask(2, files=files))
+    await turn_about()
+    assert len(slow.asked) == 2
+    for _ in range(6):
+        slow.lets.release()
+    assert [await call for call in calls] == ["0 1 2 "] * 2
+
+
+async def test_many_long_answers_are_held_within_the_room_there_is() -> None:
+    slow = Slow(300, more="x" * 1000)
+    bench = keeping(slow, terms=Terms(most_bytes=4 << 20))
+    async with AsyncExitStack() as stack:
+        answers = [
+            await stack.enter_async_context(
+                bench.gateway.infer(ask(number, inputs={"prompt": str(number)}), ALICE)
+            )
+            for number in range(30)
+        ]
+        for _ in range(30 * 300):
+            slow.lets.release()
+        for _ in range(20):
+            await turn_about()
+        most = held(bench)
+        assert isinstance(most, int)
+        # A flight that has begun to hold more keeps what it has, and takes no more.
+        assert 4 << 20 < most <= (4 << 20) + 30 * (64 << 10)
+        for answer in answers:
+            assert (await collect(answer)).finish is not None
+    assert held(bench) == 0
+
+
 async def test_one_with_a_deadline_waits_for_nobody_else() -> None:
     slow = Slow()
     bench = keeping(slow)
@@ -147,8 +190,8 @@ async def test_one_with_a_deadline_waits_for_nobody_else() -> None:
 
 
 async def test_a_long_answer_is_held_within_bounds_for_the_slowest() -> None:
-    words = 40_000
-    slow = Slow(words)
+    words = 400
+    slow = Slow(words, more="x" * 1000)
     bench = keeping(slow, terms=Terms(most_bytes=1 << 20))
     quick, idle = (bench.gateway.infer(ask(number), ALICE) for number in (1, 2))
     async with quick as first, idle as second:
@@ -158,7 +201,11 @@ async def test_a_long_answer_is_held_within_bounds_for_the_slowest() -> None:
         await turn_about()
         assert not read.done()
         late = await collect(second)
-        assert (await read).text == late.text == "".join(f"{number} " for number in range(words))
+        assert (
+            (await read).text
+            == late.text
+            == "".join(f"{number} {slow.more}" for number in range(words))
+        )
     assert len(bench.records.rows) == 2
 
 
@@ -173,7 +220,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(steps=STEPS)
 def test_however_they_come_and_go_each_has_one_row_and_all_is_freed(
     steps: list[tuple[str, int]],
@@ -204,6 +251,7 @@ async def _come_and_go(steps: list[tuple[str, int]]) -> None:
         with suppress(NodeError, asyncio.CancelledError):
             assert await call == "0 1 2 "
     assert bench.members[0].in_flight == 0
+    assert held(bench) == 0
     assert sorted(row.id for row in bench.records.rows) == sorted(
         f"r{number}" for number in range(len(calls))
     )

@@ -261,7 +261,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(steps=STEPS, hedge=st.booleans())
 def test_each_request_ends_once_whatever_fails_and_when(
     steps: list[str | tuple[int, str]], hedge: bool

@@ -76,11 +76,18 @@ class Cache:
         """The longest answer that is kept."""
         self.size = 0
         """Bytes that are taken, about."""
+        self.flying = 0
+        """Bytes of answers that are still on their way to somebody, about."""
         self.counts = {"hit": 0, "miss": 0, "shared": 0}
         """Questions that could be answered from here, by how they were."""
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def most_held(self) -> int:
+        """How much of an answer may be held now that is still on its way to somebody."""
+        return self.most_each if self.flying <= self._most else _LEAST_EACH
 
     def find(self, key: bytes, now: float, offers: int) -> Entry | None:
         """Return what is kept for a question, if it still holds."""
@@ -117,7 +124,10 @@ class Cache:
             [({"outcome": outcome}, count) for outcome, count in self.counts.items()],
         )
         yield Family(
-            "inferd_cache_bytes", "gauge", "Bytes that kept answers take.", [({}, self.size)]
+            "inferd_cache_bytes",
+            "gauge",
+            "Bytes that kept answers take, and those on their way to several.",
+            [({"of": "kept"}, self.size), ({"of": "under way"}, self.flying)],
         )
 
     def __repr__(self) -> str:

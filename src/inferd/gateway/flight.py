@@ -8,7 +8,7 @@ from inferd.core.answer import Answer
 from inferd.core.records import Forward, Row
 from inferd.core.request import InferenceRequest, Principal
 from inferd.core.result import Chunk
-from inferd.gateway.cache import Head, size_of_chunk
+from inferd.gateway.cache import Cache, Head, size_of_chunk
 from inferd.gateway.call import Call
 from inferd.gateway.desk import Desk
 
@@ -16,13 +16,15 @@ from inferd.gateway.desk import Desk
 class Flight:
     """A call in a task of its own: whoever asked first may leave, and the others still have it.
 
-    Readers each go at their own pace. What they haven't all read is held, up to `most` bytes;
-    then the upstream waits for the slowest. When the last has left, the call is cancelled.
+    Readers each go at their own pace. It is all held, as far as the cache has room for it; then
+    what they have all read is dropped, and the upstream waits for the slowest. When the last has
+    left, the call is cancelled.
     """
 
     __slots__ = (
         "_answer",
         "_at",
+        "_cache",
         "_call",
         "_chunks",
         "_desk",
@@ -30,7 +32,6 @@ class Flight:
         "_gone",
         "_is_read",
         "_landed",
-        "_most",
         "_row",
         "_size",
         "_task",
@@ -46,8 +47,8 @@ class Flight:
         desk: Desk,
         request: InferenceRequest,
         principal: Principal,
+        cache: Cache,
         *,
-        most: int,
         landed: Callable[["Flight"], None],
     ) -> None:
         """`landed` is called once, when it is over."""
@@ -55,7 +56,7 @@ class Flight:
         own = copy.copy(desk)
         own.recorder = self
         self._call = Call(own, request, principal)
-        self._most = most
+        self._cache = cache
         self._landed = landed
         self._at: dict[object, int] = {}
         self._chunks: list[Chunk] = []
@@ -119,10 +120,14 @@ class Flight:
         """Wait for a reader no longer. The last to leave ends it, and waits until all is freed."""
         self._at.pop(reader, None)
         self._is_read.set()
-        if not self._at and not self.is_over:
+        if self._at:
+            return
+        if not self.is_over:
             # Whether it is the node that stops is said by the word.
             self._task.cancel(*(error.args[:1] if error is not None else ()))
             await asyncio.wait((self._task,))
+        self._cache.flying -= self._size
+        self._size = 0
 
     async def begun(self) -> Head:
         """Return its head, once it is there; of a whole answer, once it is booked.
@@ -172,18 +177,22 @@ class Flight:
         self._wake()
 
     async def _add(self, chunk: Chunk) -> None:
+        size = size_of_chunk(chunk)
         self._chunks.append(chunk)
-        self._size += size_of_chunk(chunk)
+        self._size += size
+        self._cache.flying += size
         self._wake()
-        while self._size > self._most:
+        while self._size > self._cache.most_held:
             self._is_read.clear()
             self._drop_what_all_have_read()
-            if self._size > self._most:
+            if self._size > self._cache.most_held:
                 await self._is_read.wait()
 
     def _drop_what_all_have_read(self) -> None:
         read = min(self._at.values(), default=0) - self._gone
-        self._size -= sum(map(size_of_chunk, self._chunks[:read]))
+        size = sum(map(size_of_chunk, self._chunks[:read]))
+        self._size -= size
+        self._cache.flying -= size
         del self._chunks[:read]
         self._gone += read
 

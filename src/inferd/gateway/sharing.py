@@ -67,8 +67,9 @@ class Sharing:
                 del self._flights[key]
             self._keep(key, flight)
 
-        flight = Flight(self.desk, request, principal, most=self.cache.most_each, landed=landed)
-        if self._together and request.deadline is None:
+        flight = Flight(self.desk, request, principal, self.cache, landed=landed)
+        # Files are lent by whoever sent them, who may leave.
+        if self._together and request.deadline is None and not request.files:
             self._flights[key] = flight
         return flight
 
@@ -132,13 +133,13 @@ class Shared:
             if entry is not None:
                 self._admit(KEPT)
                 return self._kept(entry)
-            self._flight = sharing.flight(key, request)
-            if self._flight is not None:
+            flight = sharing.flight(key, request)
+            if flight is not None:
                 self._admit(TOGETHER)
             else:
                 cache.counts["miss"] += 1
-                self._flight = sharing.begin(key, request, self._principal)
-            return await self._flown(self._flight)
+                flight = sharing.begin(key, request, self._principal)
+            return await self._flown(flight)
         except BaseException as error:
             await self._end(error)
             raise
@@ -208,6 +209,7 @@ class Shared:
         return answer
 
     async def _flown(self, flight: Flight) -> Answer:
+        self._flight = flight
         flight.join(self)
         self._head = head = await flight.begun()
         answer = _Echo(flight, self, head)
