@@ -120,7 +120,8 @@ async def test_what_goes_wrong_is_one_of_our_errors_and_frees_the_server(
 ) -> None:
     server = FakeSocketServer()
     server.mode = mode
-    async with listening(server), asking(server.url, timeout=0.3, stall=0.3) as backend:
+    short = {"timeout": 0.2, "stall": 0.2} if expected is BackendTimeout else {}
+    async with listening(server), asking(server.url, **short) as backend:
         with pytest.raises(expected):
             await result_of(backend, request_of)
         if mode != "error":

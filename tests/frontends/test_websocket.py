@@ -19,10 +19,13 @@ from tests.frontends.sockets import dial
 NOW = 1_000_000.0
 """The hand clock's."""
 ASK = {"model": "tiny", "inputs": "Hi", "request_id": "r1"}
-WAYS = pytest.mark.parametrize("way", [Way.NATIVE, Way.UVICORN])
+BOTH = pytest.mark.parametrize("way", [Way.NATIVE, Way.UVICORN])
+WAYS = pytest.mark.parametrize(
+    "way", [Way.NATIVE, pytest.param(Way.UVICORN, marks=pytest.mark.extra)]
+)
 
 
-@WAYS
+@BOTH
 async def test_a_stream_has_exactly_the_briefs_messages(way: Way) -> None:
     async with (
         open_node(FakeBackend(says(*HELLO)), way=way, clock=HandClock()) as node,
@@ -146,7 +149,7 @@ async def test_several_run_at_once_and_pings_are_answered_meanwhile(way: Way) ->
         assert (await talker.hear())["request_id"] == "slow"
 
 
-@WAYS
+@BOTH
 async def test_cancel_ends_an_inference_and_frees_its_backend(way: Way) -> None:
     backend = FakeBackend(hangs)
     async with open_node(backend, way=way, clock=HandClock()) as node, dial(node) as talker:

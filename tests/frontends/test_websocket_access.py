@@ -19,7 +19,10 @@ from tests.frontends.sockets import dial
 KEY = "a-shared-secret"
 BEARER = {"Authorization": f"Bearer {KEY}"}
 ASK = {"model": "tiny", "inputs": "Hi", "request_id": "r1"}
-WAYS = pytest.mark.parametrize("way", [Way.NATIVE, Way.UVICORN])
+BOTH = pytest.mark.parametrize("way", [Way.NATIVE, Way.UVICORN])
+WAYS = pytest.mark.parametrize(
+    "way", [Way.NATIVE, pytest.param(Way.UVICORN, marks=pytest.mark.extra)]
+)
 
 
 async def refused(
@@ -32,7 +35,7 @@ async def refused(
     return response.status_code, bytes(response.body or b"")
 
 
-@WAYS
+@BOTH
 async def test_without_a_credential_nobody_is_let_in(way: Way) -> None:
     async with open_node(FakeBackend(says(*HELLO)), secrets=[KEY], way=way) as node:
         status, body = await refused(node)

@@ -15,7 +15,9 @@ from tests.frontends.sockets import dial
 KEY = "a-shared-secret"
 BEARER = {"Authorization": f"Bearer {KEY}"}
 ASK = {"model": "tiny", "inputs": "Hi", "request_id": "r1"}
-WAYS = pytest.mark.parametrize("way", [Way.NATIVE, Way.UVICORN])
+WAYS = pytest.mark.parametrize(
+    "way", [Way.NATIVE, pytest.param(Way.UVICORN, marks=pytest.mark.extra)]
+)
 
 
 @WAYS

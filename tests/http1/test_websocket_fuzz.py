@@ -15,7 +15,7 @@ from tests.http1.serving import serving
 
 SMALL = Limits(message_bytes=4096)
 FEW = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 MANY = settings(FEW, max_examples=400)
 

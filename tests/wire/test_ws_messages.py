@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferd.core.answer import Served
@@ -25,6 +25,7 @@ from inferd.wire.ws_messages import (
 )
 from tests.wire.given import ERRORS, finishes, junk, plain
 
+FEW = settings(max_examples=40, deadline=None)
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("ws_vectors.json").read_text())
 
 
@@ -79,6 +80,7 @@ def test_lists_beyond_reason_are_not_taken_apart() -> None:
         decode_asked(json.dumps({"request_id": "x" * 200}))
 
 
+@FEW
 @given(junk | plain.map(msgspec.json.encode) | st.text(max_size=40))
 def test_anything_is_a_message_or_refused(data: bytes | str) -> None:
     with suppress(Unreadable):
@@ -87,12 +89,14 @@ def test_anything_is_a_message_or_refused(data: bytes | str) -> None:
         asked.directions()
 
 
+@FEW
 @given(junk | st.text(max_size=40))
 def test_anything_from_a_server_is_a_message_or_its_failure(data: bytes | str) -> None:
     with suppress(BackendFailed):
         decode_told(data)
 
 
+@FEW
 @given(plain)
 def test_whatever_a_chunk_holds_comes_back(value: object) -> None:
     told = Piece(request_id=1, chunk=value, index=0, timestamp=1.0)
@@ -113,6 +117,7 @@ def test_failures_say_what_to_do_and_their_kind_to_who_asks(error: NodeError) ->
     }
 
 
+@FEW
 @given(finishes)
 def test_how_an_answer_ended_comes_back(finish: Finish) -> None:
     assert finish_of(details_of(finish, Served())) == finish
