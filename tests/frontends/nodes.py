@@ -34,7 +34,8 @@ from inferd.gateway.admission.credentials import Credentials, Login
 from inferd.gateway.admission.limits import Limiter
 from inferd.gateway.admission.policy import Policy, Rule
 from inferd.gateway.gateway import Gateway, Parts
-from inferd.gateway.routing.pool import Member, Pool
+from inferd.gateway.routing.member import Member
+from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Router, Rules
 from inferd.http1.server.asgi import AsgiHandler
 from inferd.http1.server.server import Server

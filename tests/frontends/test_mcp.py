@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from inferd.core.backend import Model
-from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.member import Member
 from tests.clocks import HandClock
 from tests.frontends.fakes import HELLO, FakeBackend, hangs, hangs_mid_stream, says
 from tests.frontends.mcp_clients import ALICE, BOB, GENERATIONS, ROUTE, bearer, open_client

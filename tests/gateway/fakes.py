@@ -16,7 +16,8 @@ from inferd.gateway.admission.policy import Policy, Rule
 from inferd.gateway.budget import Budget
 from inferd.gateway.gateway import Gateway, Parts
 from inferd.gateway.plans import Plans
-from inferd.gateway.routing.pool import Member, Pool
+from inferd.gateway.routing.member import Member
+from inferd.gateway.routing.pool import Pool
 from inferd.gateway.routing.router import Router, Rules
 from inferd.gateway.sharing import Terms
 from tests.clocks import HandClock

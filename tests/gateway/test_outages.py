@@ -6,7 +6,7 @@ from inferd.core.answer import collect
 from inferd.core.errors import BackendFailed, NodeError
 from inferd.core.records import Detour
 from inferd.core.request import InferenceRequest
-from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.member import Member
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
 

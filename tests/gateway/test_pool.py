@@ -12,7 +12,7 @@ from inferd.core.backend import Capabilities
 from inferd.core.errors import BackendUnavailable
 from inferd.core.request import InferenceRequest, Principal
 from inferd.gateway.events import BackendEvent, Topic
-from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.member import Member
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
 ALICE = Principal(id="secret:alice")

@@ -11,7 +11,7 @@ from inferd.core.backend import Capabilities, Model
 from inferd.core.errors import InvalidRequest
 from inferd.core.request import OWNER, Action, InferenceRequest, Principal, Tier
 from inferd.gateway.admission.policy import Policy, Rule
-from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.member import Member
 from inferd.gateway.routing.sight import check_asked_for, doable, sees
 from tests.gateway.fakes import FakeBackend
 

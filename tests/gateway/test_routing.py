@@ -14,8 +14,8 @@ from inferd.core.errors import (
     PermissionDenied,
 )
 from inferd.core.request import InferenceRequest, Place, Tier
+from inferd.gateway.routing.member import Member
 from inferd.gateway.routing.plan import Match
-from inferd.gateway.routing.pool import Member
 from inferd.gateway.routing.refusals import Why
 from inferd.gateway.routing.router import Rules
 from tests.gateway.fakes import MODEL, Bench, FakeBackend

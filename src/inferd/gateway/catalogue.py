@@ -11,7 +11,7 @@ from inferd.core.request import Action, Principal, Tier
 from inferd.core.words import size_words
 from inferd.engine.fit import Machine, judge
 from inferd.gateway.admission.policy import Policy
-from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.member import Member
 
 _BY_CHAT = frozenset({"chat", "text-generation", "image-text-to-text"})
 """What a provider does that the Hub says is `conversational`."""

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from inferd.core.request import Principal
 from inferd.gateway.admission.policy import Policy
 from inferd.gateway.catalogue import Row
-from inferd.gateway.routing.pool import Changes
+from inferd.gateway.routing.member import Changes
 
 T = TypeVar("T")
 

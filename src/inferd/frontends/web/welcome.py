@@ -7,7 +7,7 @@ from inferd.core.request import Action
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.web.shell import may, show
 from inferd.gateway.browse import Query, TaskCount
-from inferd.gateway.routing.pool import Member
+from inferd.gateway.routing.member import Member
 
 GUIDE = "inferd-docs"
 """The model that comes with every node and quotes its documentation."""

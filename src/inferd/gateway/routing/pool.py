@@ -10,8 +10,6 @@ from inferd.gateway.events import Events, Topic
 from inferd.gateway.routing.history import SPAN
 from inferd.gateway.routing.member import Changes, Member
 
-__all__ = ["Changes", "Member", "Pool"]
-
 logger = logging.getLogger(__name__)
 
 _PROBE_TIMEOUT = 5.0
