@@ -108,6 +108,14 @@ async def test_a_server_that_left_is_started_again(tmp_path: Path) -> None:
         assert json.loads(file.read_text())["pid"] != first
 
 
+async def test_many_who_ask_at_once_share_a_line_that_breaks_and_the_next_one() -> None:
+    async with tool("leave", said={"arguments": TEXT}) as backend:
+        for _ in range(3):
+            asked = [asyncio.ensure_future(ask(backend)) for _ in range(4)]
+            done = await asyncio.wait_for(asyncio.wait(asked), 30)
+            assert all(isinstance(each.exception(), BackendUnavailable) for each in done[0])
+
+
 async def test_results_of_other_shapes() -> None:
     said = {"task": "text-classification", "arguments": {}, "path": "data.labels"}
     async with tool("labels", said=said) as backend:

@@ -66,17 +66,17 @@ class Line:
                 await self._asked.wait()
                 self._asked.clear()
                 self._broken.clear()
-                await self._hold()
+                if self._client is not None:
+                    await self._hold(self._client)
         finally:
             self._fail(BackendUnavailable(f"{self._settings.name} is closed"))
 
-    async def _hold(self) -> None:
-        mine = self._client
+    async def _hold(self, mine: asyncio.Future[Client]) -> None:
+        """Open the line, let `mine` have its client, and keep it until somebody hangs up."""
         try:
             async with asyncio.timeout(self._settings.timeout) as limit, self._open() as client:
                 limit.reschedule(None)
-                if mine is not None and not mine.done():
-                    mine.set_result(client)
+                mine.set_result(client)
                 await self._broken.wait()
         except Exception as error:  # noqa: BLE001
             # Whatever a server's start or a client's end may raise, also in groups.
