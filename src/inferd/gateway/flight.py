@@ -189,7 +189,7 @@ class Flight:
                 await self._is_read.wait()
 
     def _drop_what_all_have_read(self) -> None:
-        read = min(self._at.values(), default=0) - self._gone
+        read = max(0, min(self._at.values(), default=0) - self._gone)
         size = sum(map(size_of_chunk, self._chunks[:read]))
         self._size -= size
         self._cache.flying -= size
