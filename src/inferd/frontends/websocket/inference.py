@@ -16,6 +16,7 @@ from inferd.core.tasks import Task, task_named
 from inferd.core.tasks.values import check_name
 from inferd.frontends._http.bodies import take_apart
 from inferd.frontends._http.directions import directions
+from inferd.frontends._http.exchange import PIECES_A_TURN, turn
 from inferd.frontends.websocket.line import Line
 from inferd.wire import hf_client_requests, hf_tasks, vectors
 from inferd.wire.ws_details import Details, details_of
@@ -117,6 +118,8 @@ class Inference:
                 )
                 index += 1
                 details = msgspec.UNSET
+                if index % PIECES_A_TURN == 0:
+                    await turn()
         if answer.finish is None:
             raise BackendFailed("the answer ended without saying that it was complete")
         return Complete(
