@@ -48,6 +48,15 @@ class Desk:
         self.changes = pool.changes
         self.node = node
 
+    def recording(self, recorder: Recorder) -> "Desk":
+        """Return the same with another recorder."""
+        other = Desk.__new__(Desk)
+        # `copy.copy` takes five times as long.
+        for name in Desk.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.recorder = recorder
+        return other
+
 
 def check_hops(node: str, request: InferenceRequest) -> None:
     """Refuse a request that has been here.

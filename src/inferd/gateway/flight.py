@@ -1,7 +1,6 @@
 """One answer on its way to everybody who asked the same."""
 
 import asyncio
-import copy
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from inferd.core.answer import Answer
@@ -53,9 +52,7 @@ class Flight:
     ) -> None:
         """`landed` is called once, when it is over."""
         self._desk = desk
-        own = copy.copy(desk)
-        own.recorder = self
-        self._call = Call(own, request, principal)
+        self._call = Call(desk.recording(self), request, principal)
         self._cache = cache
         self._landed = landed
         self._at: dict[object, int] = {}
