@@ -9,8 +9,9 @@ from inferd.core.request import Action
 from inferd.frontends._http.endpoint import Answerer
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.web import backend_sums, found_rows
-from inferd.frontends.web.backend_rows import DOWN, called, row
+from inferd.frontends.web.backend_rows import DOWN, Row, called, row
 from inferd.frontends.web.shell import may, show
+from inferd.gateway.report import BackendReport
 
 _MOST_ROWS = 200
 _FEW = 2
@@ -29,51 +30,63 @@ def shower(found: Findings | None) -> Answerer:
 
 async def _show(exchange: Exchange, findings: Findings | None) -> None:
     gateway, here = exchange.context.gateway, exchange.context.name or "here"
-    clock = exchange.context.clock
-    may_change = may(exchange, Action.ADMIN)
+    now = exchange.context.clock.wall()
     reports = gateway.report(exchange.principal).backends
     hours = {each.id: each.points for each in gateway.history(exchange.principal)}
-    opened = exchange.query.get("open", "")
-    names = _names(exchange, opened)
-    shown = [report for at, report in enumerate(reports) if at < _MOST_ROWS or report.id == opened]
-    rows = [
-        row(
-            report,
-            hours.get(report.id, ()),
-            here=here,
-            now=clock.wall(),
-            models=names if report.id == opened else (),
-            resident=_resident(exchange, report.id) if report.id == opened else None,
-            is_open=report.id == opened,
-        )
-        for report in shown
-    ]
-    chart = backend_sums.chart(reports, hours, here, clock.wall())
-    if not may_change:
-        findings = None
-    found = () if findings is None else found_rows.others(findings.found)
+    rows = _rows(exchange, reports, hours)
+    chart = backend_sums.chart(reports, hours, here, now)
+    down = [called(each.name, here) for each in reports if each.status in DOWN]
+    may_change = may(exchange, Action.ADMIN)
+    seen = findings if may_change else None
+    found = () if seen is None else found_rows.others(seen.found)
     await show(
         exchange,
         "backends.html",
         page="backends",
         title="Backends",
-        lead=lead(
-            [called(each.name, here) for each in reports if each.status in DOWN], len(reports)
-        ),
+        lead=lead(down, len(reports)),
         stats=backend_sums.stats(reports, hours, here),
         chart=chart,
         rows=rows,
-        more=len(reports) - len(shown),
+        more=len(reports) - len(rows),
         address=_address,
         is_lone=len(rows) <= 1,
         may_change=may_change,
-        found=None if findings is None else found_rows.groups(found),
-        looked="" if findings is None else found_rows.looked(findings, clock.now()),
+        found=None if seen is None else found_rows.groups(found),
+        looked="" if seen is None else found_rows.looked(seen, exchange.context.clock.now()),
         data={
             "chart": backend_sums.for_script(chart),
             "found": found_rows.for_script(found),
         },
     )
+
+
+def _rows(
+    exchange: Exchange, reports: Sequence[BackendReport], hours: backend_sums.Hours
+) -> list[Row]:
+    """Return what is said of each: of the first, and of the one that the address opens."""
+    opened = exchange.query.get("open", "")
+    names = _names(exchange, opened)
+    here, now = exchange.context.name or "here", exchange.context.clock.wall()
+    found: list[Row] = []
+    for at, report in enumerate(reports):
+        hour = hours.get(report.id, ())
+        if report.id == opened:
+            resident = _resident(exchange, report.id)
+            found.append(
+                row(
+                    report,
+                    hour,
+                    here=here,
+                    now=now,
+                    models=names,
+                    resident=resident,
+                    is_open=True,
+                )
+            )
+        elif at < _MOST_ROWS:
+            found.append(row(report, hour, here=here, now=now))
+    return found
 
 
 def _names(exchange: Exchange, backend: str) -> list[str]:

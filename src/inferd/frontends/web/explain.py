@@ -12,7 +12,7 @@ from inferd.frontends._http.endpoint import Answerer
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.web import explain_words, twins
 from inferd.frontends.web.shell import may, show
-from inferd.gateway.explanation import GATES, Explanation, route_words
+from inferd.gateway.explanation import GATES, route_words
 from inferd.gateway.report import BackendReport
 from inferd.gateway.routing.strategies import STRATEGIES
 
@@ -92,17 +92,16 @@ def _people(exchange: Exchange) -> list[Principal]:
 async def _show(
     exchange: Exchange, asked: Asked, problem: NodeError | None, made: Row | None
 ) -> None:
-    context, gateway = exchange.context, exchange.context.gateway
-    here = context.name or "here"
     people = _people(exchange)
     who = next((each for each in people if each.id == asked.asked_by), exchange.principal)
-    found: Explanation | None = None
+    told: dict[str, object] = {"verdict": None, "rows": (), "decision": ()}
+    told["twins"] = twins.of(asked, exchange.principal.id)
     if problem is None:
         try:
-            question = _request(asked, exchange.request_id)
-            found = gateway.explain(question, who, reader=exchange.principal)
+            told |= _decision(exchange, asked, who)
         except NodeError as error:
             problem = error
+    context = exchange.context
     await show(
         exchange,
         "explain.html",
@@ -115,26 +114,37 @@ async def _show(
         people={each.id: _called(each.id, exchange.principal.id) for each in people},
         strategies=explain_words.strategies(),
         reaches=REACHES,
-        problem=None if problem is None else explain_words.problem(problem),
-        verdict=None if found is None else explain_words.verdict(found, here),
-        rows=()
-        if found is None
-        else explain_words.rows(found, here, _reports(exchange), _reach(asked, who)),
         gates=GATES,
-        decision=()
-        if found is None or found.error
-        else explain_words.decision(
-            found, "you" if who == exchange.principal else _called(who.id, "")
-        ),
-        ran=None if made is None else explain_words.ran(made, here, context.clock.wall()),
+        problem=None if problem is None else explain_words.problem(problem),
+        ran=None
+        if made is None
+        else explain_words.ran(made, context.name or "here", context.clock.wall()),
         is_missing=bool(exchange.query.get("request", "")) and made is None,
-        twins=twins.of(
-            asked,
-            exchange.principal.id,
-            model=found.candidates[0].model if found and found.candidates else "",
-            route=route_words(found) if found and not found.error else "",
-        ),
+        told=told,
     )
+
+
+def _decision(exchange: Exchange, asked: Asked, who: Principal) -> Mapping[str, object]:
+    """Return what would happen, as the template tells it.
+
+    Raises:
+        NodeError: The question can't be asked like that.
+    """
+    reader, here = exchange.principal, exchange.context.name or "here"
+    question = _request(asked, exchange.request_id)
+    found = exchange.context.gateway.explain(question, who, reader=reader)
+    whom = "you" if who == reader else _called(who.id, "")
+    return {
+        "verdict": explain_words.verdict(found, here),
+        "rows": explain_words.rows(found, here, _reports(exchange), _reach(asked, who)),
+        "decision": () if found.error else explain_words.decision(found, whom),
+        "twins": twins.of(
+            asked,
+            reader.id,
+            model=found.candidates[0].model if found.candidates else "",
+            route="" if found.error else route_words(found),
+        ),
+    }
 
 
 def _reports(exchange: Exchange) -> Mapping[str, BackendReport]:

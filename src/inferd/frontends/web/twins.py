@@ -22,7 +22,9 @@ class Question(Protocol):
     def backend(self) -> str: ...
 
 
-def of(asked: Question, reader: str, *, model: str, route: str) -> tuple[tuple[str, str, str], ...]:
+def of(
+    asked: Question, reader: str, *, model: str = "", route: str = ""
+) -> tuple[tuple[str, str, str], ...]:
     """Return `(id, label, text)` of each.
 
     `model` is the one that would be used where the question names none; `route` is what the
