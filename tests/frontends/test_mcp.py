@@ -83,6 +83,17 @@ async def test_it_is_as_closed_as_every_other_way_in() -> None:
         assert answer.json()["error"]["data"]["request_id"]
 
 
+async def test_what_isnt_json_is_refused_in_the_protocols_words() -> None:
+    bodies = [b"", b"{", b"\xff", b'{"id":NaN}', b'{"id":"\\ud800"}', b'{"id":' + b"[" * 2000]
+    async with open_node(FakeBackend(says(*HELLO))) as node:
+        for body in bodies:
+            for version in ("2025-11-25", "2026-07-28", "1999-01-01"):
+                headers = {**ACCEPT, "MCP-Protocol-Version": version}
+                answer = await node.client.post("/mcp", content=body, headers=headers)
+                assert answer.status_code == 400
+                assert answer.json()["error"]["code"] == -32700
+
+
 @GENERATIONS
 async def test_cancelling_a_call_frees_the_backend(generation: str) -> None:
     backend = FakeBackend(hangs)
@@ -138,6 +149,7 @@ async def test_progress_is_told_to_who_asks(generation: str) -> None:
                     told.append(heard.get_nowait())
                 await asyncio.tasks.sleep(0)
         call.cancel()
+        await soon(backend.freed.wait())
     assert [progress for progress, _ in told] == sorted({progress for progress, _ in told})
     assert backend.requests[0].stream
 

@@ -14,7 +14,6 @@ from inferd.core.errors import (
     ErrorKind,
     InvalidRequest,
     NodeError,
-    PayloadTooLarge,
 )
 from inferd.frontends._http.bodies import read_json, take_apart
 from inferd.frontends._http.context import Context, Frontend
@@ -29,9 +28,14 @@ if TYPE_CHECKING:
     from inferd.frontends.mcp.rooms import Rooms
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})
+_PARSE_ERROR = -32700
 _INVALID_REQUEST = -32600
 _INTERNAL = -32603
 _OURS = frozenset({ErrorKind.INTERNAL})
+
+
+class NotJson(InvalidRequest):
+    """The protocol has a code of its own for that."""
 
 
 class Mcp:
@@ -116,17 +120,18 @@ class Mcp:
 
 
 async def _check(body: bytes) -> None:
-    """Refuse what would take much more room than it has; the rest the protocol refuses itself.
+    """Refuse what isn't JSON, and what would take much more room than it has.
+
+    The package reads more than JSON: halves of characters, numbers without an end.
 
     Raises:
+        NotJson: It isn't.
         PayloadTooLarge: It has too many values.
     """
     try:
         await take_apart(body, lambda: json.request_value(body))
-    except PayloadTooLarge:
-        raise
-    except InvalidRequest:
-        return
+    except InvalidRequest as error:
+        raise NotJson(error.message, hint=error.hint, details=error.details) from error
 
 
 class _Line:
@@ -167,5 +172,7 @@ def encode_error(error: NodeError, request_id: str) -> Mapping[str, object]:
     if error.details:
         data["details"] = dict(error.details)
     code = _INTERNAL if error.kind in _OURS else _INVALID_REQUEST
+    if isinstance(error, NotJson):
+        code = _PARSE_ERROR
     told = {"code": code, "message": error.message, "data": data}
     return {"jsonrpc": "2.0", "id": None, "error": told}
