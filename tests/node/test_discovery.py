@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from inferd.core.request import Tier
 from inferd.discovery import Discoverer, Offer, Servers, Taken
 from inferd.node import finding
 from inferd.node.finding import FoundBackends
@@ -71,6 +73,30 @@ async def test_what_is_found_serves_the_owner_until_a_rule_names_it(
         listed = (await client.get("/v1/models", headers=other)).text
         assert ("llama3.2:3b" in listed) == bool(toml)
         assert looker.found[0].backend == "ollama"
+        running.cancel()
+
+
+async def test_what_is_gone_is_let_go(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with (
+        asyncio.timeout(BOUND),
+        served(tmp_path) as (node, _),
+        asyncio.TaskGroup() as tasks,
+    ):
+        async with serve(ollama) as upstream:
+            servers = Servers(node="", own=frozenset(), servers=[at("ollama", upstream.port)])
+            taker = FoundBackends(node.roster)
+            looker = Discoverer([servers], taker, clock, interval=60, is_on=True)
+            running = tasks.create_task(looker.run())
+            await clock.has_sleepers()
+            member = node.roster.member("ollama")
+            assert (member.is_found, member.backend.tier) == (True, Tier.LOCAL)
+        for _ in range(2):
+            clock.turn(60)
+            await clock.has_sleepers()
+        while "ollama" in node.roster:
+            await asyncio.to_thread(os.sched_yield)
+        assert node.gateway.pool.find("ollama") is None
         running.cancel()
 
 
