@@ -7,6 +7,8 @@ passes messages on to its /mcp; where none does, it opens a node of its own.
 import asyncio
 import logging
 import os
+import signal
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +30,7 @@ from inferd.cli.failure import Failure, tell
 from inferd.cli.settings import WHERE, Where
 
 _LONGEST_EVENT = 64 << 20
+_INTERRUPTED = 130
 _Message = types.JSONRPCMessage
 
 
@@ -45,17 +48,39 @@ def mcp(*, where: Where = WHERE) -> None:
 
 
 async def _serve(where: Where) -> None:
-    async with open_client(where) as client, stdio_server() as (read, write):
+    serving = asyncio.current_task()
+    assert serving is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    async with stdio_server() as (read, write):
+        try:
+            await _answer(where, read, write)
+        except asyncio.CancelledError:
+            _leave(_INTERRUPTED)
+        except Failure as failure:
+            tell(failure)
+            _leave(failure.status)
+
+
+def _leave(status: int) -> None:
+    """End at once: the thread that waits for the client's next line can't be called back."""
+    sys.stderr.flush()
+    os._exit(status)
+
+
+async def _answer(where: Where, read: Any, write: Any) -> None:
+    async with open_client(where) as client:
         if client.node is not None:
             await client.node.mcp.serve(client.node.owner_token, read, write)
             return
+        failed = False
         try:
             await pass_on(client, read, write)
         except* httpx2.HTTPError:
+            failed = True
+        if failed:
             hint = "start the node again, and this program too"
-            tell(Failure(f"{client.name} broke off", hint=hint))
-            # The thread that waits for the client's next line can't be called back.
-            os._exit(Failure.status)
+            raise Failure(f"{client.name} broke off", hint=hint)
 
 
 async def pass_on(client: Client, read: Any, write: Any) -> None:
