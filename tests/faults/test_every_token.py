@@ -195,12 +195,19 @@ async def cuts(
         assert [member.in_flight for member in lab.bench.members] == [0, 0]
 
 
-@pytest.mark.parametrize("is_raw", [True, False], ids=["raw", "typed"])
-@pytest.mark.parametrize("body", [CHAT, TEXT], ids=["chat", "completions"])
+@pytest.mark.parametrize(
+    ("body", "is_raw"), [(CHAT, True), (TEXT, False)], ids=["chat, raw", "text, typed"]
+)
 async def test_a_stream_cut_at_a_token_is_whole(
     lab: Lab, body: Mapping[str, object], is_raw: bool
 ) -> None:
     await cuts(lab, body, (0, 1, 2, 7, TOKENS), is_raw=is_raw, kind=Kind.CUT_AT_TOKEN)
+
+
+@pytest.mark.extra
+async def test_silence_is_a_cut(lab: Lab) -> None:
+    await cuts(lab, CHAT, (3, TOKENS), is_raw=True, kind=Kind.STALL)
+    await cuts(lab, TEXT, (3,), is_raw=False, kind=Kind.STALL)
 
 
 @pytest.mark.extra
