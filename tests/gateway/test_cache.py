@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from inferd.core.answer import Answer, collect
-from inferd.core.backend import Capabilities, Model
+from inferd.core.backend import BackendType, Capabilities, Model, Traits
 from inferd.core.content import BytesFile
 from inferd.core.errors import BackendFailed, PermissionDenied, RateLimited
 from inferd.core.request import InferenceRequest, Limits, Principal, Raw, Tier
@@ -169,6 +169,17 @@ async def test_nothing_is_kept_of_what_failed_or_was_cut() -> None:
     assert await text(bench, ask(2)) == "one two three"
     assert len(here.asked) == 2
     assert [row.outcome for row in bench.records.rows] == ["backend_failed", "ok"]
+
+
+async def test_nothing_is_kept_that_two_have_written() -> None:
+    first, second = FakeBackend("first"), FakeBackend("second")
+    for backend in (first, second):
+        backend.traits = Traits(type=BackendType.GPU, continues=frozenset({TASK}))
+    first.breaks_after = BackendFailed("cut")
+    bench = keeping(first, second)
+    assert await text(bench, ask(1, stream=True)) == "one one two three"
+    await text(bench, ask(2, stream=True))
+    assert [len(first.asked), len(second.asked)] == [1, 2]
 
 
 async def test_a_rule_is_heeded_and_a_limit_counted_for_what_is_kept_too() -> None:
