@@ -57,7 +57,9 @@ class Sharing:
         A request with a deadline of its own waits for nobody else's.
         """
         flight = self._flights.get(key)
-        return None if flight is None or request.deadline or not flight.is_joinable else flight
+        if flight is None or request.deadline is not None or not flight.is_joinable:
+            return None
+        return flight
 
     def begin(self, key: bytes, request: InferenceRequest, principal: Principal) -> Flight:
         """Ask."""
