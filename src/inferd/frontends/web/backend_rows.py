@@ -202,8 +202,8 @@ def price_words(price: Mapping[str, float] | None) -> str:
 def _breaker(report: BackendReport) -> str:
     breaker = report.breaker
     failures = f"{breaker.failures:,} failure{'' if breaker.failures == 1 else 's'} in a row"
-    if breaker.until is not None:
+    if breaker.until is not None and breaker.until > 0:
         return f"open after {failures}; tried again in {max(1, round(breaker.until))} s"
-    if breaker.state == "half-open":
+    if breaker.state != "closed":
         return f"half open after {failures}: one request at a time tries it"
     return "closed: it takes requests" + (f", {failures}" if breaker.failures else "")
