@@ -107,6 +107,16 @@ def test_a_reader_is_told_of_no_backend_that_it_may_not_see() -> None:
     assert [one.backend for one in owner.candidates] == ["a", "b"]
 
 
+def test_who_may_ask_and_not_list_is_told_of_nobody_but_who_would_answer() -> None:
+    rules = (Rule(principal="secret:*", actions=("infer",)),)
+    bench = Bench(FakeBackend("a"), FakeBackend("b"), rules=rules)
+    found = bench.gateway.explain(ask(), ALICE)
+    assert [one.backend for one in found.candidates] == ["a"]
+    assert "b;" not in route_words(found)
+    bench.members[1].found("connection refused", "")
+    assert bench.gateway.explain(ask(), ALICE).decided == "it is well, and another isn't"
+
+
 def test_a_header_says_it_in_short_and_in_ascii() -> None:
     bench = Bench(FakeBackend("a"), FakeBackend("b"))
     bench.members[1].found('bad "ü\r\nX-Evil: 1', "")

@@ -106,7 +106,7 @@ class Explainer:
         turn: int = 0,
         shows: Callable[[Member], bool] = lambda _: True,
     ) -> Explanation:
-        """Return what would happen; of those that are refused only who `shows` says is named.
+        """Return what would happen; beside who would answer only those that it `shows` are named.
 
         Raises:
             InvalidRequest: It asks for a strategy that there isn't.
@@ -120,6 +120,8 @@ class Explainer:
         candidates = [
             self._queued(match, order, request, principal)
             for order, match in enumerate(ordered, start=1)
+            # Who answers is said on the answer itself.
+            if order == 1 or shows(match.member)
         ]
         candidates += [
             _refused(refusal, request, permit) for refusal in refusals if shows(refusal.member)
@@ -132,7 +134,7 @@ class Explainer:
             candidates=tuple(candidates),
             error="" if error is None else str(error),
             strategy=plan.strategy.name,
-            decided=_decided(plan, ordered) if ordered else "",
+            decided=_decided(plan, ordered, shows) if ordered else "",
             rule=_allowed_by(ordered[0], permit) if ordered else "",
             route=route.name,
         )
@@ -229,7 +231,7 @@ def _allowed_by(match: Match, permit: Permission) -> str:
     return permit.reason(match.model, member.backend.tier, member.name, is_found=member.is_found)
 
 
-def _decided(plan: Plan[Match], ordered: Sequence[Match]) -> str:
+def _decided(plan: Plan[Match], ordered: Sequence[Match], shows: Callable[[Member], bool]) -> str:
     """Say what put the first one first."""
     equals = plan.equals
     if len(equals) > 1:
@@ -238,7 +240,7 @@ def _decided(plan: Plan[Match], ordered: Sequence[Match]) -> str:
         return "it is the only one that can and may"
     first, second = ordered[0], ordered[1]
     if second.member.status in _UNWELL:
-        return f"it is well, and {second.member.name} isn't"
+        return f"it is well, and {second.member.name if shows(second.member) else 'another'} isn't"
     return _advantage(first.rank, second.rank)
 
 

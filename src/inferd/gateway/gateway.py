@@ -136,8 +136,8 @@ class Gateway:
     ) -> Explanation:
         """Say who would be asked, in order, and why the others wouldn't. Nothing is run.
 
-        Those that are refused are named where the `reader` may know of them: the principal
-        itself, by default.
+        Beside who would answer, only those are named of whom the `reader` may know: the
+        principal itself, by default.
 
         Raises:
             InvalidRequest: It asks for a strategy that there isn't.
