@@ -131,7 +131,7 @@ class CliToolBackend:
         return fill(self._tool.command, values), warnings if ignored else ()
 
     def _environment(self) -> Mapping[str, str]:
-        return environment(os.environ, inherited=self._tool.inherits, own=self._options.env)
+        return environment(os.environ, inherited=self._tool.inherits, own=self._tool.env)
 
     async def _listed(self) -> list[str]:
         """Return the first word of each line that the tool lists, but for the head."""

@@ -69,4 +69,5 @@ def _tool(options: Options) -> Tool:
         paths=options.paths or tool.paths,
         listing=options.listing or tool.listing,
         inherits=(*tool.inherits, *options.inherits),
+        env={**tool.env, **options.env},
     )

@@ -17,8 +17,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
     `models` maps names for callers to the tool's own; an empty one is whichever it takes by
     itself. `listing` is a command that prints a model a line, its name first. `inherits` are the
-    names of the environment that it may see beside the usual ones. `tail` is what it prints after
-    an answer, and isn't the model's.
+    names of the environment that it may see beside the usual ones, `env` is set for it. `tail` is
+    what it prints after an answer, and isn't the model's.
     """
 
     command: tuple[Argument, ...]
@@ -27,6 +27,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     models: Mapping[str, str] = {}
     listing: tuple[str, ...] = ()
     inherits: tuple[str, ...] = ()
+    env: Mapping[str, str] = {}
     tier: Tier = Tier.CLOUD
     sign_in: str = ""
     tail: str = ""
@@ -130,6 +131,8 @@ _GEMINI = Tool(
         "gemini-cli/flash-lite": "flash-lite",
     },
     inherits=("GEMINI_CLI_HOME",),
+    # The folder that it runs in is empty, and ours.
+    env={"GEMINI_CLI_TRUST_WORKSPACE": "true"},
     sign_in="run `gemini` once and sign in, as the user that the node runs as",
 )
 
