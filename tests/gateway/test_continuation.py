@@ -1,13 +1,13 @@
 """A stream goes on elsewhere, or ends as it would have: typed, and on its caller's own wire."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
 from inferd.core.answer import Answer
 from inferd.core.backend import BackendType, Model, Traits
-from inferd.core.errors import BackendFailed, BackendRefused, NodeError
+from inferd.core.errors import BackendFailed, BackendRefused, NodeError, UnsupportedTask
 from inferd.core.kept import MOST_KEPT
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, Finish, FinishReason, TextDelta, ToolCallDelta, Usage
@@ -16,6 +16,7 @@ from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
 CUT = BackendFailed("cut")
 DONE = b"data: [DONE]\n\n"
+NO_FIELDS: Mapping[str, object] = {}
 
 
 class Script(FakeBackend):
@@ -47,7 +48,7 @@ def end(read: int = 2, written: int = 3) -> Finish:
     return Finish(model=MODEL, usage=Usage(input_tokens=read, output_tokens=written))
 
 
-def ask(*, is_raw: bool = False, **fields: object) -> InferenceRequest:
+def ask(fields: Mapping[str, object] = NO_FIELDS, *, is_raw: bool = False) -> InferenceRequest:
     body = {
         "model": MODEL, "stream": True, "messages": [{"role": "user", "content": "x" * 40}],
         "stream_options": {"include_usage": True}, **fields,
@@ -72,7 +73,7 @@ async def test_several_in_turn_write_one_answer_and_its_usage_is_the_sum() -> No
     second = Script("second", TextDelta("two "), TextDelta("three "), CUT)
     third = Script("third", TextDelta("four"), end())
     bench = Bench(first, second, third)
-    chunks = await read(bench, ask(max_tokens=9))
+    chunks = await read(bench, ask({"max_tokens": 9}))
     assert texts(chunks) == ["one ", "two ", "three ", "four"]
     assert [request.continued for request in second.asked] == ["one "]
     assert [request.continued for request in third.asked] == ["one two three "]
@@ -92,7 +93,7 @@ async def test_several_in_turn_write_one_answer_and_its_usage_is_the_sum() -> No
 async def test_what_is_no_plain_text_ends_where_it_broke(fields: dict[str, object]) -> None:
     first, second = Script("first", TextDelta("one "), CUT), Script("second", end())
     with pytest.raises(BackendFailed, match="cut"):
-        await read(Bench(first, second), ask(**fields))
+        await read(Bench(first, second), ask(fields))
     assert not second.asked
 
 
@@ -123,7 +124,7 @@ async def test_a_refusal_under_way_is_everybodys() -> None:
 async def test_before_anything_was_passed_on_anybody_is_asked_again() -> None:
     first, second = Script("first", CUT), Script("second", TextDelta("one"), end())
     second.traits = Traits(type=BackendType.API)
-    chunks = await read(Bench(first, second), ask(tools=[{"type": "function"}]))
+    chunks = await read(Bench(first, second), ask({"tools": [{"type": "function"}]}))
     assert texts(chunks) == ["one"]
     assert [request.continued for request in second.asked] == [""]
 
@@ -131,7 +132,7 @@ async def test_before_anything_was_passed_on_anybody_is_asked_again() -> None:
 async def test_an_answer_that_has_all_its_tokens_is_complete() -> None:
     first, second = Script("first", TextDelta("one "), TextDelta("two"), CUT), Script("second")
     bench = Bench(first, second)
-    chunks = await read(bench, ask(max_tokens=2))
+    chunks = await read(bench, ask({"max_tokens": 2}))
     last = chunks[-1]
     assert isinstance(last, Finish)
     assert (texts(chunks), last.reason) == (["one ", "two"], FinishReason.LENGTH)
@@ -166,3 +167,25 @@ async def test_a_raw_stream_that_is_asked_again_is_raw_or_told_like_one() -> Non
     assert b'"content":"one"' in said
     assert b"goes on" not in said
     assert second.asked[0].inputs["messages"]
+
+
+async def test_a_rest_that_another_node_wants_is_asked_of_who_goes_on_alone() -> None:
+    anew, rest = Script("anew", TextDelta("one"), end()), Script("rest", TextDelta("two"), end())
+    anew.traits = Traits(type=BackendType.API)
+    anew.wires = rest.wires = frozenset({openai_chat.WIRE})
+    bench = Bench(anew, rest)
+    asked = ask({"inferd_continued": "one ", "seed": 1}, is_raw=True)
+    assert texts(await read(bench, asked)) == ["two"]
+    assert not anew.asked
+    (seen,) = rest.asked
+    # It came in peeked at, and has been read.
+    assert (seen.continued, seen.parameters["seed"]) == ("one ", 1)
+    assert seen.inputs["messages"]
+
+
+async def test_where_nobody_goes_on_such_a_request_is_refused() -> None:
+    anew = Script("anew", TextDelta("one"), end())
+    anew.traits = Traits(type=BackendType.API)
+    with pytest.raises(UnsupportedTask, match="go on"):
+        await read(Bench(anew), ask({"inferd_continued": "one "}))
+    assert not anew.asked

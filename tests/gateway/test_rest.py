@@ -1,15 +1,18 @@
 """Which answers' rest may be asked for, and what is asked then."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from inferd.core.content import Message
 from inferd.core.request import InferenceRequest
 from inferd.gateway.rest import is_plain, rest_of
 
+NOTHING: Mapping[str, object] = {}
 TURN = (Message(role="user", text="x"),)
 
 
-def ask(task: str = "chat", **parameters: object) -> InferenceRequest:
+def ask(parameters: Mapping[str, object] = NOTHING, task: str = "chat") -> InferenceRequest:
     inputs = {"messages": TURN} if task == "chat" else {"prompt": "x"}
     return InferenceRequest(
         id="r", task=task, inputs=inputs, parameters=parameters, stream=True, deadline=9.0
@@ -26,8 +29,8 @@ def ask(task: str = "chat", **parameters: object) -> InferenceRequest:
     ],
 )
 def test_plain_text_goes_on(parameters: dict[str, object]) -> None:
-    assert is_plain(ask(**parameters))
-    assert is_plain(ask("text-generation", **parameters))
+    assert is_plain(ask(parameters))
+    assert is_plain(ask(parameters, "text-generation"))
 
 
 @pytest.mark.parametrize(
@@ -51,11 +54,11 @@ def test_plain_text_goes_on(parameters: dict[str, object]) -> None:
     ],
 )
 def test_anything_else_does_not(parameters: dict[str, object]) -> None:
-    assert not is_plain(ask(**parameters))
+    assert not is_plain(ask(parameters))
 
 
 def test_other_tasks_and_turns_that_the_caller_began_do_not() -> None:
-    assert not is_plain(ask("summarization"))
+    assert not is_plain(ask(task="summarization"))
     begun = InferenceRequest(
         id="r", task="chat", inputs={"messages": (*TURN, Message(role="assistant", text="y"))}
     )
@@ -63,7 +66,7 @@ def test_other_tasks_and_turns_that_the_caller_began_do_not() -> None:
 
 
 def test_the_rest_is_shorter_by_what_was_written_and_has_no_deadline() -> None:
-    rest = rest_of(ask(max_tokens=10, max_completion_tokens=9, seed=1), "one two", 2)
+    rest = rest_of(ask({"max_tokens": 10, "max_completion_tokens": 9, "seed": 1}), "one two", 2)
     assert rest is not None
     assert (rest.continued, rest.deadline) == ("one two", None)
     assert rest.parameters == {"max_tokens": 8, "max_completion_tokens": 7, "seed": 1}
@@ -78,4 +81,4 @@ def test_what_was_begun_twice_is_gone_on_with_from_its_very_beginning() -> None:
 
 
 def test_nothing_is_left_where_all_was_written() -> None:
-    assert rest_of(ask(max_tokens=2), "one two", 2) is None
+    assert rest_of(ask({"max_tokens": 2}), "one two", 2) is None
