@@ -170,6 +170,28 @@ async def test_a_fault_of_ours_tells_nothing_of_itself() -> None:
     assert "the log has the reason" in text_of(result)
 
 
+async def test_a_main_input_alone_will_do() -> None:
+    labels = Value([{"label": "cat", "score": 1.0}]), Finish(usage=Usage(units=1))
+    eyes = Model(id="eyes", tasks=frozenset({"image-classification"}))
+    writer, eye = FakeBackend(says(*HELLO)), FakeBackend(says(*labels), "eye", models=(eyes,))
+    data = base64.b64encode(b"a picture").decode()
+    async with open_node(writer, eye) as node, open_client(node, "2026-07-28") as client:
+
+        async def route(task: str, model: str, inputs: object) -> None:
+            asked = {"task": task, "model": model, "inputs": inputs}
+            result = await client.call_tool("route_inference_request", asked)
+            assert not result.is_error, text_of(result)
+
+        await route("chat", "tiny", "Hi")
+        await route("chat", "tiny", [{"role": "user", "content": "Hi"}])
+        await route("feature-extraction", "tiny", ["one", "two"])
+        await route("image-classification", "eyes", data)
+    said, same, texts = (request.inputs for request in writer.requests)
+    assert said == same
+    assert texts == {"prompt": ["one", "two"]}
+    assert [piece async for piece in eye.requests[0].files[0].read()] == [b"a picture"]
+
+
 async def test_files_come_and_go_as_base64() -> None:
     labels = Value([{"label": "cat", "score": 1.0}]), Finish(usage=Usage(units=1))
     painted = Media(data=b"PNG", content_type="image/png", name="x.png")

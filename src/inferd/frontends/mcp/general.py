@@ -8,7 +8,7 @@ import msgspec
 from inferd.core.backend import BackendType, Status
 from inferd.core.errors import BackendUnavailable, InvalidRequest
 from inferd.core.request import InferenceRequest
-from inferd.core.tasks import check_name, task_named
+from inferd.core.tasks import Field, FieldKind, Task, check_name, task_named
 from inferd.frontends.mcp.running import run_task, with_deadline
 from inferd.frontends.mcp.tools import Object, Question, Reply, Tool, as_json, read, schema_of
 from inferd.wire.context import directed
@@ -134,12 +134,11 @@ async def route(question: Question, arguments: Object) -> Reply:
             raise InvalidRequest("backend_id and X-Inference-Backend contradict each other")
         way = way.copy()
         way["backend"] = name
-    payload = asked.inputs if isinstance(asked.inputs, dict) else {"inputs": asked.inputs}
     return await run_task(
         msgspec.structs.replace(question, asked=way),
         asked.task,
         asked.model,
-        payload,
+        _payload(task_named(asked.task), asked.inputs),
         asked.parameters or {},
     )
 
@@ -202,6 +201,17 @@ TOOLS: Sequence[Tool] = (
 def _backends(question: Question) -> list[_Row]:
     report = question.context.gateway.report(question.principal)
     return [msgspec.to_builtins(row) for row in report.backends]
+
+
+def _payload(task: Task, inputs: str | list[Any] | dict[str, Any]) -> dict[str, object]:
+    """Return the task's fields; what isn't an object of them is the first that it needs."""
+    if isinstance(inputs, dict):
+        return inputs
+    fields = [*task.inputs, *task.files]
+    main = next((field for field in fields if field.required), fields[0])
+    if isinstance(main, Field) and main.kind is FieldKind.MESSAGES and isinstance(inputs, str):
+        return {main.name: [{"role": "user", "content": inputs}]}
+    return {main.name: inputs}
 
 
 def _strings(value: object) -> Sequence[str]:

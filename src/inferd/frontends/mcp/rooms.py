@@ -16,7 +16,7 @@ from inferd.frontends.mcp.server import make_server
 
 MOST_SESSIONS = 64
 """Of one principal, of the generation that opens with a handshake."""
-MOST_ROOMS = 1024
+MOST_ROOMS = 256
 IDLE_SECONDS = 600.0
 LONGEST_BODY = 20 << 20
 _LOOK_SECONDS = 2.0
