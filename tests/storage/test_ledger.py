@@ -38,6 +38,17 @@ def test_rows_add_up_by_group(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_one_request_is_found_by_its_id_and_only_for_whom_it_is(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    old, new = row(at=1.0, id="mine"), row(at=5.0, id="mine", principal="user:jun")
+    ledger.write([old, new, row(at=9.0, id="other")])
+    assert ledger.find("mine", 0.0) == new
+    assert ledger.find("mine", 0.0, "owner") == old
+    assert ledger.find("mine", 2.0, "owner") is None
+    assert ledger.find("nothing", 0.0) is None
+    ledger.close()
+
+
 @pytest.mark.parametrize("by", GROUPS)
 def test_every_group_can_be_asked_for(tmp_path: Path, by: str) -> None:
     ledger = Ledger(tmp_path / "ledger.db")
