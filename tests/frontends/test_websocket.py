@@ -222,7 +222,10 @@ async def test_directions_hold_for_the_socket_and_for_one_message() -> None:
             [*_, told] = await talker.ask(**ASK, details=True, stream=True, headers=local)
             assert told["details"]["backend"] == "near"
             assert told["details"]["output_tokens"] == 2
-            assert told["details"]["finish_reason"] == "stop"
+            assert "route" not in told["details"]
+            explain = {"X-Inference-Explain": "true"}
+            [*_, told] = await talker.ask(**ASK, details=True, headers=explain)
+            assert "near" in told["details"]["route"]
 
 
 async def test_a_chat_and_chunks_that_are_no_text() -> None:

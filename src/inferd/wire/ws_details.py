@@ -7,7 +7,10 @@ from inferd.core.result import NO_USAGE, Finish, FinishReason, Usage
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How an answer ended, what it took, and who gave it."""
+    """How an answer ended, what it took, and who gave it.
+
+    `age` is since how many seconds it was kept; `route` says why it came from there, if asked.
+    """
 
     finish_reason: str = ""
     input_tokens: int = 0
@@ -20,9 +23,11 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     nodes: tuple[str, ...] = ()
     seen_by: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    age: float | None = None
+    route: str = ""
 
 
-def details_of(finish: Finish | None, served: Served) -> Details:
+def details_of(finish: Finish | None, served: Served, route: str = "") -> Details:
     """Return what is told of an answer; None of its finish while it goes on."""
     usage = NO_USAGE if finish is None else finish.usage
     return Details(
@@ -37,6 +42,8 @@ def details_of(finish: Finish | None, served: Served) -> Details:
         nodes=served.nodes,
         seen_by=served.seen,
         warnings=served.warnings,
+        age=None if served.age is None else round(served.age, 1),
+        route=route,
     )
 
 

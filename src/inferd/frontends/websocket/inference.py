@@ -53,6 +53,8 @@ class Inference:
         self._asked = asked
         self._line = line
         self._headers = headers
+        self.route = ""
+        """Why it goes where it goes, where that is asked for."""
 
     async def read(self) -> InferenceRequest:
         """Return the request that it is.
@@ -129,7 +131,9 @@ class Inference:
         )
 
     def _details(self, finish: Finish | None, answer: Answer) -> Details | msgspec.UnsetType:
-        return details_of(finish, answer.served) if self.wants_details else msgspec.UNSET
+        if not self.wants_details:
+            return msgspec.UNSET
+        return details_of(finish, answer.served, self.route)
 
     def _read(self, task: Task, body: bytes) -> InferenceRequest:
         own = str(self.id)

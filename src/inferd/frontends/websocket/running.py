@@ -13,6 +13,7 @@ from inferd.frontends._http.errors import Unexpected
 from inferd.frontends._http.exchange import turn
 from inferd.frontends.websocket.inference import Inference, new_id
 from inferd.frontends.websocket.line import Line
+from inferd.gateway.explanation import route_words
 from inferd.gateway.gateway import Gateway
 from inferd.wire.ws_messages import (
     MISSING,
@@ -109,6 +110,9 @@ class Running:
         try:
             await inference.begin()
             request = await inference.read()
+            if request.explain and inference.wants_details:
+                why = self._gateway.explain(request, self._principal)
+                inference.route = route_words(why)
             async with self._gateway.infer(request, self._principal) as answer:
                 last = await inference.tell(request, answer)
                 # From here on it is too late to cancel.
