@@ -101,16 +101,17 @@ async def select_backend(question: Question, arguments: Object) -> Reply:
     wanted = set(asked.required_protocols or ())
     taken: list[_Row] = []
     refused: list[_Row] = []
-    for candidate in explanation.candidates:
-        row = known.get(candidate.backend)
+    for candidate in sorted(explanation.candidates, key=lambda each: each.order):
+        # One that may be asked and not listed is known by its name alone.
+        row = known.get(candidate.backend, {"id": candidate.backend, "type": "", "protocols": ()})
         reason = "" if candidate.order else candidate.reason
-        if row is not None and not reason and (lacks := wanted - set(_strings(row["protocols"]))):
+        if not reason and (lacks := wanted - set(_strings(row["protocols"]))):
             reason = f"it doesn't speak {', '.join(sorted(lacks))}"
-        if row is None or reason:
-            refused.append({"id": candidate.backend, "reason": reason or "it can't be told of"})
+        if reason:
+            refused.append({"id": candidate.backend, "reason": reason})
         else:
             taken.append({**row, "model": candidate.model})
-    if not taken:
+    if explanation.error or not taken:
         why = explanation.error or "no backend meets what was asked"
         raise BackendUnavailable(
             f"no backend can be selected: {why}",
@@ -121,7 +122,8 @@ async def select_backend(question: Question, arguments: Object) -> Reply:
     # What the node's own order says decides among the equally preferred.
     taken.sort(key=lambda row: _rank(row["type"], preferred))
     others = [row["id"] for row in taken[1:]]
-    return as_json({"backend": taken[0], "alternatives": others, "refused": refused})
+    told = {"backend": taken[0], "alternatives": others, "refused": refused}
+    return as_json({**told, "strategy": explanation.strategy, "decided": explanation.decided})
 
 
 async def route(question: Question, arguments: Object) -> Reply:
