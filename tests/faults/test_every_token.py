@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from inferd.backends import Settings, open_kind
@@ -19,13 +20,26 @@ from tests.clocks import HandClock
 from tests.faults.models import SeededModel
 from tests.faults.proxy import Fault, FaultProxy, Kind, fault_proxy
 from tests.gateway.fakes import Bench
+from tests.node.nodes import RunningNode, run_node
 
 TOKENS = 12
 MODEL = "seeded"
 PROMPT = "A node that fails is"
 CHAT = {"messages": [{"role": "user", "content": PROMPT}]}
 TEXT = {"prompt": PROMPT}
-WAYS = ["vllm", "prefill", "completions"]
+WAYS = ["vllm", "prefill", "completions", "inferd"]
+NODE = """
+[discovery]
+auto = false
+[local]
+enabled = false
+[[backends]]
+name = "theirs"
+kind = "openai"
+base_url = "http://127.0.0.1:{port}/v1"
+models = ["seeded"]
+options = {{ continues = "vllm" }}
+"""
 BOUND = 30.0
 
 
@@ -79,23 +93,42 @@ def model() -> Any:
     model.stop()
 
 
+@pytest.fixture(scope="module")
+def other_node(model: SeededModel, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with run_node(tmp_path_factory.mktemp("node"), toml=NODE.format(port=model.port)) as node:
+        yield node
+
+
 @pytest.fixture
 async def lab(model: SeededModel, request: pytest.FixtureRequest) -> AsyncGenerator[Lab]:
     way = getattr(request, "param", "vllm")
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(fault_proxy(model.port))
-        opened: list[Backend] = []
-        for name, port, tier in (("cut", proxy.port, Tier.LOCAL), ("sound", model.port, Tier.PEER)):
-            settings = Settings(
-                name=name,
-                base_url=f"http://127.0.0.1:{port}/v1",
-                models={MODEL: MODEL},
-                tier=tier,
-                stall=0.3,
-                options={"continues": way},
+        options = {"continues": way if way != "inferd" else "vllm"}
+        cut = Settings(
+            name="cut",
+            base_url=f"http://127.0.0.1:{proxy.port}/v1",
+            models={MODEL: MODEL},
+            tier=Tier.LOCAL,
+            stall=0.3,
+            options=options,
+        )
+        kind, sound = (
+            "openai",
+            msgspec.structs.replace(
+                cut, name="sound", base_url=f"http://127.0.0.1:{model.port}/v1", tier=Tier.PEER
+            ),
+        )
+        if way == "inferd":
+            node: RunningNode = request.getfixturevalue("other_node")
+            kind, sound = (
+                "remote_node",
+                Settings(name="sound", base_url=node.url, api_key=node.token),
             )
-            backend = open_kind("openai", settings, node="n", clock=HandClock())
-            opened.append(await stack.enter_async_context(backend))
+        opened = [
+            await stack.enter_async_context(open_kind(each, how, node="n", clock=HandClock()))
+            for each, how in (("openai", cut), (kind, sound))
+        ]
         yield Lab(proxy, *opened)
 
 
