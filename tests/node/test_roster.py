@@ -28,11 +28,14 @@ def clock() -> HandClock:
 
 @pytest.fixture
 async def roster(clock: HandClock) -> AsyncIterator[Roster]:
-    async with (
-        asyncio.timeout(PATIENCE),
-        open_roster((), Pool((), clock), node="node-a", clock=clock) as found,
-    ):
+    async with open_roster((), Pool((), clock), node="node-a", clock=clock) as found:
         yield found
+
+
+async def asleep(clock: HandClock) -> None:
+    """Wait until somebody sleeps, but not for ever."""
+    async with asyncio.timeout(PATIENCE):
+        await clock.has_sleepers()
 
 
 def echo(name: str, **options: object) -> Wanted:
@@ -119,10 +122,10 @@ async def test_removing_waits_for_what_runs(roster: Roster, clock: HandClock) ->
     member.took()
     async with asyncio.TaskGroup() as tasks:
         removing = tasks.create_task(roster.remove("busy", 10.0))
-        await clock.has_sleepers()
+        await asleep(clock)
         assert member.is_draining
         clock.turn(1.0)
-        await clock.has_sleepers()
+        await asleep(clock)
         assert not removing.done()
         assert roster.pool.find("busy") is member
         member.gave(0.5)
@@ -137,7 +140,7 @@ async def test_after_its_time_what_still_runs_is_counted(roster: Roster, clock: 
     async with asyncio.TaskGroup() as tasks:
         removing = tasks.create_task(roster.remove("busy", 2.0))
         for _ in range(2):
-            await clock.has_sleepers()
+            await asleep(clock)
             clock.turn(1.5)
         assert await removing == 1
 
