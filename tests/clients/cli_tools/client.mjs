@@ -1,0 +1,1 @@
+// The tools are run as they are; see tests/backends/test_cli_real.py.
