@@ -28,6 +28,7 @@ _MASK = b"\0\0\0\0"
         handshake(b"Content-Length: 2") + b"hi",
         handshake(b"Transfer-Encoding: chunked"),
     ],
+    ids=["short key", "old", "two keys", "no version", "POST", "a body", "chunks"],
 )
 async def test_what_is_no_handshake_is_refused_in_words(asked: bytes) -> None:
     async with serving(Echo()) as served, served.line() as line:
@@ -82,6 +83,23 @@ async def test_what_comes_with_the_handshake_is_heard() -> None:
         (b"\x09\x80" + _MASK, 1002),
         (b"\x89\xfe" + (126).to_bytes(2) + _MASK + bytes(126), 1002),
         (b"\x88\x81" + _MASK + b"x", 1002),
+    ],
+    # Masks are made by chance, and the names of tests must not be.
+    ids=[
+        "100 MB",
+        "too long",
+        "too long in parts",
+        "too many parts",
+        "no UTF-8",
+        "half a sign",
+        "no mask",
+        "no beginning",
+        "no end",
+        "an unknown bit",
+        "an unknown frame",
+        "a ping in parts",
+        "a long ping",
+        "half a code",
     ],
 )
 async def test_what_breaks_the_protocol_or_a_limit_ends_with_its_code(
