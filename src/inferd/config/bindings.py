@@ -24,9 +24,7 @@ Host = Annotated[str, AfterValidator(_host)]
 class SecretBinding(Section):
     """A secret that backends registered over HTTP may name, and the hosts that may see it."""
 
-    name: Annotated[
-        Name, setting("What a registration calls it: `secret:NAME`.", example='"groq"')
-    ]
+    name: Annotated[Name, setting("What a registration calls it: `secret:NAME`.", example='"groq"')]
     value: Annotated[Secret, setting("The secret itself.", example='"env:GROQ_API_KEY"')]
     hosts: Annotated[
         tuple[Host, ...],
