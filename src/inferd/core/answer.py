@@ -167,11 +167,15 @@ class Answer:
             sink.write(chunk)
             await sink.drained()
 
-    def keep(self, kept: Kept) -> None:
-        """Have it noted from now on what is passed on: by the stream itself if it is raw."""
+    def keep(self, kept: Kept) -> bool:
+        """Have it noted from now on what is passed on; say whether the stream does so by itself.
+
+        A raw one does where it can; typed chunks are noted by whoever passes them on.
+        """
         self.kept = kept
         if self._pipe is not None:
             self._pipe.keep(kept)
+        return self._pipe is not None
 
     @property
     def told_failure(self) -> bool:

@@ -18,7 +18,7 @@ from inferd.gateway.asking import (
     read_whole,
 )
 from inferd.gateway.booking import Attempt, Booking
-from inferd.gateway.continuation import Survivor, survives
+from inferd.gateway.continuation import survivor_of
 from inferd.gateway.desk import check_hops
 from inferd.gateway.hedge import Asking, race
 from inferd.gateway.plans import Target
@@ -62,8 +62,9 @@ class Call(Booking):
             answer.served = self._served(target, told)
         else:
             answer.served = target.served
-        if self._request.stream and len(self._plan or ()) > 1 and survives(self._request, answer):
-            return Survivor(answer, self._request, self)
+        plan = self._plan
+        if self._request.stream and plan is not None and len(plan) > 1:
+            return survivor_of(answer, self._request, self, keeps=plan.goes_on)
         return answer
 
     async def __aexit__(

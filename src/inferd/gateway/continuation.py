@@ -47,13 +47,19 @@ class Carrier(Protocol):
         ...
 
 
-def survives(request: InferenceRequest, answer: Answer) -> bool:
-    """Whether a stream can go on elsewhere, as far as can be told before it breaks off."""
-    return (
-        answer.whole is None
-        and request.task in TASKS
-        and (not answer.wire or answer.wire in openai_rest.WIRES)
-    )
+def survivor_of(
+    answer: Answer, request: InferenceRequest, carrier: Carrier, *, keeps: bool
+) -> Answer:
+    """Return a stream as one that has its rest from others, if it is of a kind that can.
+
+    With `keeps` there may be somebody who goes on with its text; without, it is at most begun
+    again, and nothing has to be noted of it.
+    """
+    if answer.whole is not None or request.task not in TASKS:
+        return answer
+    if answer.wire and answer.wire not in openai_rest.WIRES:
+        return answer
+    return Survivor(answer, request, carrier, keeps=keeps)
 
 
 class Survivor(Answer):
@@ -63,10 +69,23 @@ class Survivor(Answer):
     the same wire. The call that lends it accounts for each backend's part by itself.
     """
 
-    __slots__ = ("_carrier", "_inner", "_news", "_opened", "_request", "_story", "_voice")
+    __slots__ = (
+        "_carrier",
+        "_inner",
+        "_is_noted",
+        "_keeps",
+        "_news",
+        "_opened",
+        "_request",
+        "_story",
+        "_voice",
+    )
 
-    def __init__(self, answer: Answer, request: InferenceRequest, carrier: Carrier) -> None:
+    def __init__(
+        self, answer: Answer, request: InferenceRequest, carrier: Carrier, *, keeps: bool
+    ) -> None:
         super().__init__()
+        self._keeps = keeps
         self._request = request
         self._carrier = carrier
         self._opened: InferenceRequest | None = None
@@ -83,7 +102,7 @@ class Survivor(Answer):
             inner = Answer(_each(told), served=answer.served)
         else:
             inner = answer
-        inner.keep(self._story)
+        self._is_noted = self._keeps and inner.keep(self._story)
         self._inner = inner
         self.served = answer.served
         self.sent_bytes = answer.sent_bytes
@@ -114,6 +133,8 @@ class Survivor(Answer):
 
     async def pipe(self, sink: Sink) -> None:
         while self._inner.wire:
+            if not self._is_noted:
+                self._story.spoil()
             try:
                 await self._inner.pipe(sink)
                 return
@@ -138,11 +159,16 @@ class Survivor(Answer):
 
     def _passed(self, chunk: Chunk) -> Chunk:
         """Note a chunk, and return it as its caller is told of it, which may be not at all."""
-        if isinstance(chunk, bytes):
-            return chunk
         story = self._story
+        if isinstance(chunk, bytes):
+            if not self._is_noted:
+                story.spoil()
+            return chunk
         if isinstance(chunk, TextDelta):
-            story.add(chunk.text)
+            if self._keeps:
+                story.add(chunk.text)
+            else:
+                story.spoil()
         elif isinstance(chunk, Finish):
             usage = together(self._carrier.spent, chunk.usage)
             chunk = msgspec.structs.replace(chunk, usage=usage)

@@ -67,6 +67,7 @@ class Plan(Generic[M]):
         "_nodes",
         "_others",
         "_until",
+        "goes_on",
         "offers",
         "turn",
     )
@@ -88,6 +89,8 @@ class Plan(Generic[M]):
         self._groups: tuple[_Group[M], ...] = ()
         self._health = -1
         self._until = _NEVER
+        self.goes_on = any(match.member.backend.traits.continues for match in matches)
+        """Whether anybody goes on with what another has begun."""
         self.offers = offers
         self.turn = turn
 
