@@ -189,3 +189,20 @@ async def test_where_nobody_goes_on_such_a_request_is_refused() -> None:
     with pytest.raises(UnsupportedTask, match="go on"):
         await read(Bench(anew), ask({"inferd_continued": "one "}))
     assert not anew.asked
+
+
+async def test_bytes_that_nobody_notes_are_never_said_twice() -> None:
+    # A raw answer of a kind that can't tell what it has passed on.
+    first = Script("first", b"data: {}\n\n", CUT, wire=openai_chat.WIRE)
+    second = Script("second", TextDelta("one"), end(), wire=openai_chat.WIRE)
+    with pytest.raises(BackendFailed, match="cut"):
+        await read(Bench(first, second), ask(is_raw=True))
+    assert not second.asked
+
+
+async def test_where_nobody_goes_on_one_that_has_begun_ends_where_it_broke() -> None:
+    first, second = Script("first", TextDelta("one "), CUT), Script("second", end())
+    first.traits = second.traits = Traits(type=BackendType.API)
+    with pytest.raises(BackendFailed, match="cut"):
+        await read(Bench(first, second), ask())
+    assert not second.asked
