@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Mapping
 import pytest
 import uvloop
 
+# What runs on the machine of the tests is no business of theirs; those of discovery say otherwise.
+os.environ.setdefault("INFERD_DISCOVERY__AUTO", "false")
 REQUIRE_ALL = os.environ.get("INFERD_REQUIRE_ALL") == "1"
 
 

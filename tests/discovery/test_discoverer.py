@@ -108,6 +108,16 @@ async def test_what_is_configured_already_is_left_alone() -> None:
     assert told == {"Acme": "mine", "far": "far"}
 
 
+async def test_a_tool_is_known_by_its_program_whatever_its_backend_is_called() -> None:
+    node = FakeNode()
+    node.has = [Taken(name="mine", kind="cli_tool", type=BackendType.CLI, endpoint="gemini")]
+    found = msgspec.structs.replace(offer().found, id="cli:gemini", endpoint="/usr/bin/gemini")
+    tool = Offer(found=found, name="gemini-cli", kind="cli_tool")
+    async with Running(node, Look(tool)) as discoverer:
+        assert [each.backend for each in discoverer.found] == ["mine"]
+    assert len(node.has) == 1
+
+
 async def test_one_that_goes_away_is_let_go_at_the_second_look() -> None:
     node, look = FakeNode(), Look(offer())
     running = Running(node, look)

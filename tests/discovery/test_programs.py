@@ -6,6 +6,7 @@ from pathlib import Path
 from inferd.backends.cli_tool.presets import PRESETS
 from inferd.core.found import Verdict
 from inferd.discovery.hardware import Hardware, read_nvidia_smi
+from inferd.discovery.hosted import HOSTED
 from inferd.discovery.programs import PROGRAMS, Program, Programs
 
 CLAUDE = PROGRAMS[0]
@@ -48,6 +49,11 @@ async def test_some_are_never_used_unasked() -> None:
     (offer,) = await look(())
     assert offer.found.verdict is Verdict.OFF
     assert "its server is asked" in offer.found.reason
+
+
+def test_no_tool_is_called_what_an_api_is() -> None:
+    names = {each.backend or each.binary for each in PROGRAMS}
+    assert not names & {each.key for each in HOSTED}
 
 
 def test_every_preset_that_is_named_is_one() -> None:

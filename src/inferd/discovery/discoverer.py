@@ -161,7 +161,9 @@ def _user(offer: Offer, taken: Sequence[Taken]) -> Taken | None:
     for each in taken:
         if offer.base_url and is_same_place(each.endpoint, offer.base_url):
             return each
-        if offer.kind == each.kind == "cli_tool" and _program(each.endpoint) == offer.name:
+        # By its name: where a program was found may change while the node runs.
+        program = _program(offer.found.endpoint)
+        if offer.kind == each.kind == "cli_tool" and _program(each.endpoint) == program:
             return each
     return None
 

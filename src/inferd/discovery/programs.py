@@ -22,12 +22,16 @@ _SIGNED_IN = "it is here; a request shows whether it is signed in"
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool. `preset` is the cli_tool's that asks it; `refusal` says why it isn't used unasked."""
+    """A tool. `preset` is the cli_tool's that asks it; `refusal` says why it isn't used unasked.
+
+    `backend` is what a backend that asks it is called, where that isn't the tool's own name.
+    """
 
     binary: str
     name: str
     install: str
     preset: str = ""
+    backend: str = ""
     refusal: str = ""
     hint: str = ""
 
@@ -49,6 +53,7 @@ PROGRAMS = (
         binary="gemini",
         name="Gemini CLI",
         preset="gemini",
+        backend="gemini-cli",  # The API's is called gemini.
         install="install it: npm install -g @google/gemini-cli",
     ),
     Program(
@@ -154,8 +159,8 @@ def _offer(program: Program, path: str, version: str | None) -> Offer:
         verdict, reason, hint = Verdict.OFF, program.refusal, program.hint
     if version is None:
         verdict, reason, hint = Verdict.OFF, "it doesn't run: --version fails", "install it anew"
-    options = {"preset": program.preset}
-    lines = toml(program.binary, _KIND, {"options": options}) if program.preset else ""
+    name, options = program.backend or program.binary, {"preset": program.preset}
+    lines = toml(name, _KIND, {"options": options}) if program.preset else ""
     found = Found(
         id=f"cli:{program.binary}",
         name=program.name,
@@ -168,5 +173,4 @@ def _offer(program: Program, path: str, version: str | None) -> Offer:
         version=version or "",
         toml=lines,
     )
-    # By the name that its command has: where it was found may change while the node runs.
-    return Offer(found=found, name=program.binary, kind=_KIND, options=options)
+    return Offer(found=found, name=name, kind=_KIND, options=options)
