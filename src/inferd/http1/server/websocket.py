@@ -24,7 +24,7 @@ NORMAL, GOING_AWAY, INVALID_DATA, POLICY, TOO_BIG, FAILED = 1000, 1001, 1007, 10
 CUT = 1006
 """Told to the application alone, where no reason came."""
 
-_SLICE = 16 << 10
+_SLICE = 4 << 10
 """Bytes whose frames are read at a time: an empty frame has six, and others wait meanwhile."""
 _MOST_WAITING = 16
 """Messages that wait to be received; and no more bytes of them than one message may have."""
