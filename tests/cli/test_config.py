@@ -43,6 +43,7 @@ def test_sizes_are_shown_as_people_write_them_and_as_numbers_in_json(cli: Termin
 
 
 def test_one_setting_is_one_setting(cli: Terminal) -> None:
+    cli.environment.delenv("INFERD_DISCOVERY__AUTO")
     assert ", 1 setting made" in cli("config", "check").out
     assert ", 2 settings made" in cli("config", "check", "--port", "9001").out
 
