@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterable
 
+import msgspec
 import pytest
 
 from inferd.backends import Settings, each, open_kind
@@ -144,3 +145,16 @@ async def test_a_repeated_beginning_is_left_out_if_it_is_exact(
 async def test_a_few_signs_are_no_repetition() -> None:
     chunks = each([TextDelta("a "), Finish()])
     assert (await collect(without_repeat("a ", Answer(chunks)))).text == "a "
+
+
+async def test_the_embedded_chat_says_the_rest_of_its_quotation() -> None:
+    async with open_kind("local", Settings(name="l"), node="n", clock=HandClock()) as local:
+        turn = (Message(role="user", text="How do I install inferd?"),)
+        whole = InferenceRequest(
+            id="r", task="chat", model="inferd-docs", inputs={"messages": turn}, stream=True
+        )
+        said = (await collect(await local.infer(whole))).text
+        rest = msgspec.structs.replace(whole, continued=said[:40])
+        assert (await collect(await local.infer(rest))).text == said[40:]
+        with pytest.raises(UnsupportedTask):
+            await local.infer(msgspec.structs.replace(whole, continued="something else"))
