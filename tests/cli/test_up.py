@@ -13,7 +13,7 @@ import pytest
 from inferd import __version__
 from inferd.config.keys import all_keys
 from tests.cli.terminal import Terminal
-from tests.node.nodes import RunningNode
+from tests.node.nodes import ALONE, RunningNode
 
 PATIENCE = 15
 
@@ -22,7 +22,7 @@ def start(home: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "inferd", "up", "--home", str(home / "node"), *words],
         cwd=home,
-        env={"PATH": os.environ["PATH"], "HOME": str(home), **environment},
+        env={"PATH": os.environ["PATH"], "HOME": str(home), **ALONE, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -69,7 +69,8 @@ def test_the_banner_shows_what_runs_and_no_secret(tmp_path: Path) -> None:
         "REMOTE_INFERENCE_ENABLED": "true",
         "REMOTE_INFERENCE_ENDPOINT": "http://127.0.0.1:9/inference",
     }
-    with start(tmp_path, "--port", "0", **secrets, **remote) as process:
+    awaits = {"GRPC_SERVER_URL": "worker:50051"}
+    with start(tmp_path, "--port", "0", **secrets, **remote, **awaits) as process:
         url = first_url(process)
         out, err = stopped(process, signal.SIGTERM)
     assert f"curl {url}/v1/embeddings -H 'Authorization: Bearer <secret>'" in out
@@ -78,7 +79,7 @@ def test_the_banner_shows_what_runs_and_no_secret(tmp_path: Path) -> None:
     programs = ("inferd", Path(sys.executable).with_name("inferd"))
     assert any(f"  or     {program} run sentiment-analysis" in out for program in programs)
     assert "remote on: http://127.0.0.1:9" in out
-    assert "providers.anthropic_api_key has no effect yet" in out
+    assert "grpc.server_url has no effect yet" in out
     for secret in secrets.values():
         assert secret not in out + err
 
