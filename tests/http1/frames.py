@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.types import Message, Receive, Scope, Send
 from websockets.client import ClientProtocol
@@ -92,7 +92,9 @@ class Echo:
         assert (await receive())["type"] == "websocket.connect"
         await send({"type": "websocket.accept", "headers": [(b"x-own", b"yes")]})
         while (message := await receive())["type"] == "websocket.receive":
-            await send({**message, "type": "websocket.send"})
+            # Who has left meanwhile doesn't hear it.
+            with suppress(OSError):
+                await send({**message, "type": "websocket.send"})
         await self.ends.put(message)
 
     async def end(self) -> Message:
