@@ -10,7 +10,8 @@ from tests.clocks import HandClock
 @pytest.mark.parametrize("kind", ["acme", "_http", "", "open_kind", "local.abilities"])
 def test_an_unknown_kind_is_refused_with_those_that_are_known(kind: str) -> None:
     with pytest.raises(
-        ValueError, match=r"backend x: .* kinds are [a-z_, ]*echo, huggingface, local, mcp_tool, openai"
+        ValueError,
+        match=r"backend x: .* kinds are [a-z_, ]*echo, huggingface, local, mcp_tool, openai",
     ):
         open_kind(kind, Settings(name="x"), node=NODE, clock=HandClock())
 

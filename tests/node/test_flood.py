@@ -24,6 +24,9 @@ from tests.node.scripted import (
     scripted,
 )
 
+pytestmark = pytest.mark.extra
+"""Most of these wait for a deadline to pass."""
+
 MB = 1 << 20
 HEAD_BYTES = 64 << 10
 

@@ -20,6 +20,9 @@ from tests.node.faulty import (
 from tests.node.nodes import RunningNode, run_node
 from tests.node.scripted import Act, Again, Asked, Line, Scripted, scripted
 
+pytestmark = pytest.mark.extra
+"""Most of these wait for a deadline to pass."""
+
 FAILURES = frozenset({500, 502, 503, 504})
 
 
