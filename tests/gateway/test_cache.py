@@ -11,8 +11,10 @@ from inferd.core.errors import BackendFailed, PermissionDenied, RateLimited
 from inferd.core.request import InferenceRequest, Limits, Principal, Raw, Tier
 from inferd.core.result import Chunk
 from inferd.gateway.admission.policy import Rule
+from inferd.gateway.routing.picking import Picker
 from inferd.gateway.routing.router import Rules
 from inferd.gateway.routing.routes import Route
+from inferd.gateway.routing.strategies import Strategy
 from inferd.gateway.sharing import Terms
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
@@ -134,6 +136,27 @@ async def test_a_route_may_say_that_anything_is_kept() -> None:
 async def test_a_route_may_say_that_nothing_is_kept() -> None:
     bench = routed(Route(name="1", cache=False))
     assert await asked(bench, (ask(1), ALICE), (ask(2), ALICE)) == 2
+
+
+class Unsorted(Picker):
+    """Says who is first, and nothing more."""
+
+    def order(self, turn: int, request: InferenceRequest) -> list[int]:
+        raise AssertionError("nobody failed, so that only the first is of interest")
+
+
+@pytest.mark.parametrize("cache", [None, False])
+async def test_however_many_there_are_only_the_first_is_looked_for(cache: bool | None) -> None:
+    strategy = Strategy("unsorted", "it is its turn", lambda members, _models, _: Unsorted(members))
+    bench = Bench(
+        FakeBackend("one"),
+        FakeBackend("two"),
+        routing=Rules(routes=(Route(strategy=strategy, cache=cache),)),
+        sharing=Terms(),
+    )
+    assert await asked(bench, *[(ask(1), ALICE)] * 3) == (3 if cache is False else 1)
+    # Nor does it take anybody's turn.
+    assert bench.members[1].served == (1 if cache is False else 0)
 
 
 async def test_vectors_are_the_same_each_time() -> None:

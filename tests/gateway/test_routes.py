@@ -116,8 +116,8 @@ def test_an_unknown_strategy_is_refused_with_the_known_ones() -> None:
 def test_a_route_says_when_to_hedge_and_whether_to_keep() -> None:
     route = Route(models=("acme/*",), hedge_after=0.5, cache=True)
     bench = bench_of(FakeBackend("a", models=(BIG,)), routes=(route,))
-    target = bench.plans.of(ask("acme/big"), bench.owner).first(100.0, 0, ask())
-    assert (target.hedge_after, target.caches) == (0.5, True)
+    plan = bench.plans.of(ask("acme/big"), bench.owner)
+    assert (plan.first(100.0, 0, ask()).hedge_after, plan.caches) == (0.5, True)
 
 
 def test_vectors_of_another_model_are_no_fall_back() -> None:

@@ -55,7 +55,7 @@ def test_a_strategy_keeps_every_member_and_its_first_is_the_first_in_order(
     picks = picker(name, members)
     order = picks.order(turn, ASK)
     assert sorted(order) == list(range(len(members)))
-    assert picks.first(turn, ASK) == order[0]
+    assert picks.chosen(turn, ASK) == picks.first(turn, ASK) == order[0]
 
 
 def test_round_robin_starts_one_further_each_turn() -> None:

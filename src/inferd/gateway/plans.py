@@ -33,7 +33,6 @@ class Target(Match):
     """A match with its terms: what it would have to be asked at each request, asked once."""
 
     __slots__ = (
-        "caches",
         "hedge_after",
         "infer",
         "is_node",
@@ -78,8 +77,6 @@ class Target(Match):
         self.tokens = tokens
         self.hedge_after: float | None = None
         """Seconds after which somebody else is asked too; None where the caller must wish it."""
-        self.caches: bool | None = None
-        """Whether a route says that answers may be kept, or mustn't; None where none does."""
         self.served = Served(
             source=self.source,
             node="" if self.is_node else node,
@@ -183,8 +180,9 @@ class Plans:
         targets = [self._target(match, request, principal) for match in matches]
         route = self._router.route(request)
         for target in targets:
-            target.hedge_after, target.caches = route.hedge_after, route.cache
+            target.hedge_after = route.hedge_after
         plan = self._router.plan(targets, request, turn=0 if old is None else old.turn)
+        plan.caches = route.cache
         if not request.model or any(map(_is_listed, matches)):
             self._listed.keep(shape, plan)
         elif len(request.model) <= _LONGEST_NAME:

@@ -16,7 +16,6 @@ from inferd.gateway.cache import Cache, Entry, Head, size_of
 from inferd.gateway.call import Call
 from inferd.gateway.desk import Desk
 from inferd.gateway.flight import Flight
-from inferd.gateway.plans import Target
 from inferd.gateway.sameness import key_of, may_be_shared
 from inferd.telemetry.metrics import Family
 from inferd.telemetry.tracing import Span
@@ -157,20 +156,10 @@ class Shared:
         else:
             await self._end(error)
 
-    def _usual(self) -> Target:
-        """Return whom it would be asked of.
-
-        Raises:
-            NodeError: Nobody may or can be asked.
-        """
-        desk, request = self._sharing.desk, self._request
-        plan = desk.plans.of(request, self._principal)
-        return next(plan.order(desk.now(), desk.changes.health, request))
-
     async def _key(self) -> bytes | None:
         """Return what it shares with the same of its principal; None where it is for itself."""
         try:
-            caches = self._usual().caches
+            caches = self._sharing.desk.plans.of(self._request, self._principal).caches
         except NodeError:
             # The call tells of it, and is recorded.
             return None
@@ -184,8 +173,10 @@ class Shared:
         Raises:
             NodeError: Nobody may or can be asked any more, or a limit is reached.
         """
-        sharing, request, target = self._sharing, self._request, self._usual()
+        sharing, request = self._sharing, self._request
         desk = sharing.desk
+        plan = desk.plans.of(request, self._principal)
+        target = plan.chosen(desk.now(), desk.changes.health, request)
         if target.meter is not None:
             self._hold = target.meter.hold(self._principal)
         self._source = source

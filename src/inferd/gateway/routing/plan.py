@@ -67,6 +67,7 @@ class Plan(Generic[M]):
         "_nodes",
         "_others",
         "_until",
+        "caches",
         "goes_on",
         "offers",
         "turn",
@@ -91,6 +92,8 @@ class Plan(Generic[M]):
         self._until = _NEVER
         self.goes_on = any(match.member.backend.traits.continues for match in matches)
         """Whether anybody goes on with what another has begun."""
+        self.caches: bool | None = None
+        """Whether a route says that answers may be kept, or mustn't; None where none does."""
         self.offers = offers
         self.turn = turn
 
@@ -118,6 +121,13 @@ class Plan(Generic[M]):
         self.turn = turn + 1
         group = self._groups[0]
         return group.matches[group.first(turn, request)]
+
+    def chosen(self, now: float, health: int, request: InferenceRequest) -> M:
+        """Return whom `first` would; whose turn it is doesn't change, and nothing is remembered."""
+        if health != self._health or now >= self._until:
+            self._regroup(now, health)
+        group = self._groups[0]
+        return group.matches[group.picker.chosen(self.turn, request)]
 
     def order(self, now: float, health: int, request: InferenceRequest) -> Iterator[M]:
         """Yield everybody as this turn would ask them; whose turn it is doesn't change."""
