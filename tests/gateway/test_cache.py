@@ -7,7 +7,7 @@ import pytest
 from inferd.core.answer import Answer, collect
 from inferd.core.backend import BackendType, Capabilities, Model, Traits
 from inferd.core.content import BytesFile
-from inferd.core.errors import BackendFailed, PermissionDenied, RateLimited
+from inferd.core.errors import BackendFailed, InvalidRequest, PermissionDenied, RateLimited
 from inferd.core.request import InferenceRequest, Limits, Principal, Raw, Tier
 from inferd.core.result import Chunk
 from inferd.gateway.admission.policy import Rule
@@ -229,6 +229,23 @@ async def test_the_cap_is_kept_and_the_least_used_go_first() -> None:
     assert under_way == 0
     hits = {labels["outcome"]: count for labels, count in sizes["inferd_cache_requests"]}
     assert hits == {"hit": 200, "miss": 200, "shared": 0}
+
+
+class Broken(BytesFile):
+    """An upload whose sender leaves in the middle of it."""
+
+    async def read(self) -> AsyncIterator[bytes]:
+        yield b"1"
+        raise InvalidRequest("the caller broke off")
+
+
+async def test_an_upload_that_breaks_off_while_it_is_compared_has_a_row() -> None:
+    task = "image-classification"
+    bench = keeping(FakeBackend(models=(Model(id=MODEL, tasks=frozenset({task})),)))
+    with pytest.raises(InvalidRequest):
+        await text(bench, ask(1, task=task, files=(Broken("image", b"12"),)))
+    (row,) = bench.records.rows
+    assert (row.id, row.outcome, row.backend) == ("r1", "invalid_request", "")
 
 
 async def test_bytes_are_passed_on_and_kept_as_they_came() -> None:

@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack, suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferd.core.answer import collect
+from inferd.core.answer import Answer, collect
 from inferd.core.content import BytesFile
 from inferd.core.errors import BackendFailed, NodeError
-from inferd.core.request import InferenceRequest, Principal
+from inferd.core.request import InferenceRequest, Limits, Principal
 from inferd.core.result import Chunk, Finish, TextDelta
+from inferd.gateway.admission.policy import Rule
 from inferd.gateway.sharing import Terms
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
 
@@ -122,6 +123,42 @@ async def test_the_last_to_leave_frees_the_backend() -> None:
         ("r1", "aborted"),
         ("r2", "aborted"),
     ]
+
+
+class SlowToLeave(FakeBackend):
+    """Has something to put away before it lets go."""
+
+    async def infer(self, request: InferenceRequest) -> Answer:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await turn_about()
+        raise AssertionError("nobody let it answer")
+
+
+async def test_the_last_to_leave_may_be_cancelled_twice() -> None:
+    rule = Rule(principal="secret:*", limits=Limits(concurrency=2))
+    bench = Bench(SlowToLeave(), rules=(rule,), sharing=Terms())
+    # There are as many places as there are calls: what the first two held is free again.
+    for numbers in ((1, 2), (3, 4)):
+        calls = start(bench, *map(ask, numbers))
+        await turn_about()
+        for call in (*calls, calls[1]):
+            call.cancel()
+            await turn_about()
+        assert all(call.cancelled() for call in calls)
+        for _ in range(3):
+            await turn_about()
+    rows = [(row.id, row.source, row.outcome) for row in bench.records.rows]
+    assert rows == [
+        (f"r{number}", "local" if number in (2, 4) else "shared", "aborted")
+        for number in range(1, 5)
+    ]
+    assert bench.members[0].in_flight == 0
+    assert held(bench) == 0
 
 
 async def test_all_are_told_of_a_failure() -> None:

@@ -117,17 +117,30 @@ class Flight:
         self._at[reader] = 0
 
     async def leave(self, reader: object, error: BaseException | None) -> None:
-        """Wait for a reader no longer. The last to leave ends it, and waits until all is freed."""
+        """Wait for a reader no longer. The last to leave ends it, and waits until all is freed.
+
+        Raises:
+            CancelledError: The last was cancelled again meanwhile, and so is the call.
+        """
         self._at.pop(reader, None)
         self._is_read.set()
         if self._at:
             return
-        if not self.is_over:
-            # Whether it is the node that stops is said by the word.
-            self._task.cancel(*(error.args[:1] if error is not None else ()))
-            await asyncio.wait((self._task,))
-        self._cache.flying -= self._size
-        self._size = 0
+        try:
+            if not self.is_over:
+                # Whether it is the node that stops is said by the word.
+                self._task.cancel(*(error.args[:1] if error is not None else ()))
+                await asyncio.wait((self._task,))
+        except asyncio.CancelledError as again:
+            self._task.cancel(*again.args[:1])
+            raise
+        finally:
+            self._cache.flying -= self._size
+            self._size = 0
+
+    def then(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when it is over."""
+        self._task.add_done_callback(lambda _task: tell())
 
     async def begun(self) -> Head:
         """Return its head, once it is there; of a whole answer, once it is booked.

@@ -1,5 +1,6 @@
 """Requests answered with what another of the same principal got: some time ago, or just now."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 
@@ -123,27 +124,15 @@ class Shared:
         self._span: Span | None = None
 
     async def __aenter__(self) -> Answer:
-        sharing, request = self._sharing, self._request
-        key = await self._key()
-        if key is None:
-            self._call = Call(sharing.desk, request, self._principal)
-            return await self._call.__aenter__()
         try:
-            desk, cache = sharing.desk, sharing.cache
-            entry = cache.find(key, desk.now(), desk.changes.offers)
-            if entry is not None:
-                self._admit(KEPT)
-                return self._kept(entry)
-            flight = sharing.flight(key, request)
-            if flight is not None:
-                self._admit(TOGETHER)
-            else:
-                cache.counts["miss"] += 1
-                flight = sharing.begin(key, request, self._principal)
-            return await self._flown(flight)
+            key = await self._key()
+            if key is not None:
+                return await self._begin(key)
         except BaseException as error:
             await self._end(error)
             raise
+        self._call = Call(self._sharing.desk, self._request, self._principal)
+        return await self._call.__aenter__()
 
     async def __aexit__(
         self,
@@ -166,6 +155,22 @@ class Shared:
         if caches is False:
             return None
         return await key_of(self._request, self._principal, anyway=bool(caches))
+
+    async def _begin(self, key: bytes) -> Answer:
+        """Return what is kept, or on its way to another; or else ask."""
+        sharing, request = self._sharing, self._request
+        desk, cache = sharing.desk, sharing.cache
+        entry = cache.find(key, desk.now(), desk.changes.offers)
+        if entry is not None:
+            self._admit(KEPT)
+            return self._kept(entry)
+        flight = sharing.flight(key, request)
+        if flight is not None:
+            self._admit(TOGETHER)
+        else:
+            cache.counts["miss"] += 1
+            flight = sharing.begin(key, request, self._principal)
+        return await self._flown(flight)
 
     def _admit(self, source: str) -> None:
         """Take a place under the rule by which it would be asked for; tokens are spent by nobody.
@@ -210,12 +215,27 @@ class Shared:
         return answer
 
     async def _end(self, error: BaseException | None) -> None:
-        """Leave, and write the row: one of those who asked together has what it cost."""
-        flight, row = self._flight, None
-        if flight is not None:
+        """Leave, give back what was held, and record."""
+        flight = self._flight
+        if flight is None:
+            self._hold.release(0)
+            self._record(error)
+            return
+        try:
             await flight.leave(self, error)
-            row = flight.take_row() if flight.is_over else None
-        self._hold.release(0)
+        except asyncio.CancelledError:
+            # It isn't waited for any longer; what it cost is known only when it is over.
+            flight.then(lambda: self._record(error))
+            raise
+        else:
+            self._record(error)
+        finally:
+            self._hold.release(0)
+
+    def _record(self, error: BaseException | None) -> None:
+        """Write the row: one of those who asked together has what it cost."""
+        flight = self._flight
+        row = flight.take_row() if flight is not None and flight.is_over else None
         desk, request = self._sharing.desk, self._request
         outcome = "ok" if error is None else outcome_of(error)
         seconds = round(desk.now() - self._started, 6)
