@@ -20,7 +20,8 @@ class FakeSocketServer:
     """Answers by echoing, until it is told to misbehave.
 
     `mode` is `ok`, `hang` (never answers), `stall` (silent in the middle), `cut` (gone in the
-    middle), `garbage`, `error`, `mute` (no first message), or `going` (says that it stops).
+    middle), `garbage`, `error`, `leak` and `wrong` (errors that show our key), `mute` (no
+    first message), or `going` (says that it stops).
     """
 
     def __init__(self, *, is_inferd: bool = True) -> None:
@@ -28,6 +29,7 @@ class FakeSocketServer:
         """Whether it tells `details` to who asks for them."""
         self.mode = "ok"
         self.status = HTTPStatus.OK
+        self.words = "secret trace\n"
         self.url = ""
         self.asked: list[Message] = []
         self.opened = 0
@@ -38,7 +40,7 @@ class FakeSocketServer:
 
     def judge(self, connection: ServerConnection, request: Request) -> Response | None:
         if self.status is not HTTPStatus.OK:
-            response = connection.respond(self.status, "secret trace\n")
+            response = connection.respond(self.status, self.words)
             response.headers["Retry-After"] = "7"
             return response
         if request.headers.get("Authorization") != f"Bearer {SECRET}":
@@ -73,6 +75,16 @@ class FakeSocketServer:
         self.asked.append(asked)
         own = {"request_id": asked["request_id"]}
         named = {"model": asked["model"], "task": asked["task"]}
+        if self.mode in ("leak", "wrong"):
+            assert socket.request is not None
+            told = f"bad credential {socket.request.headers['Authorization']}"
+            details = {"kind": "backend_failed", "message": told, "hint": told}
+            more = {"details": details} if self.is_inferd else {}
+            if self.mode == "wrong":
+                await self.tell(socket, "error", message=told)
+            else:
+                await self.tell(socket, "inference_error", **own, error=told, **more)
+            return
         if self.mode == "error":
             details = {"kind": "backend_overloaded", "message": "busy", "retry_after": 3}
             more = {"details": details} if self.is_inferd else {}

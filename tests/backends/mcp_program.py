@@ -46,7 +46,8 @@ def call(number: object, tool: str, given: Mapping[str, Any]) -> None:
         case "hang":
             pass
         case "fail":
-            told = [{"type": "text", "text": "no such city"}]
+            key = os.environ.get("TOOL_KEY", "")
+            told = [{"type": "text", "text": f"no such city {key}"}]
             say(number, {"content": told, "isError": True})
         case "leave":
             sys.exit(1)

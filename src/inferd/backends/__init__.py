@@ -14,6 +14,7 @@ import msgspec
 
 from inferd.core.backend import Backend
 from inferd.core.clock import Clock
+from inferd.core.hiding import Secrets
 from inferd.core.request import Tier
 from inferd.core.result import Chunk
 
@@ -28,7 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `models` maps the names that callers use to the upstream's own; `timeout` bounds a whole
     answer; of a stream, the wait for its first piece. `stall` is how long one may be silent after
     that, by default 30 seconds, or `timeout` if that is less. `public_only`: it is asked
-    only at addresses of the internet, as whoever wants it may not choose among ours.
+    only at addresses of the internet, as whoever wants it may not choose among ours. `secrets` are
+    those that stand in `options`: they are never shown.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stall: float | None = None
     public_only: bool = False
     options: Mapping[str, object] = {}
+    secrets: tuple[str, ...] = ()
 
     @property
     def stall_seconds(self) -> float:
@@ -89,6 +92,14 @@ def read_options(settings: Settings, shape: type[T]) -> T:
         return msgspec.convert(dict(settings.options), shape)
     except msgspec.ValidationError as error:
         raise ValueError(f"backend {settings.name}: options: {error}") from error
+
+
+def secrets_of(
+    settings: Settings, own: Mapping[str, str], inherited: Iterable[str], environ: Mapping[str, str]
+) -> Secrets:
+    """Return what a program mustn't show: its key, and what only it sees of the environment."""
+    seen = (environ.get(name, "") for name in inherited)
+    return Secrets(settings.api_key, [*settings.secrets, *own.values(), *seen])
 
 
 async def each(chunks: Iterable[Chunk]) -> AsyncIterator[Chunk]:

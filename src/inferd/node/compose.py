@@ -1,6 +1,6 @@
 """Configuration to parts: what each floor is told of it."""
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -136,6 +136,7 @@ def listed(backend: BackendConfig, config: NodeConfig) -> Wanted:
         timeout=backend.timeout,
         stall=backend.stall,
         options=_unwrapped(backend.options),
+        secrets=tuple(_secrets_in(backend.options)),
     )
     return Wanted(
         kind=backend.kind,
@@ -225,6 +226,20 @@ def _unwrapped(options: Mapping[str, object]) -> dict[str, object]:
                 return value
 
     return {key: open_up(value) for key, value in options.items()}
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    match value:
+        case SecretStr():
+            yield value.get_secret_value()
+        case dict():
+            for each in value.values():
+                yield from _secrets_in(each)
+        case list() | tuple():
+            for each in value:
+                yield from _secrets_in(each)
+        case _:
+            pass
 
 
 def _plain(secret: SecretStr | None) -> str:

@@ -17,6 +17,7 @@ from inferd.core.errors import (
     BackendUnavailable,
     NodeError,
 )
+from inferd.core.hiding import Secrets
 from inferd.core.hosts import is_public
 from inferd.core.request import InferenceRequest
 from inferd.http1.client import Body, Client, Response, Timeouts, Url, parse_url
@@ -96,8 +97,9 @@ class Upstream:
             ),
             allows=is_public if settings.public_only else None,
         )
-        # Short ones are no secrets, and hiding them would spoil what is told.
-        self._secrets = [settings.api_key, *(said for _, said in headers if len(said) > 7)]
+        self._secrets = Secrets(
+            settings.api_key, [*settings.secrets, *(said for _, said in headers)]
+        )
         self._own: list[tuple[str, str]] = [("user-agent", "inferd")]
         if settings.api_key:
             self._own.append(("authorization", f"Bearer {settings.api_key}"))
@@ -206,9 +208,7 @@ class Upstream:
 
     def hide(self, body: bytes) -> bytes:
         """Take our own keys out of what an upstream tells of us: callers may read it."""
-        for secret in filter(None, self._secrets):
-            body = body.replace(secret.encode(), b"[hidden]")
-        return body
+        return self._secrets.hide_in(body)
 
     def told(self, status: int, body: bytes) -> NodeError:
         """Return what an upstream's word of its failure means, if it came with that status."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from inferd.backends import Settings
+from inferd.backends import Settings, secrets_of
 from inferd.backends.cli_tool.command import PLACES, fill, places
 from inferd.backends.cli_tool.failures import failure_of
 from inferd.backends.cli_tool.options import Options
@@ -59,6 +59,7 @@ class CliToolBackend:
         self._options = options
         self._tool = tool
         self._runs = runs
+        self._secrets = secrets_of(settings, tool.env, tool.inherits, os.environ)
         self._clock = clock
         self._models: Mapping[str, str] = tool.models
         self._places = places(tool.command)
@@ -159,6 +160,7 @@ class CliToolBackend:
             code,
             f"{said}\n{child.complaint}",
             prompt=prompt,
+            secrets=self._secrets,
             sign_in=self._tool.sign_in,
             model=model,
         )

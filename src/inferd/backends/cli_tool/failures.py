@@ -10,6 +10,7 @@ from inferd.core.errors import (
     ModelNotFound,
     NodeError,
 )
+from inferd.core.hiding import Secrets
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +36,13 @@ _NOT_EXECUTABLE, _NO_PROGRAM = 126, 127
 
 
 def failure_of(
-    name: str, code: int, said: str, *, prompt: str, sign_in: str, model: str
+    name: str, code: int, said: str, *, prompt: str, secrets: Secrets, sign_in: str, model: str
 ) -> NodeError:
     """Return what the end of a run means. `said` is what it told of it, and is shown to nobody.
 
-    The log gets the last line of that, unless it repeats the prompt.
+    The log gets the last line of that without our secrets, unless it repeats the prompt.
     """
-    logger.warning("%s: %s%s", name, ended(code), _last_line(said, prompt))
+    logger.warning("%s: %s%s", name, ended(code), _last_line(said, prompt, secrets))
     if code in (_NOT_EXECUTABLE, _NO_PROGRAM):
         return BackendUnavailable(
             f"{name} can't be run: {ended(code)}", hint="install what its command names"
@@ -70,9 +71,11 @@ def ended(code: int) -> str:
     return f"exit code {code}"
 
 
-def _last_line(said: str, prompt: str) -> str:
+def _last_line(said: str, prompt: str, secrets: Secrets) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     if not lines or lines[-1] in prompt:
         return ""
-    line = "".join(sign if sign.isprintable() else " " for sign in lines[-1][:_LOGGED])
+    line = "".join(
+        sign if sign.isprintable() else " " for sign in secrets.hide(lines[-1])[:_LOGGED]
+    )
     return f": {line}"

@@ -52,6 +52,7 @@ class McpToolBackend:
         self._settings = settings
         self._wanted = wanted
         self._line = line
+        self._hide = wanted.secrets.hide
         self._clock = clock
         self._places = asyncio.Semaphore(wanted.options.concurrency)
         self._waiting = 0
@@ -75,7 +76,7 @@ class McpToolBackend:
             names = await _tools_of(client)
         tool = self._wanted.options.tool
         if tool not in names:
-            shown = ", ".join(sorted(names))[:_SHOWN] or "none"
+            shown = self._hide(", ".join(sorted(names)))[:_SHOWN] or "none"
             raise BackendUnavailable(
                 f"{self.name} has no tool called {tool}", hint=f"its tools are {shown}"
             )
@@ -145,7 +146,7 @@ class McpToolBackend:
             self._places.release()
 
     def _told(self, client: Client | None, error: MCPError) -> BackendError:
-        said = error.message[:_SHOWN]
+        said = self._hide(error.message)[:_SHOWN]
         match error.code:
             case types.CONNECTION_CLOSED:
                 if client is not None:
@@ -165,7 +166,7 @@ class McpToolBackend:
         texts = [each.text for each in result.content if isinstance(each, types.TextContent)]
         text = "\n".join(texts)
         if result.is_error:
-            raise BackendRefused(f"{self.name} says that it failed: {text[:_SHOWN]}")
+            raise BackendRefused(f"{self.name} says that it failed: {self._hide(text)[:_SHOWN]}")
         media = next((found for each in result.content if (found := _media(each))), None)
         if media is not None and self._wanted.task.output in (Output.IMAGE, Output.AUDIO):
             return [media]

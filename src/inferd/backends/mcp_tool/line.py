@@ -22,6 +22,7 @@ from inferd.process import Workspace
 
 MOST_BYTES = 64 << 20
 _CONNECT_SECONDS = 10.0
+_SHOWN = 200
 
 logging.getLogger("mcp.client").setLevel(logging.CRITICAL)
 
@@ -101,7 +102,8 @@ class Line:
                 hint="install it, or put its folder into the node's PATH",
             )
         if isinstance(error, MCPError):
-            return BackendUnavailable(f"{name} refuses to speak: {error.message[:200]}")
+            said = self._wanted.secrets.hide(error.message)[:_SHOWN]
+            return BackendUnavailable(f"{name} refuses to speak: {said}")
         return BackendUnavailable(f"{name} can't be reached over MCP")
 
     @asynccontextmanager

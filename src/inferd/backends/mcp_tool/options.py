@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from inferd.backends import Settings, read_options
+from inferd.backends import Settings, read_options, secrets_of
+from inferd.core.hiding import Secrets
 from inferd.core.hosts import is_loopback
 from inferd.core.request import Tier
 from inferd.core.tasks import Task, task_named
@@ -47,6 +48,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     command: tuple[str, ...] = ()
     environ: Mapping[str, str] = {}
+    secrets: Secrets = Secrets()
 
     def __repr__(self) -> str:
         # The environment may hold secrets.
@@ -69,6 +71,7 @@ def wanted_of(settings: Settings, environ: Mapping[str, str]) -> Wanted:
         raise ValueError(f"{name}: options: {error}") from error
     _check_places(name, task, options.arguments)
     tier = settings.tier
+    secrets = secrets_of(settings, options.env, options.inherits, environ)
     if options.command:
         if not options.command[0] or any("\0" in part for part in options.command):
             raise ValueError(f"{name}: options.command must name a program")
@@ -79,6 +82,7 @@ def wanted_of(settings: Settings, environ: Mapping[str, str]) -> Wanted:
             tier=Tier.CLOUD if tier is None else tier,
             command=options.command,
             environ=environment(environ, inherited=options.inherits, own=options.env),
+            secrets=secrets,
         )
     url = parse_url(settings.base_url)
     usual = Tier.LOCAL if is_loopback(url.host) else Tier.CLOUD
@@ -87,6 +91,7 @@ def wanted_of(settings: Settings, environ: Mapping[str, str]) -> Wanted:
         task=task,
         tier=usual if tier is None else tier,
         url=settings.base_url.rstrip("/"),
+        secrets=secrets,
     )
 
 

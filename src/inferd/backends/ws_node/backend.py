@@ -19,6 +19,7 @@ from inferd.core.errors import (
     NodeError,
     UnsupportedTask,
 )
+from inferd.core.hiding import Secrets
 from inferd.core.request import InferenceRequest, Tier, opened, tiers_up_to
 from inferd.core.result import Chunk, Finish, TextDelta
 from inferd.core.tasks import TASKS, Task, encode_message, missing_files
@@ -133,7 +134,7 @@ class WsNodeBackend:
                 stream = _Stream(self._lines, line, first, self._stall)
                 return Answer(stream.chunks(), free=stream.close, served=served)
             case _:
-                raise _failure(first)
+                raise _failure(first, self._lines.secrets)
 
     def _message(
         self, request: InferenceRequest, task: Task, *, stream: bool, seconds: float
@@ -170,13 +171,14 @@ class WsNodeBackend:
     def _served(self, details: Details | msgspec.UnsetType) -> Served:
         if isinstance(details, msgspec.UnsetType):
             return Served(node=self.name, nodes=(self.name,))
-        node = details.node or self.name
+        hide = self._lines.secrets.hide
+        node = hide(details.node) or self.name
         return Served(
             node=node,
-            nodes=details.nodes or (node,),
-            seen=details.seen_by,
-            model=details.model,
-            warnings=details.warnings,
+            nodes=tuple(map(hide, details.nodes)) or (node,),
+            seen=tuple(map(hide, details.seen_by)),
+            model=hide(details.model),
+            warnings=tuple(map(hide, details.warnings)),
         )
 
     def _offer(self, tasks: frozenset[str], models: Mapping[str, str]) -> Capabilities:
@@ -215,7 +217,7 @@ class _Stream:
                     return
                 case Failed() | Wrong():
                     self._give_back()
-                    raise _failure(told)
+                    raise _failure(told, self._lines.secrets)
                 case _:
                     pass
             line.wait(self._stall)
@@ -263,20 +265,22 @@ def _finish(details: Details | msgspec.UnsetType, otherwise: Chunk | None) -> Fi
     return otherwise if isinstance(otherwise, Finish) else Finish()
 
 
-def _failure(told: Told) -> NodeError:
+def _failure(told: Told, secrets: Secrets) -> NodeError:
     """Read why nothing came of a question."""
     match told:
         case Failed(details=dict(details)):
             after = details.get("retry_after")
             return node_failure(
                 _FAILED,
-                json.encode(details),
+                secrets.hide_in(json.encode(details)),
                 retry_after=after if isinstance(after, int | float) else None,
             )
         case Failed(error=error):
-            return BackendFailed(f"the remote failed: {shortened(error) or 'it does not say why'}")
+            why = shortened(secrets.hide(error)) or "it does not say why"
+            return BackendFailed(f"the remote failed: {why}")
         case Wrong(message=message):
-            return BackendRefused(f"the remote refused the request: {shortened(message)}")
+            why = shortened(secrets.hide(message))
+            return BackendRefused(f"the remote refused the request: {why}")
         case _:
             return BackendFailed("the remote said something that isn't due")
 

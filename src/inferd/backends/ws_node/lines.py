@@ -19,6 +19,7 @@ from inferd.core.errors import (
     NodeError,
     PayloadTooLarge,
 )
+from inferd.core.hiding import Secrets
 from inferd.core.hosts import is_public
 from inferd.http1.client.dialing import allowed_address, trusted
 from inferd.http1.client.url import Url
@@ -122,6 +123,8 @@ class Lines:
         self.address = f"{scheme}://{url.authority}{path}/{client_id}"
         self._url = url
         self._key = settings.api_key
+        self.secrets = Secrets(settings.api_key, settings.secrets)
+        """What is taken out of whatever the server says of us."""
         self._public_only = settings.public_only
         self._most = most
         self._idle: list[Line] = []
@@ -243,7 +246,7 @@ class Lines:
         after = response.headers.get("Retry-After", "")
         return node_failure(
             status,
-            bytes(response.body or b""),
+            self.secrets.hide_in(bytes(response.body or b"")),
             content_type=response.headers.get("Content-Type", ""),
             retry_after=float(after) if after.isdecimal() else None,
         )
