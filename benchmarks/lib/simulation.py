@@ -206,6 +206,8 @@ class World:
     def _ends(self, job: Job, name: str, number: int, began: float) -> None:
         machine, now = self.machines[name], self.clock.time
         del machine.running[number]
+        # An answer is whole when it begins, as it is where nothing is streamed.
+        self.members[name].began(now - began)
         self.members[name].gave(now - began)
         self.ended.append(now - job.at)
         if machine.queue:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from inferd.core.answer import Answer, collect
 from inferd.core.backend import Model, Status
 from inferd.core.errors import BackendFailed
 from inferd.core.request import InferenceRequest, Principal
@@ -13,6 +14,7 @@ from tests.gateway.fakes import MODEL, Bench, FakeBackend
 from tests.gateway.test_pool import Counting, running, settled
 
 ALICE = Principal(id="secret:alice")
+ASK = InferenceRequest(id="r", task="text-generation", model=MODEL)
 
 
 def reported(bench: Bench, name: str = "a") -> BackendReport:
@@ -251,6 +253,28 @@ def test_a_quantile_is_within_an_eighth_of_the_truth(seconds: float) -> None:
     history.add(seconds)
     found = history.quantile(0.5)
     assert found == pytest.approx(min(max(seconds, BOUNDS[0]), BOUNDS[-1]), rel=0.13)
+
+
+async def test_a_long_stream_is_not_held_against_who_began_it_soon() -> None:
+    class Slow(FakeBackend):
+        """Begins to answer half a second after it was asked."""
+
+        async def infer(self, request: InferenceRequest) -> Answer:
+            bench.clock.turn(0.5)
+            return await super().infer(request)
+
+    bench = Bench(Slow("a"))
+    member = bench.members[0]
+    for _ in range(3):
+        async with bench.gateway.infer(ASK, bench.owner) as answer:
+            bench.clock.turn(20)
+            await collect(answer)
+    assert member.latency == pytest.approx(0.5)
+    assert member.begin.quantile(0.95) == pytest.approx(0.5, rel=0.13)
+    assert member.history.quantile(0.95) == pytest.approx(20.5, rel=0.13)
+    for _ in range(2):
+        member.begin.turn()
+    assert member.begin.quantile(0.95) is None
 
 
 def test_models_are_counted() -> None:

@@ -52,7 +52,9 @@ class Call(Booking):
             raise
         self._answer = answer
         target = self._target or target
-        target.tally.first_byte.add(self._desk.now() - self._started)
+        now = self._desk.now()
+        target.tally.first_byte.add(now - self._started)
+        target.member.began(now - self._began)
         if target.member.is_troubled:
             target.member.answers()
         if self._desk.events.is_heard:
@@ -87,6 +89,12 @@ class Call(Booking):
     def spent(self) -> Usage:
         """What those took who broke off."""
         return self._spent
+
+    @property
+    def is_as_usual(self) -> bool:
+        """Whether nobody failed, and the answer's model is the one asked for while all are well."""
+        target = self._target
+        return not self._failures and target is not None and not target.stands_in
 
     def wall(self) -> float:
         """Return the time, in seconds since 1970."""

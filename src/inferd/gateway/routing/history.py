@@ -28,20 +28,47 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 NOTHING = Point()
 
 
-class History:
-    """Counts by how long requests took. Adding one is two additions; nothing is kept of it."""
+class Spread:
+    """Counts by how long something took, in this span and the one before."""
 
-    __slots__ = ("_before", "_failed_before", "_points", "counts", "failures", "total")
+    __slots__ = ("_before", "counts")
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BOUNDS) + 1)
-        """Requests that ended well in this span; whoever counts one adds to these by itself."""
+        """Those of this span; whoever counts one adds to these by itself."""
+        self._before: Sequence[int] = ()
+
+    def turn(self) -> None:
+        """Begin another span."""
+        self._before = self.counts
+        self.counts = [0] * (len(BOUNDS) + 1)
+
+    def quantile(self, part: float) -> float | None:
+        """Return the seconds within which `part` of the latest were done, about.
+
+        They are those of this span and the one before; None where there were none.
+        """
+        before = self._before
+        counts = (
+            [a + b for a, b in zip(self.counts, before, strict=True)] if before else self.counts
+        )
+        return quantile(counts, part)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {sum(self.counts)} now>"
+
+
+class History(Spread):
+    """How long requests took that ended well. Adding one is two additions; nothing is kept."""
+
+    __slots__ = ("_points", "failures", "total")
+
+    def __init__(self) -> None:
+        super().__init__()
         self.failures = 0
         """Requests that were failed in this span."""
         self.total = 0.0
         """Seconds of all requests that ended well, since the backend was taken in."""
-        self._before: Sequence[int] = ()
-        self._failed_before = 0
         self._points: deque[Point] = deque(maxlen=POINTS - 1)
 
     def add(self, seconds: float) -> None:
@@ -52,26 +79,14 @@ class History:
     def turn(self) -> None:
         """Begin another span."""
         self._points.append(self._point())
-        self._before, self._failed_before = self.counts, self.failures
-        self.counts = [0] * (len(BOUNDS) + 1)
         self.failures = 0
+        super().turn()
 
     @property
     def points(self) -> tuple[Point, ...]:
         """The last hour, oldest first; the last point is still going on."""
         missing = POINTS - 1 - len(self._points)
         return (*(NOTHING,) * missing, *self._points, self._point())
-
-    def quantile(self, part: float) -> float | None:
-        """Return the seconds within which `part` of the latest requests ended, about.
-
-        They are those of this span and the one before; None where there were none.
-        """
-        before = self._before
-        counts = (
-            [a + b for a, b in zip(self.counts, before, strict=True)] if before else self.counts
-        )
-        return quantile(counts, part)
 
     def _point(self) -> Point:
         requests = sum(self.counts)

@@ -11,7 +11,7 @@ from inferd.core.backend import Backend, Capabilities, Status
 from inferd.core.request import Tier
 from inferd.gateway.events import BackendEvent, Events, QueueEvent, Topic
 from inferd.gateway.routing.breaker import Breaker, State
-from inferd.gateway.routing.history import BOUNDS, History
+from inferd.gateway.routing.history import BOUNDS, History, Spread
 
 logger = logging.getLogger("inferd.gateway.routing.pool")
 
@@ -83,8 +83,9 @@ def _unheeded(_member: "Member") -> None:
 class Member:
     """A backend as it stands now: what the router looks at.
 
-    `latency` is an exponentially weighted mean of seconds that jumps up at once and comes down
-    slowly (peak-EWMA). A member that fails is set aside for a while, as its breaker says.
+    `latency` is an exponentially weighted mean of the seconds until an answer begins, that jumps
+    up at once and comes down slowly (peak-EWMA): how long it goes on is the question's affair, and
+    how fast the caller reads. A member that fails is set aside for a while, as its breaker says.
     """
 
     __slots__ = (
@@ -93,6 +94,7 @@ class Member:
         "_lists_too_much",
         "_quiet_until",
         "backend",
+        "begin",
         "breaker",
         "capabilities",
         "changes",
@@ -144,6 +146,8 @@ class Member:
         self.failed = 0
         self.latency = 0.0
         self.breaker = Breaker()
+        self.begin = Spread()
+        """Seconds until it began to answer, of late."""
         self.history = History()
         self.looks = Looks()
         self.events = _UNHEARD
@@ -217,6 +221,12 @@ class Member:
         if self.events.is_heard:
             self._tell(changed=self.in_flight == 1)
 
+    def began(self, seconds: float) -> None:
+        """Note that it began to answer, `seconds` after it was asked."""
+        more = seconds - self.latency
+        self.latency = seconds if more > 0 else self.latency + more * _SMOOTHING
+        self.begin.counts[bisect_left(BOUNDS, seconds)] += 1
+
     def answers(self) -> None:
         """Note that it begins to answer: of one in trouble that is enough to ask it again."""
         if self.breaker.passes_trial():
@@ -232,8 +242,6 @@ class Member:
         if self._is_logged:
             self._log_recovery()
         self.error = ""
-        more = seconds - self.latency
-        self.latency = seconds if more > 0 else self.latency + more * _SMOOTHING
         history = self.history
         history.counts[bisect_left(BOUNDS, seconds)] += 1
         history.total += seconds

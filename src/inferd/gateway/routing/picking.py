@@ -93,7 +93,7 @@ class LeastLoaded(Picker):
 
 
 class BestPerformance(Picker):
-    """Asks where the shortest wait is expected: latency times the requests before it.
+    """Asks where the shortest wait is expected: time until it begins, times the requests there.
 
     One that was never used gets a request, and others once that has ended; of one that isn't
     used, what is remembered fades (Member.fade), so that it is tried again in time.
@@ -126,7 +126,7 @@ class TwoChoices(BestPerformance):
 
 
 def wait(member: Member) -> float:
-    """Return how long a request is expected to take there, in seconds."""
+    """Return how long a request is expected to wait there for its answer to begin, in seconds."""
     latency = member.latency
     if not latency:
         # Exploring it is worth one request at a time: nobody knows yet what it can do.

@@ -116,6 +116,7 @@ class Pool:
             await self._clock.sleep(SPAN)
             for member in self._members:
                 member.history.turn()
+                member.begin.turn()
 
     async def _fade(self) -> None:
         """Let be forgotten how slow those were that nobody asks: they are tried again in time."""
