@@ -65,9 +65,9 @@ class Asked:
         await turn_about()
 
 
-async def turn_about() -> None:
+async def turn_about(turns: int = 12) -> None:
     """Let whatever is ready have its turns."""
-    for _ in range(12):
+    for _ in range(turns):
         passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(passed.set_result, None)
         await passed

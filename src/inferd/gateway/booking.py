@@ -26,6 +26,7 @@ from inferd.gateway.account import (
 from inferd.gateway.admission.estimate import estimate, tokens_of_question
 from inferd.gateway.admission.limits import FREE, Hold, Meter
 from inferd.gateway.desk import Desk
+from inferd.gateway.hedge import StillLeaving
 from inferd.gateway.plans import Target
 from inferd.gateway.routing.plan import Plan
 from inferd.gateway.tallies import Tally
@@ -45,9 +46,16 @@ class Attempt(msgspec.Struct, frozen=True):
 
 def _worth(attempt: Attempt) -> int:
     """Say what a call goes on with: an answer, a fault of ours, or the last failure."""
-    if isinstance(attempt.ending, Answer):
-        return 0
-    return 2 if isinstance(attempt.ending, NodeError) else 1
+    match attempt.ending:
+        case Answer():
+            return 0
+        case NodeError():
+            return 2
+        case asyncio.CancelledError():
+            # It was given up: nothing that the call could end with.
+            return 3
+        case _:
+            return 1
 
 
 class Booking:
@@ -161,6 +169,9 @@ class Booking:
             target.member.broke(error.message, now, retry_after=error.retry_after)
         elif outcome_of(error) == ErrorKind.INTERNAL:
             target.member.broke("it failed in a way it shouldn't; the log has it", now)
+        elif isinstance(error, StillLeaving):
+            # Until it has, it is at work, and to be reckoned with.
+            error.then(target.member.left)
         else:
             target.member.left()
 
