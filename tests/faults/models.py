@@ -24,6 +24,7 @@ class SeededModel:
         """Run, if it doesn't; return when it takes connections."""
         if self._process is not None and self._process.poll() is None:
             return
+        self.stop()
         self._process = subprocess.Popen(
             [sys.executable, str(_PROGRAM), str(self.port)],
             stdout=subprocess.PIPE,
@@ -43,7 +44,7 @@ class SeededModel:
 
     def stop(self) -> None:
         """End for good."""
-        process = self._process
+        process, self._process = self._process, None
         if process is None:
             return
         process.kill()

@@ -28,6 +28,14 @@ PROMPT = "A node that fails is"
 CHAT = {"messages": [{"role": "user", "content": PROMPT}]}
 TEXT = {"prompt": PROMPT}
 WAYS = ["vllm", "prefill", "completions", "inferd"]
+GOES_ON = [
+    (way, body)
+    for way in WAYS
+    for body in (CHAT, TEXT)
+    # By completions nobody goes on with a conversation.
+    if way != "completions" or body is TEXT
+]
+GOES_ON_IDS = [f"{'chat' if body is CHAT else 'completions'}-{way}" for way, body in GOES_ON]
 NODE = """
 [discovery]
 auto = false
@@ -116,7 +124,12 @@ async def lab(model: SeededModel, request: pytest.FixtureRequest) -> AsyncGenera
         kind, sound = (
             "openai",
             msgspec.structs.replace(
-                cut, name="sound", base_url=f"http://127.0.0.1:{model.port}/v1", tier=Tier.PEER
+                cut,
+                name="sound",
+                base_url=f"http://127.0.0.1:{model.port}/v1",
+                tier=Tier.PEER,
+                # Nothing is wrong with it: that a busy machine keeps it waiting is no fault.
+                stall=BOUND,
             ),
         )
         if way == "inferd":
@@ -244,16 +257,12 @@ async def test_silence_is_a_cut(lab: Lab) -> None:
 
 
 @pytest.mark.extra
-@pytest.mark.parametrize("lab", WAYS, indirect=True)
+@pytest.mark.parametrize(("lab", "body"), GOES_ON, ids=GOES_ON_IDS, indirect=["lab"])
 @pytest.mark.parametrize(
     "kind", [Kind.CUT_AT_TOKEN, Kind.CUT_AT_BYTE, Kind.RESET, Kind.CORRUPT, Kind.JUNK]
 )
 @pytest.mark.parametrize("is_raw", [True, False], ids=["raw", "typed"])
-@pytest.mark.parametrize("body", [CHAT, TEXT], ids=["chat", "completions"])
 async def test_a_stream_cut_at_every_token_is_whole_however_it_goes_on(
-    lab: Lab, body: Mapping[str, object], is_raw: bool, kind: Kind, request: pytest.FixtureRequest
+    lab: Lab, body: Mapping[str, object], is_raw: bool, kind: Kind
 ) -> None:
-    way = request.node.callspec.params["lab"]
-    if way == "completions" and "messages" in body:
-        pytest.skip("a conversation isn't gone on with by completions")
     await every_cut(lab, body, is_raw=is_raw, kind=kind)
