@@ -7,7 +7,13 @@ import pytest
 from inferd.core.answer import Answer, collect
 from inferd.core.backend import BackendType, Capabilities, Model, Traits
 from inferd.core.content import BytesFile
-from inferd.core.errors import BackendFailed, InvalidRequest, PermissionDenied, RateLimited
+from inferd.core.errors import (
+    BackendFailed,
+    BackendUnavailable,
+    InvalidRequest,
+    PermissionDenied,
+    RateLimited,
+)
 from inferd.core.request import InferenceRequest, Limits, Principal, Raw, Tier
 from inferd.core.result import Chunk
 from inferd.gateway.admission.policy import Rule
@@ -203,6 +209,26 @@ async def test_nothing_is_kept_that_two_have_written() -> None:
     assert await text(bench, ask(1, stream=True)) == "one one two three"
     await text(bench, ask(2, stream=True))
     assert [len(first.asked), len(second.asked)] == [1, 2]
+
+
+async def test_what_stood_in_for_a_better_model_is_not_given_when_that_is_well() -> None:
+    best = Route(models=("best",), use=("acme/big", "acme/little"))
+    big, little = (
+        FakeBackend(name, models=(Model(id=f"acme/{name}", tasks=frozenset({TASK})),))
+        for name in ("big", "little")
+    )
+    bench = Bench(big, little, routing=Rules(routes=(best,)), sharing=Terms())
+    big.error = BackendUnavailable("a blip")
+    for number in range(3):
+        await text(bench, ask(number, model="best"))
+    # At the end it isn't even asked: it is known to be ill.
+    assert len(big.asked) < 3 == len(little.asked)
+    big.error = None
+    bench.clock.turn(60)
+    for age in (None, 0):
+        async with bench.gateway.infer(ask(model="best"), bench.owner) as answer:
+            await collect(answer)
+            assert (answer.served.model, answer.served.age) == ("acme/big", age)
 
 
 async def test_a_rule_is_heeded_and_a_limit_counted_for_what_is_kept_too() -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from inferd.core.answer import Answer
 from inferd.core.records import Forward, Row
 from inferd.core.request import InferenceRequest, Principal
-from inferd.core.result import NO_USAGE, Chunk
+from inferd.core.result import Chunk
 from inferd.gateway.cache import Cache, Head, size_of_chunk
 from inferd.gateway.call import Call
 from inferd.gateway.desk import Desk
@@ -94,10 +94,7 @@ class Flight:
             return None
         is_whole = answer.whole is not None or answer.finish is not None or bool(answer.wire)
         is_sound = answer.status == 200 and not answer.skipped and not answer.told_failure
-        if self._call.spent is not NO_USAGE:
-            # Not all of it is one backend's.
-            return None
-        return answer if is_whole and is_sound else None
+        return answer if is_whole and is_sound and self._call.is_as_usual else None
 
     def settled(self, row: Row) -> None:
         """Hold the call's row for whoever is to have it: see Recorder."""

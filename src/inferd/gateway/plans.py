@@ -41,6 +41,7 @@ class Target(Match):
         "rule",
         "served",
         "source",
+        "stands_in",
         "tally",
         "tier",
         "tiers",
@@ -77,6 +78,8 @@ class Target(Match):
         self.tokens = tokens
         self.hedge_after: float | None = None
         """Seconds after which somebody else is asked too; None where the caller must wish it."""
+        self.stands_in = False
+        """Whether it is asked for another model than is asked for while all are well."""
         self.served = Served(
             source=self.source,
             node="" if self.is_node else node,
@@ -179,8 +182,10 @@ class Plans:
         matches = self._router.matches(request, permit)
         targets = [self._target(match, request, principal) for match in matches]
         route = self._router.route(request)
+        usual = min(targets, key=lambda target: target.rank).choice
         for target in targets:
             target.hedge_after = route.hedge_after
+            target.stands_in = target.choice != usual
         plan = self._router.plan(targets, request, turn=0 if old is None else old.turn)
         plan.caches = route.cache
         if not request.model or any(map(_is_listed, matches)):

@@ -27,6 +27,11 @@ class Match:
         self.model = model
         self.rank = rank
 
+    @property
+    def choice(self) -> tuple[int, bool]:
+        """Which of the models that would do this is: the place of it in a route, and if usual."""
+        return self.rank[2:4]
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.member.name} as {self.model}>"
 
