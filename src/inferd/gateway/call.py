@@ -24,9 +24,9 @@ from inferd.gateway.hedge import Asking, race
 from inferd.gateway.plans import Target
 
 _MOST = 0.95
-"""The part of its requests within whose time a backend isn't late."""
+"""The part of its answers within whose time until they began a backend isn't late."""
 _UNKNOWN = 1.0
-"""Seconds that a backend is given where it isn't known how long it takes."""
+"""Seconds that a backend is given where it isn't known how soon it begins."""
 
 
 class Call(Booking):
@@ -313,5 +313,5 @@ def _patience(target: Target) -> float:
     """Return how long one is waited for before somebody else is asked too, in seconds."""
     if target.hedge_after is not None:
         return target.hedge_after
-    usual = target.member.history.quantile(_MOST)
+    usual = target.member.begin.quantile(_MOST)
     return _UNKNOWN if usual is None else usual
