@@ -11,6 +11,7 @@ from inferd.backends._http import without_repeat
 from inferd.core.answer import Answer, collect
 from inferd.core.content import Message
 from inferd.core.errors import BackendFailed, UnsupportedTask
+from inferd.core.kept import Kept
 from inferd.core.request import InferenceRequest, Raw
 from inferd.core.result import Chunk, Finish, TextDelta
 from tests.clocks import HandClock
@@ -158,3 +159,38 @@ async def test_the_embedded_chat_says_the_rest_of_its_quotation() -> None:
         assert (await collect(await local.infer(rest))).text == said[40:]
         with pytest.raises(UnsupportedTask):
             await local.infer(msgspec.structs.replace(whole, continued="something else"))
+
+
+NO_JSON = (
+    b'data: {"choices":[{"index":0,"delta":{"content":"two "}}]}\n\n'
+    b"data: {not json\n\n"
+    b'data: {"choices":[{"index":0,"delta":{"content":"three"},"finish_reason":"stop"}]}\n\n'
+    b"data: [DONE]\n\n"
+)
+
+
+async def unreadable(wire: Wire, request: Received) -> None:
+    await wire.answer(NO_JSON, content_type="text/event-stream")
+
+
+@pytest.mark.parametrize("way", ["prefill", "return_full_text"])
+async def test_of_what_is_told_in_other_words_unreadable_lines_count_too(way: str) -> None:
+    request = msgspec.structs.replace(TEXT, stream=True)
+    if way == "return_full_text":
+        request = msgspec.structs.replace(request, parameters={way: True}, continued="")
+    else:
+        request = msgspec.structs.replace(request, continued=LONG)
+    async with serve(unreadable) as place:
+        options = {"continues": "prefill"}
+        settings = Settings(name="b", base_url=f"{place.url}/v1", options=options)
+        async with open_kind("openai", settings, node="n", clock=HandClock()) as backend:
+            answer = await backend.infer(request)
+            assert not answer.keep(Kept(lambda: False))
+            assert (await collect(answer)).text.endswith("two three")
+            assert answer.skipped == 1
+            answer.close()
+            answer = await backend.infer(request)
+            answer.keep(Kept(lambda: True))
+            with pytest.raises(BackendFailed, match="can't be read"):
+                await collect(answer)
+            answer.close()

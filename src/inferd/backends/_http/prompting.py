@@ -6,6 +6,7 @@ import msgspec
 
 from inferd.core.answer import Answer
 from inferd.core.content import Message
+from inferd.core.kept import Kept
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, TextDelta
 from inferd.wire import openai_text_client
@@ -46,11 +47,29 @@ def wants_prompt(request: InferenceRequest) -> bool:
     return request.parameters.get("return_full_text") is True
 
 
+class _Retold(Answer):
+    """A typed answer, told with more text or less; all else is as with the one it is made of."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, chunks: AsyncIterator[Chunk], inner: Answer) -> None:
+        super().__init__(chunks, free=inner.close, served=inner.served)
+        self._inner = inner
+        self.sent_bytes = inner.sent_bytes
+
+    async def __anext__(self) -> Chunk:
+        try:
+            return await super().__anext__()
+        finally:
+            self.skipped = self._inner.skipped
+
+    def keep(self, kept: Kept) -> bool:
+        return self._inner.keep(kept)
+
+
 def with_prompt(prompt: str, answer: Answer) -> Answer:
     """Return the answer with the prompt before it."""
-    full = Answer(_after(prompt, answer), free=answer.close, served=answer.served)
-    full.sent_bytes = answer.sent_bytes
-    return full
+    return _Retold(_after(prompt, answer), answer)
 
 
 async def _after(prompt: str, answer: Answer) -> AsyncIterator[Chunk]:
@@ -63,9 +82,7 @@ def without_repeat(text: str, answer: Answer) -> Answer:
     """Return the answer without `text` where it begins with all of it, sign for sign."""
     if len(text) < _REPEATS:
         return answer
-    rest = Answer(_behind(text, answer), free=answer.close, served=answer.served)
-    rest.sent_bytes = answer.sent_bytes
-    return rest
+    return _Retold(_behind(text, answer), answer)
 
 
 async def _behind(text: str, answer: Answer) -> AsyncIterator[Chunk]:
