@@ -54,9 +54,7 @@ class Call(Booking):
         target = self._target or target
         now = self._desk.now()
         target.tally.first_byte.add(now - self._started)
-        target.member.began(now - self._began)
-        if target.member.is_troubled:
-            target.member.answers()
+        target.member.began(now - self._began, self._began)
         if self._desk.events.is_heard:
             self._heard_by(target)(Stage.RUNNING)
         told = answer.served
@@ -137,6 +135,7 @@ class Call(Booking):
                 self._returned(target, failure)
                 self._failed(target, failure)
             else:
+                target.member.began(self._desk.now() - self._began, self._began)
                 self._answer = answer
                 answer.served = self._served(target, answer.served)
                 return answer
@@ -164,16 +163,29 @@ class Call(Booking):
             NodeError: Nobody is left, there were too many further attempts of late, or a limit of
                 the next one's rule is reached.
         """
-        desk = self._desk
-        if self._others is None and self._plan is not None:
-            self._others = self._plan.order(desk.now(), desk.changes.health, self._request)
-        for target in self._others or ():
+        if self._others is None or self._is_outdated():
+            self._others = self._candidates()
+        for target in self._others:
             if not self._was_in_vain(target):
                 self._spend(target, was_aside=was_aside)
                 self._admit(target)
-                self._began = desk.now()
+                self._began = self._desk.now()
                 return target
         raise most_telling([error for _, error in self._failures])
+
+    def _is_outdated(self) -> bool:
+        """Whether somebody offers something else since the plan was made, or nothing any more."""
+        return self._plan is None or self._plan.offers != self._desk.changes.offers
+
+    def _candidates(self) -> Iterator[Target]:
+        """Return whoever may and can be asked as it stands now, best first."""
+        desk, plan = self._desk, self._plan
+        if plan is None or self._is_outdated():
+            try:
+                plan = self._plan = desk.plans.of(self._request, self._principal)
+            except NodeError:
+                return iter(())
+        return plan.order(desk.now(), desk.changes.health, self._request)
 
     def _was_in_vain(self, target: Target) -> bool:
         """Whether it failed, or its backend did in a way that speaks against all its models."""
@@ -200,14 +212,8 @@ class Call(Booking):
 
     def _successors(self, broken: Target, *, goes_on: bool) -> Iterator[Target]:
         """Yield whoever may go on where `broken` broke off, best first."""
-        desk = self._desk
-        try:
-            # A plan that policy or an offer has made void since is made anew.
-            plan = desk.plans.of(self._request, self._principal)
-        except NodeError:
-            return
         asked = {broken.name, *(failed.name for failed, _ in self._failures)}
-        for target in plan.order(desk.now(), desk.changes.health, self._request):
+        for target in self._candidates():
             if (
                 target.name not in asked
                 and target.model == broken.model
@@ -216,7 +222,7 @@ class Call(Booking):
                 yield target
 
     def _ask(self, target: Target) -> Coroutine[Any, Any, Answer]:
-        target.member.took()
+        target.member.took(self._began)
         request, raw, tell = self._request, self._request.raw, unheard
         if self._desk.events.is_heard:
             tell = self._told_of(target)
@@ -249,7 +255,7 @@ class Call(Booking):
             if rival is None or not self._desk.budget.spend(asked_again):
                 rival = None
                 return None
-            rival.member.took()
+            rival.member.took(asked_again)
             return self._ask_slowly(rival, unheard)
 
         late = self._desk.clock.sleep(_patience(target))
@@ -267,7 +273,7 @@ class Call(Booking):
 
     async def _ask_for_rest(self, target: Target, rest: InferenceRequest) -> Answer:
         """Ask for what is still to be written."""
-        target.member.took()
+        target.member.took(self._began)
         tell = self._told_of(target) if self._desk.events.is_heard else unheard
         if is_shut_to(target, rest):
             rest = await read_whole(rest)
@@ -275,14 +281,9 @@ class Call(Booking):
 
     def _rival(self, target: Target) -> Target | None:
         """Return whom else to ask: as near, for the same model, on the same terms, and well."""
-        desk = self._desk
-        now = desk.now()
+        now = self._desk.now()
         asked = {target.name, *(failed.name for failed, _ in self._failures)}
-        for other in (
-            self._plan.order(now, desk.changes.health, self._request)
-            if self._plan is not None
-            else ()
-        ):
+        for other in self._candidates():
             if (
                 other.name not in asked
                 and other.model == target.model
