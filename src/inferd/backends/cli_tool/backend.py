@@ -6,7 +6,7 @@ import shutil
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from inferd.backends import Settings, secrets_of
 from inferd.backends.cli_tool.command import PLACES, fill, places
@@ -24,11 +24,14 @@ from inferd.core.errors import (
     BackendTimeout,
     BackendUnavailable,
     ModelNotFound,
+    NodeError,
     UnsupportedTask,
 )
 from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, Finish, TextDelta
 from inferd.process import Child, environment
+
+E = TypeVar("E", bound=BaseException)
 
 TASKS = frozenset({"chat", "text-generation"})
 _MOST_MODELS = 1000
@@ -102,15 +105,17 @@ class CliToolBackend:
                 run = _Run(self, child, prompt, model)
                 first = await (run.more() if request.stream else run.rest())
         except TimeoutError as error:
-            _stop(child)
-            raise BackendTimeout(f"{self.name} gave no answer within {seconds:g} s") from error
-        except BaseException:
-            _stop(child)
+            late = BackendTimeout(f"{self.name} gave no answer within {seconds:g} s")
+            raise _over(child, prompt, late) from error
+        except BaseException as error:
+            _over(child, prompt, error)
             raise
         if request.parameters.get("return_full_text") is True:
             first = prompt + first
         chunks = run.chunks(first, request.model or next(iter(self._models), ""))
-        return Answer(chunks, free=child.stop, served=Served(warnings=warnings))
+        answer = Answer(chunks, free=child.stop, served=Served(warnings=warnings))
+        answer.sent_bytes = _size(prompt)
+        return answer
 
     def _model(self, name: str) -> str:
         """Return the tool's own name of a model."""
@@ -244,6 +249,14 @@ def _offer(names: Mapping[str, str]) -> Capabilities:
     return Capabilities(models=tuple(Model(id=name, tasks=TASKS) for name in names))
 
 
-def _stop(child: Child | None) -> None:
+def _over(child: Child | None, prompt: str, error: E) -> E:
+    """End a run that failed; its failure says what it was given, if it was begun."""
     if child is not None:
         child.stop()
+        if isinstance(error, NodeError):
+            error.sent_bytes = _size(prompt)
+    return error
+
+
+def _size(prompt: str) -> int:
+    return max(1, len(prompt.encode()))

@@ -27,6 +27,7 @@ from inferd.core.errors import (
     BackendTimeout,
     BackendUnavailable,
     ModelNotFound,
+    NodeError,
     UnsupportedTask,
 )
 from inferd.core.request import InferenceRequest
@@ -92,18 +93,26 @@ class McpToolBackend:
         if model is None:
             raise ModelNotFound(f"{self.name} has no model called {request.model}")
         arguments, untold = fill(self._wanted, await _given(request))
-        async with self._talk(request.deadline) as (client, seconds):
-            result = await client.call_tool(
-                self._wanted.options.tool, arguments, read_timeout_seconds=seconds
-            )
-        chunks = self._chunks(result)
+        sent_bytes = 0
+        try:
+            async with self._talk(request.deadline) as (client, seconds):
+                sent_bytes = len(json.encode(arguments))
+                result = await client.call_tool(
+                    self._wanted.options.tool, arguments, read_timeout_seconds=seconds
+                )
+            chunks = self._chunks(result)
+        except NodeError as error:
+            error.sent_bytes = sent_bytes
+            raise
         finish = Finish(usage=_usage(request, chunks), model=model)
         if request.stream:
             chunks = [piece for chunk in chunks for piece in _pieces(chunk)]
         ignored = ", ".join(sorted(untold & request.parameters.keys()))
         warnings = (f"ignored: {ignored} ({self.name}'s tool has no place for it)",)
         served = Served(warnings=warnings if ignored else ())
-        return Answer(each([*chunks, finish]), served=served)
+        answer = Answer(each([*chunks, finish]), served=served)
+        answer.sent_bytes = sent_bytes
+        return answer
 
     @asynccontextmanager
     async def _talk(self, deadline: float | None) -> AsyncGenerator[tuple[Client, float]]:

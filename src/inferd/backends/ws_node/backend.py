@@ -90,31 +90,37 @@ class WsNodeBackend:
         request = opened(request)
         stream = request.stream and task.streams
         seconds = self._seconds(request.deadline)
-        text = json.encode(self._message(request, task, stream=stream, seconds=seconds)).decode()
-        line, first = await self._ask(text, seconds)
+        body = json.encode(self._message(request, task, stream=stream, seconds=seconds))
+        line, first, sent_bytes = await self._ask(body, seconds)
         try:
             answer = self._answer(line, first, task)
-        except BaseException:
+        except BaseException as error:
             self._lines.give(line)
+            if isinstance(error, NodeError):
+                error.sent_bytes = sent_bytes
             raise
-        answer.sent_bytes = len(text)
+        answer.sent_bytes = sent_bytes
         return answer
 
-    async def _ask(self, text: str, seconds: float) -> tuple[Line, Told]:
-        """Send a question; return its line, and the first word of the answer."""
+    async def _ask(self, body: bytes, seconds: float) -> tuple[Line, Told, int]:
+        """Send a question; return its line, the first word of the answer, and the bytes sent."""
+        text, sent_bytes = body.decode(), 0
         while True:
-            line = await self._lines.take(seconds)
+            line: Line | None = None
             try:
+                line = await self._lines.take(seconds)
+                sent_bytes += len(body)
                 await line.say(text)
-                return line, await self._first(line)
-            except (BackendFailed, BackendUnavailable):
-                self._lines.cut(line)
+                return line, await self._first(line), sent_bytes
+            except BaseException as error:
+                if line is not None:
+                    self._lines.cut(line)
+                if isinstance(error, NodeError):
+                    error.sent_bytes = sent_bytes
                 # One that was kept may have been closed without our seeing it: once more, anew.
-                if line.is_late or not line.is_kept:
+                was_closed = isinstance(error, BackendFailed | BackendUnavailable)
+                if not was_closed or line is None or line.is_late or not line.is_kept:
                     raise
-            except BaseException:
-                self._lines.cut(line)
-                raise
 
     async def _first(self, line: Line) -> Told:
         while True:
