@@ -103,5 +103,4 @@ async def test_as_a_program_beside_a_running_node(tmp_path: Path, generation: st
     with run_node(tmp_path) as node:
         _, answer, _ = await _ask(tmp_path, generation)
         assert answer["node"] == node.id
-        log = (tmp_path / "log").read_text()
-    assert "text-classification" in log
+    assert "text-classification" in (tmp_path / "log").read_text()

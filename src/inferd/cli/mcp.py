@@ -27,17 +27,20 @@ from mcp.shared.message import ClientMessageMetadata, SessionMessage
 
 from inferd.cli.client import Client, open_client
 from inferd.cli.failure import Failure, tell
+from inferd.cli.line import Line
 from inferd.cli.settings import WHERE, Where
 
 _LONGEST_EVENT = 64 << 20
 _INTERRUPTED = 130
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 _Message = types.JSONRPCMessage
 
 
 def mcp(*, where: Where = WHERE) -> None:
     """Serve the Model Context Protocol on standard input and output.
 
-    The running node answers, or one that is made for this; it ends when its input does.
+    The running node answers, or one that is made for this. It ends when its input does, once what
+    was asked is answered, a minute later at most.
 
     Args:
         where: Which node.
@@ -50,11 +53,18 @@ def mcp(*, where: Where = WHERE) -> None:
 async def _serve(where: Where) -> None:
     serving = asyncio.current_task()
     assert serving is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    loop = asyncio.get_running_loop()
+    for number in _STOPPING:
+        loop.add_signal_handler(number, serving.cancel)
     async with stdio_server() as (read, write):
+        line = Line(read, write)
         try:
-            await _answer(where, read, write)
+            await _answer(where, line.read, line.write)
+            # From here on there is nothing to unwind, and a client that reads no more to wait for.
+            for number in _STOPPING:
+                loop.add_signal_handler(number, _leave, _INTERRUPTED)
+            # The package writes until it is told that this was all.
+            await write.aclose()
         except asyncio.CancelledError:
             _leave(_INTERRUPTED)
         except Failure as failure:
@@ -99,6 +109,7 @@ class _Relay:
 
     def __init__(self) -> None:
         self._handshake: types.RequestId | None = None
+        self._agreed = asyncio.Event()
         self._version = ""
 
     async def forth(self, read: Any, questions: Any, write: Any) -> None:
@@ -113,6 +124,9 @@ class _Relay:
             await questions.send(
                 SessionMessage(item.message, ClientMessageMetadata(headers=headers))
             )
+            if self._handshake is not None:
+                # What follows belongs to the session that this answer names.
+                await self._agreed.wait()
 
     async def back(self, answers: Any, write: Any) -> None:
         """Pass on what the node says."""
@@ -127,6 +141,7 @@ class _Relay:
             return {MCP_PROTOCOL_VERSION_HEADER: self._version} if self._version else {}
         if message.method == "initialize":
             self._handshake, self._version = message.id, ""
+            self._agreed.clear()
             return {}
         params = message.params or {}
         stated = _meta(params).get(types.PROTOCOL_VERSION_META_KEY)
@@ -140,9 +155,15 @@ class _Relay:
 
     def _learn(self, message: _Message) -> None:
         """Take note of the version that the node agreed to."""
-        if isinstance(message, types.JSONRPCResponse) and message.id == self._handshake:
-            self._handshake = None
-            self._version = str(message.result.get("protocolVersion", ""))
+        match message:
+            case types.JSONRPCResponse(id=id, result=result) if id == self._handshake:
+                self._version = str(result.get("protocolVersion", ""))
+            case types.JSONRPCError(id=id) if id == self._handshake:
+                pass
+            case _:
+                return
+        self._handshake = None
+        self._agreed.set()
 
 
 def _meta(params: Mapping[str, Any]) -> Mapping[str, Any]:
