@@ -82,7 +82,8 @@ class CliToolBackend:
                 f"there is no program called {os.path.basename(program)}",
                 hint="install it, or put its folder into the node's PATH",
             )
-        if self._tool.listing and not self._tool.models:
+        # With all places taken it works, and offers what it last did.
+        if self._tool.listing and not self._tool.models and not self._runs.are_all_taken:
             self._models = {name: name for name in await self._listed()}
         return _offer(self._models)
 

@@ -28,6 +28,11 @@ class Runs:
         self._running: set[Child] = set()
         self._removing: set[asyncio.Future[None]] = set()
 
+    @property
+    def are_all_taken(self) -> bool:
+        """Whether the next one would have to wait."""
+        return self._places.locked()
+
     async def start(
         self,
         argv: Sequence[str],

@@ -57,6 +57,7 @@ class McpToolBackend:
         self._clock = clock
         self._places = asyncio.Semaphore(wanted.options.concurrency)
         self._waiting = 0
+        self._calls = 0
         self.traits = Traits(
             type=BackendType.MCP,
             endpoint=wanted.url or wanted.command[0],
@@ -73,6 +74,9 @@ class McpToolBackend:
         return f"<McpToolBackend {self.name} {'closed' if self.is_closed else 'open'}>"
 
     async def capabilities(self) -> Capabilities:
+        if self._calls and not self.is_closed:
+            # Many a server does one thing at a time: its calls tell how it fares.
+            return self.assumed
         async with self._talk(None) as (client, _):
             names = await _tools_of(client)
         tool = self._wanted.options.tool
@@ -97,9 +101,7 @@ class McpToolBackend:
         try:
             async with self._talk(request.deadline) as (client, seconds):
                 sent_bytes = len(json.encode(arguments))
-                result = await client.call_tool(
-                    self._wanted.options.tool, arguments, read_timeout_seconds=seconds
-                )
+                result = await self._call(client, arguments, seconds)
             chunks = self._chunks(result)
         except NodeError as error:
             error.sent_bytes = sent_bytes
@@ -113,6 +115,16 @@ class McpToolBackend:
         answer = Answer(each([*chunks, finish]), served=served)
         answer.sent_bytes = sent_bytes
         return answer
+
+    async def _call(
+        self, client: Client, arguments: dict[str, object], seconds: float
+    ) -> types.CallToolResult:
+        self._calls += 1
+        try:
+            tool = self._wanted.options.tool
+            return await client.call_tool(tool, arguments, read_timeout_seconds=seconds)
+        finally:
+            self._calls -= 1
 
     @asynccontextmanager
     async def _talk(self, deadline: float | None) -> AsyncGenerator[tuple[Client, float]]:

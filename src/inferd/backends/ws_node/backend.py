@@ -50,7 +50,7 @@ class WsNodeBackend:
             endpoint=lines.address,
             protocols=frozenset({"websocket"}),
         )
-        self.assumed = self._offer(_DOABLE, settings.models)
+        self.assumed = self._offered = self._offer(_DOABLE, settings.models)
         self._models = settings.models
         self._timeout = settings.timeout
         self._stall = settings.stall_seconds
@@ -62,6 +62,9 @@ class WsNodeBackend:
         return f"<WsNodeBackend {self.name} {self._lines!r}>"
 
     async def capabilities(self) -> Capabilities:
+        if self._lines.is_at_work:
+            # Then it is there, and its requests tell how it fares.
+            return self._offered
         line = await self._lines.take(self._timeout)
         try:
             await line.say(json.encode({"type": "status", "details": "full"}).decode())
@@ -77,7 +80,8 @@ class WsNodeBackend:
             return self.assumed
         listed = json.list_of(json.object_of(told.backend_status).get("supported_tasks"))
         names = frozenset(name for name in listed if isinstance(name, str))
-        return self._offer(names & _DOABLE or _DOABLE, self._models)
+        self._offered = self._offer(names & _DOABLE or _DOABLE, self._models)
+        return self._offered
 
     async def infer(self, request: InferenceRequest) -> Answer:
         task = TASKS.get(request.task)

@@ -148,7 +148,7 @@ class Lines:
                 line.wait(seconds)
                 return line
             self._drop(line)
-        if len(self._open) + self._dialing >= self._most:
+        if self.is_full:
             raise BackendOverloaded(
                 f"{self.name} is asked {self._most} things already, the most it may be",
                 hint="raise its options.connections, or try again",
@@ -159,6 +159,16 @@ class Lines:
             return await self._dial(seconds)
         finally:
             self._dialing -= 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no other could be opened now."""
+        return len(self._open) + self._dialing >= self._most
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether nobody could take one now, as the server answers on those that there are."""
+        return self.is_full and not self._idle and bool(self._open)
 
     def give(self, line: Line) -> None:
         """Take back a line whose question has been answered to the end."""
