@@ -77,3 +77,11 @@ def test_secrets_among_the_options_are_known_as_such(tmp_path: Path) -> None:
     settings = listed(config.backends[0], config).settings
     assert settings.options["arguments"] == {"auth": [KEY, "plain"]}
     assert settings.secrets == (KEY,)
+
+
+@pytest.mark.parametrize("kind", ["cli_tool", "mcp_tool"])
+async def test_where_a_program_stands_is_told_to_nobody(kind: str) -> None:
+    more = {"tool": "x"} if kind == "mcp_tool" else {}
+    settings = settings_of("far", options={"command": ["/home/me/bin/talk", "--quiet"], **more})
+    async with open_kind(kind, settings, node=NODE, clock=HandClock()) as backend:
+        assert backend.traits.endpoint == "talk"

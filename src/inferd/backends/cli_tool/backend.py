@@ -54,7 +54,8 @@ class CliToolBackend:
         self.tier = tool.tier if settings.tier is None else settings.tier
         self.traits = Traits(
             type=BackendType.CLI,
-            endpoint=str(tool.command[0]),
+            # Where it stands on this machine is for its owner alone.
+            endpoint=os.path.basename(str(tool.command[0])),
             protocols=frozenset({"stdio"}),
             streams=tool.form != "json",
         )
@@ -76,7 +77,7 @@ class CliToolBackend:
     async def capabilities(self) -> Capabilities:
         if self._runs.is_closed:
             raise BackendUnavailable(f"{self.name} is closed")
-        program = self.traits.endpoint
+        program = str(self._tool.command[0])
         if await asyncio.to_thread(shutil.which, program) is None:
             raise BackendUnavailable(
                 f"there is no program called {os.path.basename(program)}",

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import math
+import os
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -60,7 +61,7 @@ class McpToolBackend:
         self._calls = 0
         self.traits = Traits(
             type=BackendType.MCP,
-            endpoint=wanted.url or wanted.command[0],
+            endpoint=wanted.url or os.path.basename(wanted.command[0]),
             protocols=frozenset({"mcp"}),
             streams=False,
         )
