@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 
-from inferd.core.backend import BackendType
+from inferd.core.backend import BackendType, Status
 from inferd.core.errors import BackendUnavailable
 from inferd.core.found import Found, Verdict
 from inferd.discovery import Discoverer, Offer, Taken
@@ -106,6 +107,26 @@ async def test_what_is_configured_already_is_left_alone() -> None:
         told = {each.name: each.backend for each in discoverer.found}
     assert len(node.has) == 2
     assert told == {"Acme": "mine", "far": "far"}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "told"),
+    [
+        (Status.INITIALIZING, "", "it hasn't been asked yet"),
+        (Status.HEALTHY, "", "it answers"),
+        (Status.UNKNOWN, "", "nothing was heard of it lately"),
+        (Status.OFFLINE, "no connection", "no connection"),
+    ],
+)
+async def test_of_a_configured_one_is_told_what_the_pool_knows_now(
+    status: Status, error: str, told: str
+) -> None:
+    node = FakeNode()
+    far = Taken(name="far", kind="ws_node", type=BackendType.WEBSOCKET, endpoint="ws://h")
+    async with Running(node, Look()) as discoverer:
+        assert discoverer.found == []
+        node.has = [msgspec.structs.replace(far, status=status, reason=error)]
+        assert [each.reason for each in discoverer.found] == [told]
 
 
 async def test_a_tool_is_known_by_its_program_whatever_its_backend_is_called() -> None:

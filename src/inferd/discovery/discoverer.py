@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from inferd.core.backend import BackendType
+from inferd.core.backend import BackendType, Status
 from inferd.core.clock import Clock
 from inferd.core.errors import NodeError
 from inferd.core.found import Found, Verdict
@@ -28,6 +28,15 @@ _ORDER = [
     Verdict.NOT_THERE,
 ]
 
+_STANDS = {
+    Status.HEALTHY: "it answers",
+    Status.DEGRADED: "it answers, and fails now and then",
+    Status.INITIALIZING: "it hasn't been asked yet",
+    Status.UNKNOWN: "nothing was heard of it lately",
+    Status.OFFLINE: "it can't be reached",
+    Status.UNHEALTHY: "it fails, and is left alone for a while",
+}
+
 
 class Discoverer:
     """What this machine has that runs models. Reading it asks nobody; see core.found.Findings."""
@@ -37,7 +46,7 @@ class Discoverer:
     ) -> None:
         self.is_on = is_on
         self.looked_at: float | None = None
-        self.found: Sequence[Found] = ()
+        self._seen: Sequence[Offer] = ()
         self._looks = looks
         self._taker = taker
         self._clock = clock
@@ -50,6 +59,16 @@ class Discoverer:
 
     def __repr__(self) -> str:
         return f"<Discoverer {'on' if self.is_on else 'off'}, {len(self.found)} found>"
+
+    @property
+    def found(self) -> Sequence[Found]:
+        """What the last look found, with what the pool knows now of those that are asked."""
+        if self.looked_at is None:
+            return ()
+        taken = self._taker.taken()
+        found = [*(self._told(offer, taken) for offer in self._seen), *map(_configured, taken)]
+        known = [each for each in found if each is not None]
+        return sorted(known, key=lambda each: _ORDER.index(each.verdict))
 
     async def run(self) -> None:
         """Look now and again, for ever. Nobody waits for it."""
@@ -77,10 +96,7 @@ class Discoverer:
                 await self._consider(offer, taken)
             if None not in seen:
                 self._let_go({offer.found.id: offer for offer in offers}, self._tasks)
-        taken = self._taker.taken()
-        found = [*(self._told(offer, taken) for offer in offers), *map(_configured, taken)]
-        known = [each for each in found if each is not None]
-        self.found = sorted(known, key=lambda each: _ORDER.index(each.verdict))
+        self._seen = offers
         self.looked_at = self._clock.now()
 
     async def _offers(self, taken: Sequence[Taken]) -> list[Sequence[Offer] | None]:
@@ -182,7 +198,7 @@ def _configured(taken: Taken) -> Found | None:
         kind=taken.kind,
         type=taken.type,
         verdict=Verdict.IN_USE,
-        reason=taken.reason or "it answers",
+        reason=taken.reason or _STANDS[taken.status],
         endpoint=taken.endpoint,
         models=taken.models,
         backend=taken.name,

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from inferd.core.backend import BackendType
+from inferd.core.backend import BackendType, Status
 from inferd.core.found import Found, Verdict
 from inferd.core.request import Tier
 
@@ -29,7 +29,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend that the node has. `reason` says what ails it, if anything does."""
+    """A backend that the node has, as its pool knows it now.
+
+    `reason` says what ails it, if anything does.
+    """
 
     name: str
     kind: str
@@ -37,6 +40,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str
     models: tuple[str, ...] = ()
     reason: str = ""
+    status: Status = Status.HEALTHY
     is_found: bool = False
 
 

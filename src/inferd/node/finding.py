@@ -32,6 +32,7 @@ class FoundBackends:
                 endpoint=member.backend.traits.endpoint,
                 models=tuple(model.id for model in member.capabilities.models[:_MOST_MODELS]),
                 reason=member.error,
+                status=member.status,
                 is_found=member.is_found,
             )
             for member in self._roster.pool
