@@ -74,7 +74,7 @@ def test_why_as_json_is_the_nodes_explanation(cli: Terminal) -> None:
 
 def test_why_says_what_decided_and_which_rule_lets_in(cli: Terminal) -> None:
     outcome = cli("models", "--why", "iris", "--strategy", "cost", "--within", "local")
-    assert "local comes first: it is the only one that can and may." in outcome.out
+    assert "local is asked first: it is the only one that can and may." in outcome.out
     assert "owner: allowed by" in outcome.out
 
 

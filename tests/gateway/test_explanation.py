@@ -76,7 +76,7 @@ def test_a_limit_that_is_reached_is_said_and_nothing_is_taken() -> None:
     ("change", "words"),
     [
         ("", "of 2 equals, it is its turn (round_robin)"),
-        ("priority", "its priority comes first"),
+        ("priority", "its priority number is lower"),
         ("broken", "it is well, and b isn't"),
         ("alone", "it is the only one that can and may"),
     ],

@@ -7,6 +7,7 @@ from inferd.core.backend import Model
 from inferd.core.errors import BackendFailed, InvalidRequest, ModelNotFound, PermissionDenied
 from inferd.core.request import InferenceRequest, Principal, Tier
 from inferd.gateway.admission.policy import Rule
+from inferd.gateway.browse import Query
 from inferd.gateway.routing.router import Rules
 from inferd.gateway.routing.routes import Route
 from inferd.gateway.routing.strategies import LEAST_LOADED, STRATEGIES
@@ -137,6 +138,7 @@ def test_names_that_routes_give_are_listed_beside_the_models() -> None:
     assert list(rows) == ["acme/big", "acme/small", "smart"]
     assert rows["smart"].places == rows["acme/big"].places
     assert rows["smart"].tasks == ("text-generation",)
+    assert rows["smart"].stands_for == ("acme/big", "acme/small")
     assert "smart" not in {row.id for row in bench.gateway.models(bench.owner, task="chat")}
     only_small = (Rule(principal="secret:*", actions=("*",), models=("acme/small",)),)
     hidden = bench_of(*big_and_small(), rules=only_small)
@@ -146,3 +148,20 @@ def test_names_that_routes_give_are_listed_beside_the_models() -> None:
     }
     nothing = (Rule(principal="secret:*", actions=("*",), models=("acme/other",)),)
     assert bench_of(*big_and_small(), rules=nothing).gateway.models(ALICE) == []
+
+
+def test_they_are_counted_and_browsed_as_models_are() -> None:
+    bench = bench_of(*big_and_small(), routes=(SMART,))
+    page = bench.gateway.browse_known(bench.owner, Query(task="text-generation"))
+    assert [row.id for row in page.rows] == ["acme/big", "acme/small", "smart"]
+    assert page.rows[-1].stands_for == ("acme/big", "acme/small")
+    counts = {each.name: each.models for each in bench.gateway.tasks(bench.owner)}
+    assert (counts["text-generation"], counts["chat"]) == (3, 0)
+
+
+def test_a_name_does_not_do_what_only_its_fall_back_could() -> None:
+    vectors = frozenset({"feature-extraction"})
+    backends = (big_and_small()[0], FakeBackend("v", models=(Model(id="vec", tasks=vectors),)))
+    bench = bench_of(*backends, routes=(Route(models=("both",), use=("acme/big", "vec")),))
+    row = next(row for row in bench.gateway.models(bench.owner) if row.id == "both")
+    assert row.tasks == ("text-generation",)

@@ -67,6 +67,7 @@ class Model(msgspec.Struct):
     id: str
     tasks: list[str]
     runs: list[Placement]
+    stands_for: list[str] = []
 
 
 class Known(msgspec.Struct):
@@ -124,7 +125,9 @@ async def _list(task: str, remote: bool, json: bool, where: Where) -> None:
     for model in found:
         places = "; ".join(_placed(place) for place in model.runs)
         tasks_shown = "\n".join(model.tasks)
-        table.add_row(*(Text(screen.printable(text)) for text in (model.id, tasks_shown, places)))
+        name = "\n".join((model.id, *(f"  or {each}" for each in model.stands_for)))
+        name = name.replace("  or ", "  is ", 1)
+        table.add_row(*(Text(screen.printable(text)) for text in (name, tasks_shown, places)))
     screen.show(table)
     if not found:
         screen.note(f"no model here does {task}" if task else "no model runs here")
@@ -209,8 +212,8 @@ def _decision(found: Explanation) -> Iterable[str]:
     if not found.decided:
         return
     first = found.candidates[0].backend
-    route = f" By {found.route}." if found.route else ""
-    yield f"{first} comes first: {found.decided}.{route}"
+    route = f" (route {found.route})" if found.route else ""
+    yield f"{first} is asked first: {found.decided}{route}."
     yield f"{found.principal}: {found.rule}."
 
 

@@ -1,6 +1,6 @@
 """What can run where: every backend's models and a hub's, as one list for one principal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -40,12 +40,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A model, and everywhere it runs; the first place is the one asked first.
 
-    `gated` is the Hub's word. None where nobody says.
+    `gated` is the Hub's word. None where nobody says. `stands_for` are the models that a route
+    asks for instead, where this is only a name for them.
     """
 
     id: str
     tasks: tuple[str, ...]
     aliases: tuple[str, ...] = ()
+    stands_for: tuple[str, ...] = ()
     detail: Mapping[str, object] = {}
     places: tuple[Placement, ...] = ()
     likes: int | None = None
@@ -60,6 +62,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 _Found = tuple[Model, frozenset[str], tuple[Placement, ...]]
 """A model as the nearest place lists it, the tasks of all places, and the places."""
+Names = Callable[[Mapping[str, Row]], Iterable[Row]]
+"""Makes rows of the names that somebody gave to the models of some rows."""
+
+
+def _no_names(_: Mapping[str, Row]) -> Iterable[Row]:
+    return ()
 
 
 class Catalogue:
@@ -73,6 +81,7 @@ class Catalogue:
         *,
         remote: bool = True,
         machine: Machine | None = None,
+        names: Names = _no_names,
     ) -> None:
         near = sorted(members, key=_nearest)
         self._members = [each for each in near if remote or each.source == "local"]
@@ -80,9 +89,13 @@ class Catalogue:
         self._policy = policy
         self._principal = principal
         self._machine = machine or Machine()
+        self._names = names
 
     def own(self, task: str = "") -> dict[str, Row]:
-        """Return a row, by id, for each model that a backend lists for `task` (any, when empty)."""
+        """Return a row, by id, for each model that a backend lists for `task` (any, when empty).
+
+        Then one for each name that stands for some of them.
+        """
         found: dict[str, _Found] = {}
         for member in self._members:
             reach = self._policy.reach(
@@ -107,7 +120,8 @@ class Catalogue:
                     found[model.id] = (model, shown, alone)
                 else:
                     found[model.id] = (known[0], known[1] | shown, known[2] + alone)
-        return self._rows(found)
+        rows = self._rows(found)
+        return rows | {row.id: row for row in self._names(rows)}
 
     def _rows(self, found: Mapping[str, _Found]) -> dict[str, Row]:
         # There are few kinds of these, and many models.

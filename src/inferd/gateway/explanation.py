@@ -28,10 +28,10 @@ _UNWELL = frozenset({Status.UNHEALTHY, Status.OFFLINE})
 _ADVANTAGES = (
     "another node is asked for",
     "other nodes are preferred for this task",
-    "its model comes first in the route",
+    "the route names its model first",
     "it has the usual model",
-    "its tier comes first in the route",
-    "its priority comes first",
+    "the route names its tier first",
+    "its priority number is lower",
     "it is nearer",
     "this machine comes before other nodes",
 )

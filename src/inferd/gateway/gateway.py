@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -167,9 +168,7 @@ class Gateway:
             PermissionDenied: It may list nothing at all.
         """
         self.authorize(principal, Action.LIST)
-        rows = self._catalogue(principal, remote=remote).own(task)
-        named = aliases(self._parts.router.rules.routes, rows)
-        return [*rows.values(), *(row for row in named if not task or task in row.tasks)]
+        return list(self._catalogue(principal, remote=remote).own(task).values())
 
     def made_of_models(self, principal: Principal, make: Make[T]) -> T:
         """Return what `make` makes of `models(principal)`, kept while nobody offers anything else.
@@ -257,5 +256,10 @@ class Gateway:
 
     def _catalogue(self, principal: Principal, *, remote: bool) -> Catalogue:
         return Catalogue(
-            self.pool, self._parts.policy, principal, remote=remote, machine=self._machine
+            self.pool,
+            self._parts.policy,
+            principal,
+            remote=remote,
+            machine=self._machine,
+            names=partial(aliases, self._parts.router.rules.routes),
         )

@@ -8,7 +8,10 @@ from inferd.gateway.catalogue import Placement, Row, Verdict
 
 
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A model. What nobody tells is null, and `gated` is "false"."""
+    """A model. What nobody tells is null, and `gated` is "false".
+
+    `stands_for` has only a name that a route gives: the models that are asked instead, in turn.
+    """
 
     id: str
     likes: int | None
@@ -21,6 +24,7 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int | None
     library: str | None
     verdict: Verdict
+    stands_for: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 def rows(found: Iterable[Row]) -> list[ModelRow]:
@@ -42,4 +46,5 @@ def row_of(row: Row) -> ModelRow:
         parameters=row.parameters,
         library=row.library,
         verdict=row.verdict,
+        stands_for=row.stands_for or msgspec.UNSET,
     )

@@ -66,4 +66,5 @@ def _is_usable(row: Row) -> bool:
 
 def _shown(row: Row) -> Mapping[str, object]:
     """Return a row as GET /models has it, as far as the page's script reads it."""
-    return {"id": row.id, "runs": msgspec.to_builtins(row.places)}
+    shown: dict[str, object] = {"id": row.id, "runs": msgspec.to_builtins(row.places)}
+    return shown | {"stands_for": row.stands_for} if row.stands_for else shown

@@ -117,6 +117,8 @@ def _also(row: Row) -> str:
 
 def _second_line(row: Row) -> str:
     """Say what is known of a model in few words; the twin of `secondLine` in models/rows.js."""
+    if row.stands_for:
+        return f"Stands for {', or else '.join(row.stands_for)}"
     said = ["Built in"] if any(place.backend == "local" for place in row.places) else []
     if row.gated != "false":
         said.append("Gated")

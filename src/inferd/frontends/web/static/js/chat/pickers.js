@@ -107,7 +107,8 @@ export function ModelPicker({ rows, model, reach, onModel, onClose }) {
     const where = best ? nameOf(best.backend) : row.runs.every((run) => isBeyond(run.tier, reach)) ? "outside your limit" : "can’t just now";
     return html`<div key=${row.id} id="model-${index}" data-at=${index} class="host ${best ? `w-${best.tier}` : ""} ${index === at ? "hi" : ""}" role="option"
       aria-selected=${String(row.id === model)} onPointerMove=${() => setAt(index)} onClick=${() => take(index)}>
-      <${Icon} name=${best ? ICONS[best.tier] ?? "server" : "ban"} /><b>${row.id}</b><span class="m">${where} ${row.id === model && html`<${Tick} />`}</span></div>`;
+      <${Icon} name=${best ? ICONS[best.tier] ?? "server" : "ban"} /><b>${row.id}</b><span class="m">${where} ${row.id === model && html`<${Tick} />`}</span>
+      ${row.stands_for && html`<span class="w">Stands for ${row.stands_for.join(", or else ")}</span>`}</div>`;
   };
   return html`<div class="pop hosts" role="dialog" aria-label="Model" ref=${box}>
     <div class="hosts-h"><input class="in" ref=${field} placeholder="Find a model" aria-label="Find a model" role="combobox" aria-expanded="true" aria-controls="models-l"

@@ -12,6 +12,7 @@ function Name({ id }) {
 /** What is known of a model in few words. */
 function secondLine(row) {
   if (row.sub !== undefined) return row.sub;
+  if (row.stands_for) return `Stands for ${row.stands_for.join(", or else ")}`;
   const said = [];
   if (row.runs.some((place) => place.backend === "local")) said.push("Built in");
   if (row.gated !== "false") said.push("Gated");
