@@ -49,7 +49,7 @@ async def test_who_would_answer_and_who_would_carry_on() -> None:
         said = words(await visit(node, task="chat", model="big"))
     assert "near would answer It comes first of the 2 places that pass every gate." in said
     assert "If it failed, far would carry on." in said
-    assert "Taken" in said
+    assert "Chosen" in said
     assert "Next in line" in said
     assert "other fake no · not checked" in said
     assert "Refused: no such model It has no model called big for chat." in said

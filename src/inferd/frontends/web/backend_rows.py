@@ -171,11 +171,11 @@ def _detail(
         ("Does", _listed(report.tasks)),
         ("Speaks", ", ".join(report.protocols)),
         ("Price", price_words(report.price)),
-        ("Order", f"priority {report.priority}, asked before higher ones"),
+        ("Order", f"priority {report.priority}: lower numbers are asked first"),
         ("Answered", f"{metrics.successes:,} of {metrics.requests:,}, {metrics.failures:,} failed"),
         ("Breaker", _breaker(report)),
-        ("Last asked how it is", f"{figures.ago(now - asked)} ago" if asked else "not yet"),
-        ("Known for", figures.ago(metrics.uptime_seconds)),
+        ("Last checked", f"{figures.ago(now - asked)} ago" if asked else "not yet"),
+        ("Listed for", figures.ago(metrics.uptime_seconds)),
     ]
     return Detail(
         facts=tuple((name, text) for name, text in facts if text),

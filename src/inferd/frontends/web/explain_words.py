@@ -25,9 +25,9 @@ _STRATEGIES = {
     "round_robin": "Each in its turn",
     "least_loaded": "Least busy first",
     "best_performance": "Quickest first",
-    "p2c": "Better of two picked by lot",
+    "p2c": "Quicker of two at random",
     "cost": "Cheapest first",
-    "prefix_affinity": "Who knows the beginning",
+    "prefix_affinity": "Who has read most of this prompt",
 }
 
 
@@ -141,7 +141,7 @@ def _row(candidate: Candidate, here: str, *, facts: str, is_far: bool, is_nobody
     is_taken = candidate.order == 1 and not is_nobody
     failed = _failed(candidate)
     if is_taken:
-        said = "Taken"
+        said = "Chosen"
     elif candidate.order and failed:
         said = f"Asked last: {_REFUSED.get(failed, failed)}"
     elif candidate.order:
@@ -174,7 +174,7 @@ def decision(found: Explanation, whom: str) -> tuple[tuple[str, str], ...]:
     facts = [
         ("What put it first", sentence(found.decided) if found.decided else ""),
         ("Among equals", _STRATEGIES.get(found.strategy, found.strategy)),
-        ("The owner’s word on such requests", found.route),
+        ("Route in inferd.toml", found.route),
         (f"The rule that lets {whom} in", sentence(found.rule) if found.rule else ""),
     ]
     return tuple((name, text) for name, text in facts if text)
