@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from inferd.core.errors import BackendUnavailable
+from inferd.core.errors import BackendFailed, BackendUnavailable, BackendWithdrawn
+from inferd.gateway.budget import Budget
 from inferd.gateway.routing.member import Member
 from tests.gateway.fakes import Bench, FakeBackend
 from tests.gateway.test_hedging import Asked, Gated, ask
@@ -73,3 +74,39 @@ async def test_one_that_came_meanwhile_stands_in() -> None:
     bench.pool.add(Member(FakeBackend("new"), priority=0))
     down.gate.set()
     assert await call.task == "new"
+
+
+async def test_one_taken_out_while_it_is_asked_is_not_blamed_and_costs_nothing() -> None:
+    backend, other = Gated("first"), FakeBackend("other")
+    bench = Bench(backend, other, budget=Budget(share=0.0, burst=0))
+    member = bench.members[0]
+    call = Asked(bench, ask(hedge=False))
+    await backend.reached.wait()
+    backend.error = BackendFailed("first broke off")
+    bench.pool.remove("first")
+    backend.gate.set()
+    assert await call.task == "other"
+    assert len(other.asked) == 1
+    assert (member.failed, member.in_flight, member.breaker.failures) == (0, 0, 0)
+
+
+async def test_where_nobody_is_left_the_withdrawal_is_told() -> None:
+    bench = Bench(backend := Gated("first"), budget=Budget(share=0.0, burst=0))
+    call = Asked(bench, ask(hedge=False))
+    await backend.reached.wait()
+    backend.error = BackendFailed("first broke off")
+    bench.pool.remove("first")
+    backend.gate.set()
+    with pytest.raises(BackendWithdrawn, match="was taken out of this node"):
+        await call.task
+
+
+async def test_its_successor_of_the_same_name_is_asked() -> None:
+    bench = Bench(backend := Gated("first"), budget=Budget(share=0.0, burst=0))
+    call = Asked(bench, ask(hedge=False))
+    await backend.reached.wait()
+    backend.error = BackendFailed("first broke off")
+    bench.pool.remove("first")
+    bench.pool.add(Member(FakeBackend("first"), priority=0))
+    backend.gate.set()
+    assert await call.task == "first"

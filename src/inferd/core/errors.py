@@ -14,6 +14,7 @@ NodeError
 │   └── RateLimited             allowed, and over a limit
 └── BackendError                whatever was to answer didn't
     ├── BackendUnavailable      can't be reached, or refuses our credential
+    │   └── BackendWithdrawn    was taken out of this node while it was asked
     ├── BackendOverloaded       asks us to come back later
     │   └── BackendLimited      as we asked it too often, or for too much
     ├── BackendTimeout          no answer in time
@@ -161,6 +162,12 @@ class BackendUnavailable(BackendError):
     """It can't be reached, or refuses our credential."""
 
     kind = ErrorKind.BACKEND_UNAVAILABLE
+
+
+class BackendWithdrawn(BackendUnavailable):
+    """It was taken out of this node while it was asked: nothing that speaks against it."""
+
+    is_fault = False
 
 
 class BackendOverloaded(BackendError):

@@ -7,7 +7,14 @@ import msgspec
 
 from inferd.core.answer import Answer
 from inferd.core.clock import Clock
-from inferd.core.errors import BackendError, CallerLeft, ErrorKind, LoopDetected, NodeError
+from inferd.core.errors import (
+    BackendError,
+    BackendWithdrawn,
+    CallerLeft,
+    ErrorKind,
+    LoopDetected,
+    NodeError,
+)
 from inferd.core.progress import Stage
 from inferd.core.records import Detour, Row
 from inferd.core.request import InferenceRequest, Principal
@@ -153,6 +160,16 @@ def over_budget(error: NodeError, share: float) -> NodeError:
     )
     error.hint = f"{error.hint}; {why}" if error.hint else why
     return error
+
+
+def withdrawn(name: str, error: NodeError) -> BackendWithdrawn:
+    """Return what to tell of a failure that came as its backend was taken out of this node."""
+    told = BackendWithdrawn(
+        f"{name} was taken out of this node while it was asked",
+        hint="send the request again: it goes to another backend, if one does this",
+    )
+    told.sent_bytes, told.was_refused = error.sent_bytes, error.was_refused
+    return told
 
 
 def outcome_of(error: BaseException) -> str:

@@ -22,6 +22,7 @@ from inferd.gateway.account import (
     tell_end,
     together,
     told_by,
+    withdrawn,
 )
 from inferd.gateway.admission.estimate import estimate, tokens_of_question
 from inferd.gateway.admission.limits import FREE, Hold, Meter
@@ -131,6 +132,8 @@ class Booking:
 
     def _failed(self, target: Target, error: NodeError) -> None:
         """Remember a failure that another backend may make good."""
+        if target.member.is_gone and error.is_fault:
+            error = withdrawn(target.name, error)
         if target.is_node:
             # Its "here" isn't ours.
             error.message = told_by(target, error)
@@ -165,7 +168,8 @@ class Booking:
             self._desk.recorder.forwarded(line)
 
     def _blame(self, target: Target, error: BaseException, now: float) -> None:
-        if isinstance(error, NodeError) and error.is_fault and not self._is_late(now):
+        is_its_own = not target.member.is_gone and not self._is_late(now)
+        if isinstance(error, NodeError) and error.is_fault and is_its_own:
             target.member.broke(error.message, now, retry_after=error.retry_after)
         elif outcome_of(error) == ErrorKind.INTERNAL:
             target.member.broke("it failed in a way it shouldn't; the log has it", now)

@@ -190,15 +190,16 @@ class Call(Booking):
     def _was_in_vain(self, target: Target) -> bool:
         """Whether it failed, or its backend did in a way that speaks against all its models."""
         return any(
-            failed.name == target.name and (error.is_fault or failed.model == target.model)
+            failed.member is target.member and (error.is_fault or failed.model == target.model)
             for failed, error in self._failures
         )
 
     def _spend(self, target: Target, *, was_aside: bool) -> None:
         """Take a further attempt, at `target`, out of the node's budget.
 
-        What only lacked a model costs nothing, and neither does a try of one that was set aside
-        where somebody well is left: neither asks more of whoever is in trouble.
+        What only lacked a model costs nothing, nor does one that was taken out of the node, nor a
+        try of one that was set aside where somebody well is left: none of it asks more of whoever
+        is in trouble.
 
         Raises:
             NodeError: What went wrong first: there is no room for another attempt.

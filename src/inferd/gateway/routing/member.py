@@ -105,6 +105,7 @@ class Member:
         "in_flight",
         "is_draining",
         "is_found",
+        "is_gone",
         "is_offline",
         "is_troubled",
         "latency",
@@ -134,6 +135,8 @@ class Member:
         self.is_found = is_found
         self.is_draining = False
         """Whether it gets no new request: what it is at, it may end."""
+        self.is_gone = False
+        """Whether it was taken out of the pool: what it was at may be cut, and not by its fault."""
         self.priority = priority
         self.prices = prices
         self.only_tasks = tasks

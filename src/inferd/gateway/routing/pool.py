@@ -80,7 +80,7 @@ class Pool:
         member = self.find(name)
         if member is None:
             raise ValueError(f"there is no backend called {name}")
-        member.is_draining = True
+        member.is_draining = member.is_gone = True
         # While whoever listens may still know of it.
         if self.events.is_heard:
             self.events.publish(Topic.BACKEND, member.state())
