@@ -12,12 +12,15 @@ TASKS = frozenset({"chat", "text-generation"})
 _NOT_TEXT = frozenset(
     {
         "audio",
+        "ebnf",
         "functions",
         "function_call",
         "grammar",
         "json_schema",
         "logprobs",
         "modalities",
+        "regex",
+        "structural_tag",
         "structured_outputs",
         "tools",
         "top_logprobs",
@@ -53,7 +56,8 @@ def rest_of(request: InferenceRequest, text: str, pieces: int) -> InferenceReque
     """Return the request for what follows `text`; None where no more may be written.
 
     `pieces` is about how many tokens the text has. An answer had begun in time, so that the
-    request's deadline binds nobody any more. `raw` says only which wire it came in on.
+    request's deadline binds nobody any more: whoever asks for the rest sets another. `raw` says
+    only which wire it came in on.
     """
     parameters = dict(request.parameters)
     for name in _MOST:
