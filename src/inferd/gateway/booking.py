@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import msgspec
 
@@ -65,12 +66,14 @@ class Booking:
     __slots__ = (
         "_answer",
         "_began",
+        "_deadline",
         "_desk",
         "_failures",
         "_farthest",
         "_hold",
         "_meter",
         "_others",
+        "_paid",
         "_plan",
         "_principal",
         "_request",
@@ -85,6 +88,7 @@ class Booking:
         self._desk = desk
         self._request = request
         self._principal = principal
+        self._deadline = request.deadline
         self._started = self._began = desk.now()
         self._hold: Hold = FREE
         self._meter: Meter | None = None
@@ -95,7 +99,7 @@ class Booking:
         self._failures: Sequence[tuple[Target, NodeError]] = ()
         self._plan: Plan[Target] | None = None
         self._others: Iterator[Target] | None = None
-        self._spent = NO_USAGE
+        self._spent = self._paid = NO_USAGE
         self._span: Span | None = None
         if desk.tracer is not None:
             self._trace(desk.tracer)
@@ -116,6 +120,8 @@ class Booking:
             if self._hold is not FREE:
                 self._hold.release(self._used(self._spent, None))
                 self._hold = FREE
+            # The next one's count has nothing to do with what was spent by now.
+            self._paid = self._spent
             self._meter = meter
             if meter is not None:
                 tokens = estimate(self._request) if meter.counts_tokens else 0
@@ -149,7 +155,7 @@ class Booking:
         ):
             self._farthest = tier
         if error is None:
-            member.gave(now - self._began)
+            member.gave(now - self._began, self._began)
         else:
             self._blame(target, error, now)
         if target.is_node:
@@ -175,14 +181,14 @@ class Booking:
             target.member.broke("it failed in a way it shouldn't; the log has it", now)
         elif isinstance(error, StillLeaving):
             # Until it has, it is at work, and to be reckoned with.
-            error.then(target.member.left)
+            error.then(partial(target.member.left, self._began))
         else:
-            target.member.left()
+            target.member.left(self._began)
 
     def _is_late(self, now: float) -> bool:
-        """Whether the caller's own deadline has passed: what ends then is nobody's fault."""
-        deadline = self._request.deadline
-        return deadline is not None and now >= deadline - _CLOSE
+        """Whether no answer began by the caller's own deadline: that is nobody's fault."""
+        deadline = self._deadline
+        return deadline is not None and self._answer is None and now >= deadline - _CLOSE
 
     def _decide(self, attempts: Sequence[Attempt]) -> Answer:
         """Go on with one of the attempts that ran at once, and book the others.
@@ -264,21 +270,21 @@ class Booking:
             tell_end(desk.events, target, row, error)
 
     def _used(self, usage: Usage, error: BaseException | None) -> float | None:
-        """Return the tokens to pay for; None is what was reserved.
+        """Return the tokens to pay for on the count that is held now; None is what was reserved.
 
         That stands wherever an upstream may have been at work and doesn't say for how much, so
         that leaving early is no way round; what failed before anything was sent, and what was
         turned away, costs nothing.
         """
-        answer = self._answer
+        answer, paid = self._answer, self._paid
+        used = usage.input_tokens + usage.output_tokens - paid.input_tokens - paid.output_tokens
         if answer is not None:
-            used = usage.input_tokens + usage.output_tokens
             if error is None or answer.finish is not None or answer.whole is not None:
                 return used or None
             # What a stream has told so far needn't be all.
             return max(used, self._hold.reserved)
-        if self._spent is not NO_USAGE:
-            return max(usage.input_tokens + usage.output_tokens, self._hold.reserved)
+        if self._spent is not paid:
+            return max(used, self._hold.reserved)
         worked = error is not None and may_have_worked(error)
         return None if worked or any(map(self._was_paid_here, self._failures)) else 0
 

@@ -4,6 +4,8 @@ from collections.abc import Coroutine, Iterator
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
 from inferd.core.answer import UNTOLD, Answer
 from inferd.core.errors import NodeError
 from inferd.core.progress import Stage, Tell, unheard
@@ -112,16 +114,15 @@ class Call(Booking):
         call is to end with `error`. The answer returned is this call's own to close.
         """
         broken, answer = self._target, self._answer
-        if broken is None or answer is None or not error.retryable:
+        if broken is None or answer is None:
             return None
-        following = self._successors(broken, goes_on=bool(rest.continued))
-        target = next(following, None)
-        if target is None or (self._failures and not self._desk.budget.spend(self._desk.now())):
-            # The first to break off may always be stood in for: that asks no more of the others.
+        target = self._successor(broken, error, rest)
+        if target is None:
             return None
         self._returned(broken, error)
         self._failed(broken, error)
         self._write_off(broken, answer)
+        rest = self._as_patient(rest)
         while target is not None:
             try:
                 self._admit(target)
@@ -134,12 +135,12 @@ class Call(Booking):
             except NodeError as failure:
                 self._returned(target, failure)
                 self._failed(target, failure)
+                target = self._successor(target, failure, rest)
             else:
                 target.member.began(self._desk.now() - self._began, self._began)
                 self._answer = answer
                 answer.served = self._served(target, answer.served)
                 return answer
-            target = next(following, None)
         return None
 
     def _first(self) -> Target:
@@ -210,6 +211,30 @@ class Call(Booking):
         )
         if not is_free and not desk.budget.spend(now):
             raise over_budget(self._failures[0][1], desk.budget.share)
+
+    def _successor(self, failed: Target, error: NodeError, rest: InferenceRequest) -> Target | None:
+        """Return who is to be asked for a rest after `error`; None is nobody, or nobody more.
+
+        The first to break off may always be stood in for: that asks no more of the others.
+        """
+        if not error.retryable:
+            return None
+        target = next(self._successors(failed, goes_on=bool(rest.continued)), None)
+        is_free = not self._failures or not error.is_fault or failed.member.is_gone
+        if target is None or not (is_free or self._desk.budget.spend(self._desk.now())):
+            return None
+        return target
+
+    def _as_patient(self, rest: InferenceRequest) -> InferenceRequest:
+        """Return `rest` with a deadline: to begin it may take as long as the answer might have.
+
+        What the caller gave the answer to begin in is over by then, or nearly so.
+        """
+        deadline = self._request.deadline
+        if deadline is None or not rest.continued:
+            return rest
+        self._deadline = self._desk.now() + max(0.0, deadline - self._started)
+        return msgspec.structs.replace(rest, deadline=self._deadline)
 
     def _successors(self, broken: Target, *, goes_on: bool) -> Iterator[Target]:
         """Yield whoever may go on where `broken` broke off, best first."""
