@@ -30,9 +30,10 @@ async def main() -> None:
             async with node.stream("chat", "One word at a time.", backend="magpie") as words:
                 print([word async for word in words])
 
-            await node.backends.unregister("magpie")
             report = node.backends.report()
             print(report.total_requests, "requests,", report.total_failed, "failed")
+            await node.backends.unregister("magpie")
+            print("left:", ", ".join(backend.id for backend in node.backends.list()))
 
 
 if __name__ == "__main__":

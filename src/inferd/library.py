@@ -6,7 +6,7 @@ owner's words go, and it may open any kind of backend. Nothing listens.
 
 import os
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -27,9 +27,14 @@ from inferd.core.tasks import check, check_name, task_named
 from inferd.gateway.report import BackendReport, StatusReport
 from inferd.node import node as running_node
 from inferd.node.compose import Wanted
+from inferd.node.home import Home
 from inferd.node.roster import DRAIN_SECONDS
 from inferd.telemetry.clock import SystemClock
 from inferd.wire import vectors
+
+# What only a listener decides, or our own code, is nobody's to set.
+_SETTINGS = {*Settings.__struct_fields__} - {"name", "tier", "public_only", "secrets"}
+_OF_EVERY_KIND = ("tasks", "priority", "tier")
 
 Config = NodeConfig | Mapping[str, object] | str | Path | None
 
@@ -97,6 +102,7 @@ class Node:
 
         Raises:
             NodeError: Whatever stopped it; `hint` says what to do.
+            TypeError: `way` names something else.
         """
         request = self._request(task, inputs, model, parameters, files, way)
         async with self._node.gateway.infer(request, self._node.owner) as answer:
@@ -134,6 +140,7 @@ class Node:
         files: Mapping[str, bytes] | None,
         way: Way,
     ) -> InferenceRequest:
+        _check_names("argument", way, Way.__annotations__)
         known = task_named(task)
         payload = _payload(known.name, inputs)
         given, steered = check(known, payload, dict(parameters or {}))
@@ -180,12 +187,14 @@ class Backends:
             priority: Those with a lower number are asked first.
             tier: How far words travel with it; empty for what its kind says.
             settings: Of a kind: `base_url`, `api_key`, `models` (a list, or public name to the
-                upstream's own), `timeout`, `options`.
+                upstream's own), `timeout`, `stall`, `options`.
 
         Raises:
             NameTaken: There is one of that name.
+            TypeError: There is no such setting.
             ValueError: There is no such kind, or it can't be set up like this.
         """
+        _check_names("setting", settings, _SETTINGS, also=_OF_EVERY_KIND)
         roster = self._node.roster
         only = frozenset(task_named(task).name for task in tasks)
         if instance is not None:
@@ -294,11 +303,15 @@ async def open_node(config: Config = None, *, clock: Clock | None = None) -> Asy
 
     Raises:
         ConfigError: The configuration can't be used.
-        CannotStart: It can't be run; it says why and what to do.
+        CannotStart: It can't be run, or another node uses its home folder; it says what to do.
     """
     clock = clock or SystemClock()
-    async with running_node.open_node(_loaded(config), clock=clock) as node:
-        yield Node(node, clock)
+    loaded = _loaded(config)
+    home = Home(loaded.server.home)
+    home.prepare()
+    with home.claimed():
+        async with running_node.open_node(loaded, clock=clock) as node:
+            yield Node(node, clock)
 
 
 def _loaded(config: Config) -> NodeConfig:
@@ -309,15 +322,26 @@ def _loaded(config: Config) -> NodeConfig:
     return load(flags=flags, environ=os.environ, path=where, cwd=Path.cwd()).config
 
 
+def _check_names(
+    what: str, given: Collection[str], known: Collection[str], *, also: Sequence[str] = ()
+) -> None:
+    """Refuse what is misspelt: left out of the question, it would say less than it means.
+
+    Raises:
+        TypeError: Something isn't known; it says what is.
+    """
+    strange = [name for name in given if name not in known]
+    if strange:
+        listed = ", ".join(sorted({*known, *also}))
+        raise TypeError(f"there is no {what} called {strange[0]}: {listed}")
+
+
 def _settings(name: str, tier: str, given: Mapping[str, object]) -> Settings:
     """Check what is wanted of a kind.
 
     Raises:
-        ValueError: Something in it is unknown, or of the wrong type.
+        ValueError: Something in it is of the wrong type.
     """
-    if strange := given.keys() - {*Settings.__struct_fields__}:
-        known = ", ".join(sorted({*Settings.__struct_fields__} - {"name"}))
-        raise ValueError(f"backend {name}: there is no setting called {min(strange)}: {known}")
     models = given.get("models", {})
     if isinstance(models, list | tuple):
         names: list[object] = [*models]

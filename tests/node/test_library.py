@@ -3,6 +3,7 @@
 import runpy
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ import inferd
 from inferd.core.backend import BackendType
 from inferd.core.errors import InvalidRequest, ModelNotFound, UnsupportedTask
 from inferd.library import Node
+from inferd.node import CannotStart
 from inferd.node.roster import NameTaken, NoSuchBackend
 from tests.gateway.fakes import FakeBackend
 
@@ -29,7 +31,7 @@ async def test_the_example_does_as_it_says(capsys: pytest.CaptureFixture[str]) -
     assert said[0] == "parrot: hybrid, healthy, 1 models"
     assert said[2] == "chat goes to parrot"
     assert said[3].startswith("'Hello, world!' from parrot")
-    assert said[5] == "1 requests, 0 failed"
+    assert said[5:] == ["2 requests, 0 failed", "left: parrot"]
 
 
 async def test_backends_come_are_selected_and_go(node: Node) -> None:
@@ -89,7 +91,7 @@ async def test_what_is_wrong_is_told_as_everywhere(node: Node) -> None:
         await node.backends.register("parrot", "echo")
     with pytest.raises(ValueError, match="no kind called"):
         await node.backends.register("other", "quantum")
-    with pytest.raises(ValueError, match="no setting called volume"):
+    with pytest.raises(TypeError, match="no setting called volume"):
         await node.backends.register("other", "echo", volume=11)
     with pytest.raises(ValueError, match="Expected `str`"):
         await node.backends.register("other", "openai", base_url=9)
@@ -103,3 +105,33 @@ async def test_what_is_wrong_is_told_as_everywhere(node: Node) -> None:
         await node.infer("chat", "x", model="nobody's")
     with pytest.raises(InvalidRequest, match="tier"):
         await node.infer("chat", "x", tier="galaxy")
+
+
+async def test_a_misspelt_argument_is_refused_and_nobody_asked(node: Node) -> None:
+    mine = FakeBackend("mine")
+    await node.backends.register("mine", instance=mine)
+    strange: Any = {"teir": "local"}
+    known = r"no argument called teir: backend, strategy, tier, timeout$"
+    with pytest.raises(TypeError, match=known):
+        await node.ask("secret words", model="acme/one", **strange)
+    with pytest.raises(TypeError, match=known):
+        await node.infer("chat", "secret words", **strange)
+    with pytest.raises(TypeError, match=known):
+        async with node.stream("chat", "secret words", **strange):
+            pass
+    assert mine.asked == []
+
+
+async def test_the_settings_that_are_listed_are_those_that_can_be_made(node: Node) -> None:
+    with pytest.raises(TypeError, match="no setting called base_urll") as told:
+        await node.backends.register("other", "openai", base_urll="http://127.0.0.1:9/v1")
+    assert str(told.value).partition(": ")[2].split(", ") == [
+        "api_key", "base_url", "models", "options", "priority", "stall", "tasks", "tier", "timeout"
+    ]  # fmt: skip
+    assert node.backends.list() == []
+
+
+async def test_a_home_folder_that_is_in_use_is_refused(tmp_path: Path, node: Node) -> None:
+    with pytest.raises(CannotStart, match="already uses the home folder"):
+        async with inferd.open_node({"server.home": str(tmp_path), "discovery.auto": False}):
+            pass

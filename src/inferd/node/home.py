@@ -115,7 +115,7 @@ class Home:
                 where = f" at {running.url}" if running else ""
                 raise CannotStart(
                     f"a node{where} already uses the home folder {self.path}",
-                    "stop it, or give this one a folder of its own with --home",
+                    "stop it, or give this one a folder of its own: --home, or server.home",
                 ) from error
             try:
                 # Left by a node that was killed: nobody may take its address for ours.
