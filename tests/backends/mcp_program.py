@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-TOOLS = ("echo", "hang", "fail", "leave", "nonsense", "labels", "picture")
+TOOLS = ("echo", "hang", "fail", "flood", "leave", "nonsense", "labels", "picture")
 
 
 def main() -> None:
@@ -49,6 +49,9 @@ def call(number: object, tool: str, given: Mapping[str, Any]) -> None:
             key = os.environ.get("TOOL_KEY", "")
             told = [{"type": "text", "text": f"no such city {key}"}]
             say(number, {"content": told, "isError": True})
+        case "flood":
+            for _ in range(65):
+                sys.stdout.write("x" * (1 << 20))
         case "leave":
             sys.exit(1)
         case "nonsense":

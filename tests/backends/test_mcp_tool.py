@@ -82,6 +82,7 @@ async def test_a_command_has_its_folder_its_environment_and_its_end(
     [
         ("fail", BackendRefused, "no such city"),
         ("nonsense", BackendFailed, "nonsense"),
+        ("flood", BackendFailed, "more than 64 MiB at once"),
         ("leave", BackendUnavailable, "broke off"),
         ("hang", BackendTimeout, "no answer within"),
     ],

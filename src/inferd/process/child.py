@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 _HIGH_WATER = 256 << 10
 """Bytes that may wait to be read before the program is held back."""
+_MOST_UNREAD = 64 << 20
+"""Bytes that a program may leave unread before it is told more."""
 _TAIL = 4 << 10
 """Bytes that are kept of what it says on stderr, the last."""
 GRACE_SECONDS = 2.0
@@ -70,8 +72,11 @@ async def start(
     given: bytes = b"",
     most_bytes: int,
     grace_seconds: float = GRACE_SECONDS,
+    is_spoken_to: bool = False,
 ) -> "Child":
     """Start a program without a shell, give it `given` to read, and return it.
+
+    `is_spoken_to`: more is said to it later, so that what it reads doesn't end there.
 
     It leads a process group of its own, so that everything it starts ends with it, and has no
     terminal. More than `most_bytes` on stdout ends it. Told to end, it has `grace_seconds` to.
@@ -93,7 +98,9 @@ async def start(
     except (OSError, ValueError) as error:
         why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "refused"
         raise BackendUnavailable(f"{Path(argv[0]).name} can't be started: {why}") from error
-    child.give(given)
+    child.say(given)
+    if not is_spoken_to:
+        child.end_input()
     return child
 
 
@@ -136,16 +143,30 @@ class Child(asyncio.SubprocessProtocol):
         state = f"ended with {self.ended.result()}" if self.ended.done() else "running"
         return f"<Child {self._group} {state}>"
 
-    def give(self, given: bytes) -> None:
-        """Write what the program is to read, and nothing after it."""
+    def say(self, given: bytes) -> None:
+        """Write what the program is to read.
+
+        Raises:
+            BackendFailed: It has left too much unread.
+        """
+        stdin = self._stdin
+        if stdin is None or stdin.is_closing() or not given:
+            return
+        if stdin.get_write_buffer_size() > _MOST_UNREAD:
+            raise BackendFailed("it doesn't read what it is told")
+        stdin.write(given)
+
+    def end_input(self) -> None:
+        """Let the program know that it has been told everything."""
+        stdin = self._stdin
+        if stdin is not None and not stdin.is_closing():
+            stdin.close()
+
+    @property
+    def _stdin(self) -> asyncio.WriteTransport | None:
         assert self._transport is not None
         # uvloop's transports are none by their class; a program that has ended may have none.
-        stdin = cast("asyncio.WriteTransport | None", self._transport.get_pipe_transport(_STDIN))
-        if stdin is None or stdin.is_closing():
-            return
-        if given:
-            stdin.write(given)
-        stdin.close()
+        return cast("asyncio.WriteTransport | None", self._transport.get_pipe_transport(_STDIN))
 
     @property
     def complaint(self) -> str:

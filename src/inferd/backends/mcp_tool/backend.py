@@ -173,6 +173,8 @@ class McpToolBackend:
             case types.CONNECTION_CLOSED:
                 if client is not None:
                     self._line.hang_up(client)
+                if self._line.fault:
+                    return BackendFailed(f"{self.name}: {self._line.fault}")
                 return BackendUnavailable(f"{self.name} broke off")
             case types.REQUEST_TIMEOUT:
                 return BackendTimeout(f"{self.name} gave no answer in time")

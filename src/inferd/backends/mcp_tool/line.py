@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, TextIO
+from typing import Any
 
 import httpx2
 from mcp import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
@@ -17,10 +15,13 @@ from inferd import __version__
 from inferd.backends import Settings
 from inferd.backends.mcp_tool.bounded import BoundedTransport
 from inferd.backends.mcp_tool.options import Wanted
-from inferd.core.errors import BackendTimeout, BackendUnavailable, NodeError
-from inferd.process import Workspace
+from inferd.backends.mcp_tool.spoken import spoken
+from inferd.core.errors import BackendFailed, BackendTimeout, BackendUnavailable, NodeError
+from inferd.process import Workspace, start
 
 MOST_BYTES = 64 << 20
+_FOREVER = 1 << 62
+"""Bytes that a command may print while it is there: it is its lines that have a bound."""
 _CONNECT_SECONDS = 10.0
 _SHOWN = 200
 
@@ -36,6 +37,8 @@ class Line:
         self._asked = asyncio.Event()
         self._broken = asyncio.Event()
         self._client: asyncio.Future[Client] | None = None
+        self.fault = ""
+        """Why we ended the last talk with a command; empty where it was the command that did."""
 
     def __repr__(self) -> str:
         is_open = self._client is not None and self._client.done()
@@ -95,12 +98,10 @@ class Line:
         name = self._settings.name
         if isinstance(error, TimeoutError):
             return BackendTimeout(f"{name} didn't answer the protocol's first words in time")
-        if isinstance(error, FileNotFoundError | PermissionError):
-            program = os.path.basename(self._wanted.command[0]) if self._wanted.command else ""
-            return BackendUnavailable(
-                f"there is no program called {program}",
-                hint="install it, or put its folder into the node's PATH",
-            )
+        if isinstance(error, NodeError):
+            return error
+        if self.fault:
+            return BackendFailed(f"{name}: {self.fault}")
         if isinstance(error, MCPError):
             said = self._wanted.secrets.hide(error.message)[:_SHOWN]
             return BackendUnavailable(f"{name} refuses to speak: {said}")
@@ -108,6 +109,7 @@ class Line:
 
     @asynccontextmanager
     async def _open(self) -> AsyncGenerator[Client]:
+        self.fault = ""
         way = self._over_http() if self._wanted.url else self._of_command()
         async with way as line, Client(line, cache=None) as client:
             yield client
@@ -130,24 +132,18 @@ class Line:
 
     @asynccontextmanager
     async def _of_command(self) -> AsyncGenerator[Any]:
-        program, *arguments = self._wanted.command
         workspace = Workspace()
         try:
-            with _unheard() as unheard:
-                yield stdio_client(
-                    StdioServerParameters(
-                        command=program,
-                        args=arguments,
-                        env=dict(self._wanted.environ),
-                        cwd=workspace.folder,
-                        encoding_error_handler="replace",
-                    ),
-                    errlog=unheard,
-                )
+            child = await start(
+                self._wanted.command,
+                folder=workspace.folder,
+                environ=self._wanted.environ,
+                most_bytes=_FOREVER,
+                is_spoken_to=True,
+            )
+            yield spoken(child, most_bytes=MOST_BYTES, fault=self._note)
         finally:
             await asyncio.to_thread(workspace.remove)
 
-
-def _unheard() -> TextIO:
-    """Where a server's complaints go: they may hold anything, and are nobody's to read here."""
-    return open(os.devnull, "w", encoding="utf-8")
+    def _note(self, fault: str) -> None:
+        self.fault = fault
