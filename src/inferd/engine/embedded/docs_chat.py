@@ -61,13 +61,14 @@ that answers this.
 
 Ask me how to install, configure or use inferd: keys, limits, backends, peers, jobs, protocols.
 
-To chat freely, add a chat model to `inferd.toml`:
+To chat freely, start Ollama, llama.cpp, vLLM or LM Studio on this machine: the node finds it by \
+itself. A server elsewhere goes into `inferd.toml`:
 
 ```toml
 [[backends]]
 name = "chat"
 kind = "openai"
-base_url = "http://localhost:11434/v1"
+base_url = "http://10.0.0.11:8000/v1"
 ```
 
 Any server that speaks OpenAI's API will do, and so will another inferd node, with \
