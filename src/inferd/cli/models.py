@@ -47,6 +47,11 @@ class Asked:
         ),
     ] = ""
 
+    backend: Annotated[
+        str,
+        Parameter(show_default=False, help="With --why: the only backend that may answer."),
+    ] = ""
+
     def question(self, task: str, model: str) -> Mapping[str, str]:
         """Return what the node is asked."""
         return {
@@ -55,6 +60,7 @@ class Asked:
             "asked_by": self.asker,
             "tier": self.within,
             "strategy": self.strategy,
+            "backend": self.backend,
         }
 
 
@@ -86,7 +92,7 @@ def models(
     *,
     task: Annotated[str, Parameter(name=["--task", "-t"], show_default=False)] = "",
     remote: Annotated[bool, Parameter(show_default=False)] = True,
-    why: Annotated[str, Parameter(show_default=False)] = "",
+    why: Annotated[str | None, Parameter(show_default=False)] = None,
     asked: Asked = NOT_ASKED,
     json: Annotated[bool, SWITCH] = False,
     where: Where = WHERE,
@@ -96,14 +102,15 @@ def models(
     Args:
         task: Only models for this task.
         remote: Whether to list what runs elsewhere too.
-        why: A model: show each backend and why it would be asked for it or not.
+        why: A model, or `''` for the task's usual one: show each backend and why it would be asked
+            or not.
         asked: How the question is put.
         json: Print JSON.
         where: Which node.
     """
     if task:
         task = task_called(task).name
-    if why:
+    if why is not None:
         asyncio.run(_why(why, task, asked, json, where))
     else:
         asyncio.run(_list(task, remote, json, where))
@@ -175,7 +182,7 @@ async def _why(name: str, task: str, asked: Asked, json: bool, where: Where) -> 
         screen.write_json(found)
         return
     _show_reasons(found)
-    if model is None:
+    if model is None and name:
         names = [each.id for each in known]
         names += [alias for each in known for alias in each.aliases]
         screen.note(did_you_mean(name, names, f"no backend lists a model called {name}"))
@@ -194,7 +201,12 @@ def _show_reasons(found: Iterable[Explanation]) -> None:
         )
         stories.setdefault(plain, []).append(each)
     for same in stories.values():
-        screen.show(Text(f"{same[0].model} for {', '.join(each.task for each in same)}", "bold"))
+        screen.show(
+            Text(
+                f"{same[0].model or 'any model'} for {', '.join(each.task for each in same)}",
+                "bold",
+            )
+        )
         table = grid("", "backend", "kind", "tier", "reason")
         for one in same[0].candidates:
             place = Text(f"{one.order}." if one.order else "-", "green" if one.order else "red")
@@ -212,7 +224,7 @@ def _decision(found: Explanation) -> Iterable[str]:
     if not found.decided:
         return
     first = found.candidates[0].backend
-    route = f" (route {found.route})" if found.route else ""
+    route = f" (route {found.route.removeprefix('route ')})" if found.route else ""
     yield f"{first} is asked first: {found.decided}{route}."
     yield f"{found.principal}: {found.rule}."
 
