@@ -10,6 +10,7 @@ import msgspec
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
+from mcp.server.streamable_http import REQUEST_CANCELLED
 from mcp.shared.exceptions import MCPError
 
 from inferd.core.errors import NodeError
@@ -95,6 +96,7 @@ class _Methods:
             )
         with _post_of(ctx).held():
             return _result(await self._run(ctx, tool, params.arguments or {}))
+        raise MCPError(REQUEST_CANCELLED, "the caller has left")
 
     async def _run(self, ctx: _Ctx, tool: Tool, arguments: Mapping[str, object]) -> Reply:
         post = _post_of(ctx)
