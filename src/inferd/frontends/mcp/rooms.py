@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp_types import UNSUPPORTED_PROTOCOL_VERSION
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from starlette.types import Receive, Scope, Send
 
 from inferd.core.errors import RateLimited
@@ -12,6 +14,7 @@ from inferd.core.request import Principal
 from inferd.frontends._http.alongside import alongside
 from inferd.frontends._http.context import Context
 from inferd.frontends.mcp.changes import Changes
+from inferd.frontends.mcp.messages import Envelope, NotAMessage
 from inferd.frontends.mcp.server import make_server
 
 MOST_SESSIONS = 64
@@ -44,6 +47,22 @@ class Rooms:
             self._tasks.create_task(room.keep())
         await room.opened.wait()
         await room.manager.handle_request(scope, receive, send)
+
+    def check_version(self, version: str | None, message: Envelope) -> None:
+        """Let a message through whose generation is known, or unsaid as in the oldest ones.
+
+        Raises:
+            NotAMessage: It isn't.
+        """
+        if version is None or version in KNOWN_PROTOCOL_VERSIONS:
+            return
+        known = ", ".join(KNOWN_PROTOCOL_VERSIONS)
+        raise NotAMessage(
+            f"the protocol's version {version[:100]!r} isn't known here: {known} are",
+            code=UNSUPPORTED_PROTOCOL_VERSION,
+            id=message.id,
+            details={"supported": KNOWN_PROTOCOL_VERSIONS, "requested": version[:100]},
+        )
 
     def close(self) -> None:
         """End every subscription: the node stops, and nobody should wait for more."""

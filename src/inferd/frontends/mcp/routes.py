@@ -9,33 +9,25 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Message, Scope
 
-from inferd.core.errors import (
-    BackendUnavailable,
-    ErrorKind,
-    InvalidRequest,
-    NodeError,
-)
-from inferd.frontends._http.bodies import read_json, take_apart
+from inferd.core.errors import BackendUnavailable, ErrorKind, NodeError
+from inferd.core.request import Principal
+from inferd.frontends._http.bodies import read_json, take_apart, wrong_content_type
 from inferd.frontends._http.context import Context, Frontend
 from inferd.frontends._http.endpoint import resource
 from inferd.frontends._http.exchange import Exchange
 from inferd.frontends.mcp.description import PATHS
+from inferd.frontends.mcp.messages import INVALID_REQUEST, Envelope, NotAMessage, read_message
 from inferd.frontends.mcp.post import POST, Post
 from inferd.gateway.events import Topic
-from inferd.wire import json
 
 if TYPE_CHECKING:
     from inferd.frontends.mcp.rooms import Rooms
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})
-_PARSE_ERROR = -32700
-_INVALID_REQUEST = -32600
 _INTERNAL = -32603
 _OURS = frozenset({ErrorKind.INTERNAL})
-
-
-class NotJson(InvalidRequest):
-    """The protocol has a code of its own for that."""
+_JSON = "application/json"
+_Asked = tuple[Principal, str, str]
 
 
 class Mcp:
@@ -46,6 +38,7 @@ class Mcp:
         self._wanted = asyncio.Event()
         self._opened: asyncio.Future[Rooms] | None = None
         self._listening: set[Post] = set()
+        self._running: set[_Asked] = set()
 
     def frontend(self) -> Frontend:
         """Return the route."""
@@ -96,13 +89,18 @@ class Mcp:
     async def answer(self, exchange: Exchange) -> None:
         """Answer one HTTP request."""
         body = await read_json(exchange)
-        if exchange.method == "POST":
-            await _check(body)
+        message = await _read(exchange, body) if exchange.method == "POST" else Envelope()
         if self._opened is None:
             raise BackendUnavailable("MCP isn't served here", hint="use POST /inference")
         self._wanted.set()
         rooms = await asyncio.shield(self._opened)
-        post = Post(id=exchange.request_id, directions=exchange.directions)
+        rooms.check_version(exchange.headers.get("mcp-protocol-version"), message)
+        asked = self._ask(exchange, message)
+        post = Post(
+            id=exchange.request_id,
+            directions=exchange.directions,
+            done=lambda: self._running.discard(asked),
+        )
         # From here on what is refused is refused in the protocol's own words.
         exchange.enters_gateway()
         scope: Scope = {**exchange.scope, POST: post}
@@ -118,20 +116,40 @@ class Mcp:
         if not line.is_over:
             await exchange.finish()
 
+    def _ask(self, exchange: Exchange, message: Envelope) -> _Asked | None:
+        """Take note of a session's request until its post is done: its answer bears this id.
 
-async def _check(body: bytes) -> None:
-    """Refuse what isn't JSON, and what would take much more room than it has.
+        Raises:
+            NotAMessage: Another of this id is still running.
+        """
+        session = exchange.headers.get("mcp-session-id")
+        if session is None or message.id is None:
+            return None
+        # The package tells 5 from "5" nowhere.
+        shown = str(message.id)
+        asked = (exchange.principal, session, shown)
+        if asked in self._running:
+            raise NotAMessage(
+                f"id {shown[:100]} is running",
+                id=message.id,
+                hint="give every request of a session an id of its own",
+            )
+        self._running.add(asked)
+        return asked
 
-    The package reads more than JSON: halves of characters, numbers without an end.
+
+async def _read(exchange: Exchange, body: bytes) -> Envelope:
+    """Return the envelope of a message.
 
     Raises:
-        NotJson: It isn't.
+        NotAMessage: It isn't one.
         PayloadTooLarge: It has too many values.
+        HttpRefusal: It is said to be something else.
     """
-    try:
-        await take_apart(body, lambda: json.request_value(body))
-    except InvalidRequest as error:
-        raise NotJson(error.message, hint=error.hint, details=error.details) from error
+    message = await take_apart(body, lambda: read_message(body))
+    if exchange.content_type != _JSON:
+        raise wrong_content_type(exchange, _JSON)
+    return message
 
 
 class _Line:
@@ -169,10 +187,11 @@ def encode_error(error: NodeError, request_id: str) -> Mapping[str, object]:
     data: dict[str, object] = {"kind": error.kind.value, "request_id": request_id}
     if error.hint:
         data["hint"] = error.hint
-    if error.details:
+    if error.details and not isinstance(error, NotAMessage):
         data["details"] = dict(error.details)
-    code = _INTERNAL if error.kind in _OURS else _INVALID_REQUEST
-    if isinstance(error, NotJson):
-        code = _PARSE_ERROR
+    code, id_ = _INTERNAL if error.kind in _OURS else INVALID_REQUEST, None
+    if isinstance(error, NotAMessage):
+        code, id_ = error.code, error.id
+        data.update(error.details)
     told = {"code": code, "message": error.message, "data": data}
-    return {"jsonrpc": "2.0", "id": None, "error": told}
+    return {"jsonrpc": "2.0", "id": id_, "error": told}
