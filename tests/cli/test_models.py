@@ -66,6 +66,13 @@ def test_why_suggests_the_model_that_was_meant(cli: Terminal) -> None:
     assert "did you mean minilm?" in outcome.err
 
 
+def test_why_explains_a_request_that_names_no_model(cli: Terminal) -> None:
+    outcome = cli("models", "--why", "", "--task", "chat", "--backend", "local")
+    assert "any model for chat" in outcome.out
+    assert "can and may run it" in outcome.out
+    assert outcome.err == ""
+
+
 def test_why_as_json_is_the_nodes_explanation(cli: Terminal) -> None:
     [explanation] = json.loads(cli("models", "--why", "iris", "--json").out)
     assert explanation["task"] == "tabular-classification"

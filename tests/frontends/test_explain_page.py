@@ -2,8 +2,11 @@
 
 import html
 import re
+import shlex
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+
+import httpx2
 
 from inferd.core.backend import Model
 from inferd.core.errors import BackendUnavailable
@@ -105,3 +108,46 @@ async def test_a_place_that_fails_is_told_of() -> None:
         said = words(await visit(node, task="chat", model="big"))
     assert "far would answer" in said
     assert "near fake yes yes yes no · not checked Asked last: not well Away." in said
+
+
+def twin(page: str, name: str) -> str:
+    found = re.search(rf'<pre [^>]*id="twin-{name}"[^>]*>([^<]*)</pre>', page)
+    assert found is not None
+    return html.unescape(found[1])
+
+
+def request_of(command: str) -> tuple[str, dict[str, str], str]:
+    """Read a curl command as a shell does: its URL, its headers and its body."""
+    words = shlex.split(command.removeprefix("$ ").replace("\\\n", " "))
+    assert words[0] == "curl"
+    options = list(zip(words[2::2], words[3::2], strict=True))
+    headers = dict(value.split(": ") for name, value in options if name == "-H")
+    return words[1], headers, next(value for name, value in options if name == "-d")
+
+
+async def test_the_request_that_is_shown_works_as_it_stands() -> None:
+    async with three() as node:
+        page = await visit(node, task="chat", model="big", within="local")
+        url, headers, body = request_of(twin(page, "http"))
+        assert "Authorization" not in headers
+        async with httpx2.AsyncClient() as stranger:
+            answer = await stranger.post(url, headers=headers, content=body)
+    assert answer.status_code == 200, answer.text
+    assert [one["backend"] for one in answer.json()["candidates"] if one["order"]] == ["near"]
+
+
+async def test_the_request_that_is_shown_has_a_secret_where_the_node_wants_one() -> None:
+    async with three(secrets=["s"]) as node:
+        node.client.headers.update(SECRET)
+        page = await visit(node, task="chat", model="big")
+        url, headers, _ = request_of(twin(page, "http"))
+        assert headers["Authorization"] == "Bearer $INFERD_TOKEN"
+        assert url == f"http://{node.host}/admin/explain"
+
+
+async def test_the_command_asks_what_the_page_asked() -> None:
+    async with three() as node:
+        page = await visit(node, task="chat", backend="far")
+    assert shlex.split(twin(page, "cli").replace("\\\n", " ")) == [
+        "$", "inferd", "models", "--why", "", "--task", "chat", "--backend", "far"
+    ]  # fmt: skip

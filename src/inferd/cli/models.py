@@ -201,12 +201,8 @@ def _show_reasons(found: Iterable[Explanation]) -> None:
         )
         stories.setdefault(plain, []).append(each)
     for same in stories.values():
-        screen.show(
-            Text(
-                f"{same[0].model or 'any model'} for {', '.join(each.task for each in same)}",
-                "bold",
-            )
-        )
+        tasks = ", ".join(each.task for each in same)
+        screen.show(Text(f"{same[0].model or 'any model'} for {tasks}", "bold"))
         table = grid("", "backend", "kind", "tier", "reason")
         for one in same[0].candidates:
             place = Text(f"{one.order}." if one.order else "-", "green" if one.order else "red")

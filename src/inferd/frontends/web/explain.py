@@ -95,7 +95,7 @@ async def _show(
     people = _people(exchange)
     who = next((each for each in people if each.id == asked.asked_by), exchange.principal)
     told: dict[str, object] = {"verdict": None, "rows": (), "decision": ()}
-    told["twins"] = twins.of(asked, exchange.principal.id)
+    told["twins"] = _twins(exchange, asked)
     if problem is None:
         try:
             told |= _decision(exchange, asked, who)
@@ -138,13 +138,19 @@ def _decision(exchange: Exchange, asked: Asked, who: Principal) -> Mapping[str, 
         "verdict": explain_words.verdict(found, here),
         "rows": explain_words.rows(found, here, _reports(exchange), _reach(asked, who)),
         "decision": () if found.error else explain_words.decision(found, whom),
-        "twins": twins.of(
-            asked,
-            reader.id,
-            model=found.candidates[0].model if found.candidates else "",
-            route="" if found.error else route_words(found),
-        ),
+        "twins": _twins(exchange, asked, "" if found.error else route_words(found)),
     }
+
+
+def _twins(exchange: Exchange, asked: Asked, route: str = "") -> tuple[tuple[str, str, str], ...]:
+    visit, credentials = exchange.visit, exchange.context.credentials
+    return twins.of(
+        asked,
+        exchange.principal.id,
+        origin=f"{'https' if visit.is_secure else 'http'}://{visit.authority}",
+        has_secret=not (visit.is_local and credentials.is_open),
+        route=route,
+    )
 
 
 def _reports(exchange: Exchange) -> Mapping[str, BackendReport]:

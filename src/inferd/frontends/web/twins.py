@@ -23,29 +23,34 @@ class Question(Protocol):
 
 
 def of(
-    asked: Question, reader: str, *, model: str = "", route: str = ""
+    asked: Question, reader: str, *, origin: str, has_secret: bool, route: str = ""
 ) -> tuple[tuple[str, str, str], ...]:
     """Return `(id, label, text)` of each.
 
-    `model` is the one that would be used where the question names none; `route` is what the
-    header would say now.
+    `origin` is where the reader finds this node, and `has_secret` whether it wants one there;
+    `route` is what the header would say now.
     """
     other = asked.asked_by if asked.asked_by != reader else ""
     return (
-        ("cli", "Command line", _command(asked, asked.model or model, other)),
-        ("http", "HTTP", _http(asked, other)),
+        ("cli", "Command line", _command(asked, other)),
+        ("http", "HTTP", _http(asked, other, origin, has_secret)),
         ("header", "Response header", _header(asked, route)),
     )
 
 
-def _command(asked: Question, model: str, other: str) -> str:
-    parts = [f"inferd models --why {shlex.quote(model)} --task {asked.task}"]
-    options = {"--as": other, "--within": asked.within, "--strategy": asked.strategy}
+def _command(asked: Question, other: str) -> str:
+    parts = [f"inferd models --why {shlex.quote(asked.model)} --task {asked.task}"]
+    options = {
+        "--as": other,
+        "--within": asked.within,
+        "--strategy": asked.strategy,
+        "--backend": asked.backend,
+    }
     parts += [f"{name} {shlex.quote(value)}" for name, value in options.items() if value]
     return "$ " + " \\\n    ".join(parts)
 
 
-def _http(asked: Question, other: str) -> str:
+def _http(asked: Question, other: str, origin: str, has_secret: bool) -> str:
     fields = {
         "task": asked.task,
         "model": asked.model,
@@ -55,11 +60,11 @@ def _http(asked: Question, other: str) -> str:
         "backend": asked.backend,
     }
     body = json.dumps({name: value for name, value in fields.items() if value})
-    return (
-        "$ curl http://127.0.0.1:8000/admin/explain \\\n"
-        '    -H "Authorization: Bearer $INFERD_KEY" \\\n'
-        f"    -d {shlex.quote(body)}"
-    )
+    parts = [f"curl {shlex.quote(f'{origin}/admin/explain')}"]
+    if has_secret:
+        parts.append('-H "Authorization: Bearer $INFERD_TOKEN"')
+    parts += ['-H "Content-Type: application/json"', f"-d {shlex.quote(body)}"]
+    return "$ " + " \\\n    ".join(parts)
 
 
 def _header(asked: Question, route: str) -> str:

@@ -32,9 +32,9 @@ async function ask() {
   }
 }
 
-/** This node's own address stands in what is to be copied. */
+/** A node behind a proxy doesn't know that it is reached by https. */
 function tellOrigin() {
-  for (const twin of root.querySelectorAll("[data-twins] pre")) twin.textContent = twin.textContent.replace("http://127.0.0.1:8000", location.origin);
+  for (const twin of root.querySelectorAll("[data-twins] pre")) twin.textContent = twin.textContent.replace(`http://${location.host}/`, `${location.origin}/`);
 }
 tellOrigin();
 
