@@ -26,6 +26,7 @@ from inferd.core.result import Media, Result, TextDelta
 from inferd.core.tasks import check, check_name, task_named
 from inferd.gateway.report import BackendReport, StatusReport
 from inferd.node import node as running_node
+from inferd.node.bounds import check_backend_name, check_bounds
 from inferd.node.compose import Wanted
 from inferd.node.home import Home
 from inferd.node.roster import DRAIN_SECONDS
@@ -195,6 +196,7 @@ class Backends:
             ValueError: There is no such kind, or it can't be set up like this.
         """
         _check_names("setting", settings, _SETTINGS, also=_OF_EVERY_KIND)
+        check_backend_name(name)
         roster = self._node.roster
         only = frozenset(task_named(task).name for task in tasks)
         if instance is not None:
@@ -203,6 +205,7 @@ class Backends:
             member = await roster.take(name, nullcontext(instance), priority=priority, tasks=only)
         else:
             wanted = _settings(name, tier, settings)
+            check_bounds(models=wanted.models, priority=priority, timeout=wanted.timeout)
             want = Wanted(kind=kind, settings=wanted, priority=priority, tasks=only)
             member = await roster.add(want)
         await roster.pool.ask(member)

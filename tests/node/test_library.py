@@ -89,6 +89,12 @@ async def test_what_is_wrong_is_told_as_everywhere(node: Node) -> None:
     await node.backends.register("parrot", "echo", models={"polly": "polly"})
     with pytest.raises(NameTaken, match="called parrot already"):
         await node.backends.register("parrot", "echo")
+    with pytest.raises(ValueError, match="lower-case letters"):
+        await node.backends.register("a\nb", "echo")
+    with pytest.raises(ValueError, match="printable text"):
+        await node.backends.register("other", "echo", models=["a\nb"])
+    with pytest.raises(ValueError, match="up to 86400 seconds"):
+        await node.backends.register("other", "echo", timeout=1e300)
     with pytest.raises(ValueError, match="no kind called"):
         await node.backends.register("other", "quantum")
     with pytest.raises(TypeError, match="no setting called volume"):

@@ -51,7 +51,16 @@ REFUSED: list[tuple[dict[str, object], int, str]] = [
     ({"tier": "galaxy"}, 422, "'cloud'"),
     ({"timeout": -1}, 422, "timeout"),
     ({"tasks": ["text-to-image"]}, 422, "it does chat"),
-    ({"tasks": ["paint"]}, 400, "no task called"),
+    ({"tasks": ["paint"]}, 422, "a task is one of "),
+    ({"models": ["a\r\nb"]}, 422, "printable text of 1 to 256"),
+    ({"models": {"a": "b\x00"}}, 422, "printable text of 1 to 256"),
+    ({"models": ["x" * 257]}, 422, "printable text of 1 to 256"),
+    ({"models": [f"m{number}" for number in range(10_001)]}, 422, "10000 are the most"),
+    ({"models": [""]}, 422, 'models.\\"\\": expected a text that isn\'t empty","hint'),
+    ({"timeout": 1e300}, 422, "up to 86400 seconds"),
+    ({"priority": 10**15}, 422, "from -1000000 to 1000000"),
+    ({"priority": 10**30}, 422, "from -1000000 to 1000000"),
+    ({"priority": -(10**15)}, 422, "from -1000000 to 1000000"),
     ({"protocols": ["grpc"]}, 422, "it speaks http"),
 ]
 """What is added to a sound wish, the status, and what is told."""
@@ -158,6 +167,28 @@ async def test_a_name_comes_once(tmp_path: Path, upstream: Upstream) -> None:
         again = await add(client, wish(upstream))
         assert again.status_code == 409
         assert "called up already" in again.json()["reason"]
+
+
+async def test_there_is_an_end_to_how_many_there_may_be(
+    tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "MOST_REGISTERED", 2)
+    async with served(tmp_path) as (node, client):
+        for name in ("one", "two"):
+            assert (await add(client, wish(upstream, name=name))).status_code == 201
+        more = await add(client, wish(upstream, name="three"))
+        assert (more.status_code, "remove some first" in more.text) == (409, True)
+        assert len(node.roster) == 2
+
+
+async def test_an_explanation_for_no_backend_is_refused_like_a_request(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    async with served(tmp_path) as (_, client):
+        await add(client, wish(upstream))
+        asked = {"task": "chat", "backend": "attic"}
+        answer = await client.post("/admin/explain", json=asked)
+        assert (answer.status_code, "may ask for: up" in answer.text) == (400, True)
 
 
 async def test_a_secret_goes_only_where_the_file_binds_it(

@@ -31,6 +31,11 @@ _PLAINER = {
 }
 
 
+_KEY = "[key]"
+"""Stands at the end of the place where it isn't the value that is wrong, but its name."""
+_NOTHING = '""'
+
+
 def problems_of(errors: Iterable[ErrorDetails], sources: Mapping[str, Source]) -> Iterator[Problem]:
     """One problem for each error."""
     for error in errors:
@@ -44,7 +49,8 @@ def dotted(location: Location) -> str:
     """A place in the configuration as one writes it: `remote.endpoints[0].url`."""
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        if part != _KEY:
+            text += f"[{part}]" if isinstance(part, int) else f".{part or _NOTHING}"
     return text.lstrip(".")
 
 

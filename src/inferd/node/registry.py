@@ -12,13 +12,15 @@ from inferd.config.faults import problems_of
 from inferd.config.schema import NodeConfig
 from inferd.config.tables import BackendConfig
 from inferd.config.values import split_url
-from inferd.core.errors import InvalidRequest, NodeError, PermissionDenied
+from inferd.core.errors import InvalidRequest, NodeError, PermissionDenied, UnsupportedTask
 from inferd.core.hosts import is_loopback, is_public
 from inferd.core.request import Tier
+from inferd.core.tasks import supported_tasks, task_named
 from inferd.frontends._http.errors import HttpRefusal
 from inferd.frontends.admin.registry import Registration, Removed
 from inferd.gateway.routing.member import Member
 from inferd.http1.client.dialing import allowed_address
+from inferd.node.bounds import MOST_REGISTERED, OutOfBounds, check_bounds
 from inferd.node.compose import listed
 from inferd.node.roster import NameTaken, NoSuchBackend, Roster
 
@@ -50,6 +52,7 @@ class NodeRegistry:
         """
         _check_kind(wish)
         table = _checked(wish)
+        self._check_room()
         secret = self._secret(wish)
         if not is_owner:
             await _check_stranger(wish)
@@ -88,6 +91,16 @@ class NodeRegistry:
     async def check(self, name: str) -> None:
         """Ask a backend now what it offers, and note how it fares."""
         await self._roster.pool.ask(self._member(name))
+
+    def _check_room(self) -> None:
+        """Refuse one more than a node looks after without being slow for its callers."""
+        if len(self._roster) >= MOST_REGISTERED:
+            raise HttpRefusal(
+                409,
+                f"this node has {len(self._roster)} backends: no more can be registered",
+                hint="remove some first; one backend may stand for many servers behind one address",
+                details={"limit": MOST_REGISTERED},
+            )
 
     def _member(self, name: str) -> Member:
         try:
@@ -128,7 +141,7 @@ def _check_kind(wish: Registration) -> None:
     if wish.kind not in known:
         what = f"there is no kind called {wish.kind[:63]}"
         if wish.kind in here:
-            what = f"a {wish.kind} backend can't be registered over HTTP"
+            what = f"a backend of kind {wish.kind} can't be registered over HTTP"
         hint = f"kinds that can be: {', '.join(known)}; others stand in this machine's inferd.toml"
         raise _wrong("kind", what, hint=hint)
     allowed = _BY_ADDRESS[wish.kind]
@@ -149,14 +162,23 @@ def _checked(wish: Registration) -> BackendConfig:
         if value and name not in ("api_key", "protocols")
     }
     try:
-        return BackendConfig.model_validate(fields)
+        table = BackendConfig.model_validate(fields)
+        check_bounds(models=table.models, priority=wish.priority, timeout=table.timeout)
+        for task in table.tasks:
+            task_named(task)
+    except OutOfBounds as error:
+        raise _wrong(error.setting, str(error)) from error
+    except UnsupportedTask as error:
+        names = ", ".join(supported_tasks())
+        raise _wrong("tasks", error.message, hint=f"a task is one of {names}") from error
     except ValidationError as error:
         errors = error.errors(include_url=False)
         for each in errors:
             each["loc"] = ("backends", 0, *each["loc"])
         said = [str(problem.message) for problem in problems_of(errors, {})]
-        text = "; ".join(said).replace("backends[0].", "")
+        text = "; ".join(dict.fromkeys(said)).replace("backends[0].", "")
         raise _wrong(str(errors[0]["loc"][2]), text) from error
+    return table
 
 
 def _may_see(base_url: str, binding: SecretBinding) -> bool:

@@ -51,6 +51,9 @@ class Roster:
         self._keepers: dict[str, _Keeper] = {}
         self._is_closed = False
 
+    def __len__(self) -> int:
+        return len(self._keepers)
+
     def __contains__(self, name: str) -> bool:
         return name in self._keepers
 

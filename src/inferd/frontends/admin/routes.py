@@ -22,6 +22,7 @@ from inferd.frontends.admin import backends, discovery, residents
 from inferd.frontends.admin.description import PATHS, schemas
 from inferd.frontends.admin.registry import Registry
 from inferd.frontends.admin.status import status_of_node
+from inferd.gateway.routing.refusals import no_such_backend
 
 _LATEST = 1e11
 _MOST_NAMES = 20
@@ -105,6 +106,9 @@ async def explain(exchange: Exchange) -> None:
     question = _question(await json_body(exchange))
     request = _request(question, exchange.request_id)
     asker = _asker(exchange, question.asked_by)
+    if request.backend and gateway.pool.find(request.backend) is None:
+        known = [each.id for each in gateway.report(exchange.principal).backends]
+        raise no_such_backend(request.backend, known)
     explanation = gateway.explain(request, asker, reader=exchange.principal)
     source = [("X-Inference-Source", explanation.source)]
     await exchange.reply_json(explanation, headers=source)
