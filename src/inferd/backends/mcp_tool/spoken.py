@@ -7,12 +7,15 @@ from typing import Any
 
 import anyio
 import mcp_types as types
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
 
 from inferd.core.errors import BackendFailed
 from inferd.process import GRACE_SECONDS, Child
 
 Fault = Callable[[str], None]
+Heard = MemoryObjectSendStream[SessionMessage | Exception]
+Outgoing = MemoryObjectReceiveStream[SessionMessage]
 
 
 @asynccontextmanager
@@ -25,33 +28,10 @@ async def spoken(child: Child, *, most_bytes: int, fault: Fault) -> AsyncGenerat
     into, heard = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     said, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
 
-    async def hear() -> None:
-        with into:
-            try:
-                async for line in _lines(child, most_bytes):
-                    if (message := _message(line)) is not None:
-                        await into.send(message)
-            except BackendFailed as error:
-                fault(error.message)
-                child.stop()
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                pass
-
-    async def say() -> None:
-        with outgoing:
-            async for message in outgoing:
-                text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
-                try:
-                    child.say(text.encode(errors="replace") + b"\n")
-                except BackendFailed as error:
-                    fault(error.message)
-                    into.close()
-                    return
-
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(hear)
-            tasks.start_soon(say)
+            tasks.start_soon(_hear, child, into, most_bytes, fault)
+            tasks.start_soon(_say, child, outgoing, into, fault)
             try:
                 yield heard, said
             finally:
@@ -60,6 +40,32 @@ async def spoken(child: Child, *, most_bytes: int, fault: Fault) -> AsyncGenerat
         heard.close()
         said.close()
         await _end(child)
+
+
+async def _hear(child: Child, into: Heard, most_bytes: int, fault: Fault) -> None:
+    with into:
+        try:
+            async for line in _lines(child, most_bytes):
+                if (message := _message(line)) is not None:
+                    await into.send(message)
+        except BackendFailed as error:
+            fault(error.message)
+            child.stop()
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            # Nobody listens any more.
+            pass
+
+
+async def _say(child: Child, outgoing: Outgoing, into: Heard, fault: Fault) -> None:
+    with outgoing:
+        async for message in outgoing:
+            text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+            try:
+                child.say(text.encode(errors="replace") + b"\n")
+            except BackendFailed as error:
+                fault(error.message)
+                into.close()
+                return
 
 
 async def _lines(child: Child, most_bytes: int) -> AsyncIterator[bytes]:
