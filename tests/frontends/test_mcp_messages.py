@@ -129,3 +129,14 @@ async def test_another_content_type_is_refused_as_json_rpc() -> None:
             assert answer.status_code == 415
             assert answer.json()["error"]["code"] == -32600
             assert "text/plain" in answer.json()["error"]["message"]
+
+
+async def test_arguments_that_are_no_object_are_refused_with_the_reason() -> None:
+    async with open_node(FakeBackend(says(*HELLO))) as node:
+        session = await opened(node)
+        params = {"name": "get_supported_tasks", "arguments": [1]}
+        answer = await post(node, {**CALL, "params": params}, Mcp_Session_Id=session)
+    told = json.loads(answer.text.partition("data: ")[2])["error"]
+    assert told["code"] == -32602
+    assert "params.arguments" in told["message"]
+    assert "pydantic" not in answer.text

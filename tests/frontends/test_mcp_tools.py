@@ -101,6 +101,8 @@ async def test_the_tools_that_speak_of_backends_agree_with_the_report() -> None:
 WRONG: list[tuple[str, dict[str, object], str]] = [
     ("list_inference_backends", {"backend_type": "toaster"}, "api | cli | gpu"),
     ("list_inference_backends", {"kind": "gpu"}, "backend_type?"),
+    ("list_inference_backends", {"backend_typ": "gpu"}, "did you mean backend_type?"),
+    ("route_inference_request", {"task": "chat", "modle": "tiny"}, "modle (did you mean model?)"),
     ("select_backend_for_inference", {}, "task, model?"),
     ("route_inference_request", {**ROUTE, "inputs": 7}, "task, model, inputs"),
     ("route_inference_request", {**ROUTE, "task": "text-generatoin"}, "text-generation"),
@@ -109,7 +111,11 @@ WRONG: list[tuple[str, dict[str, object], str]] = [
     ("route_inference_request", {**ROUTE, "model": "huge"}, "huge"),
     ("get_backend_status", {"verbose": True}, "no arguments"),
     ("text_generation", {}, "prompt"),
+    ("text_generation", {"promt": "Hi"}, "promt (did you mean prompt?)"),
+    ("route_inference_request", {**ROUTE, "inputs": {"promt": 1}}, "promt (did you mean prompt?)"),
+    ("text_generation", {"prompt": "Hi", "model": "huge"}, "inferd://models"),
     ("text_generation", {"prompt": "Hi", "model": 7}, "model"),
+    ("route_inference_request", {**ROUTE, "task": "zz"}, "get_supported_tasks"),
     ("image_classification", {}, "image"),
     ("image_classification", {"image": "/etc/passwd"}, "base64"),
     ("image_classification", {"image": "a.png"}, "base64"),
@@ -130,7 +136,10 @@ async def test_what_cant_be_meant_is_refused_with_what_is_right() -> None:
         for tool, arguments, right in WRONG:
             result = await client.call_tool(tool, arguments)
             assert result.is_error, (tool, arguments)
-            assert right in json.dumps(result.structured_content, ensure_ascii=False)
+            told = json.dumps(result.structured_content, ensure_ascii=False)
+            assert right in told
+            # A model has neither a command line nor the other APIs.
+            assert not any(word in told for word in ("`inferd", "GET /", "POST /"))
     assert not backend.requests
 
 

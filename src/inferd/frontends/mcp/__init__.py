@@ -6,6 +6,8 @@ server     the protocol's methods, bound to one principal
 tools      what a tool is, and which of them a principal has
 general    the tools that speak of backends
 tasks      a tool for each task that somebody here runs
+advice     what a model can do about a failure
+messages   what a message is, and the refusal of what isn't one
 running    one request through the gateway, with its progress
 files      files within arguments
 resources  models and the node's state, to be read

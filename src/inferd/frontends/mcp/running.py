@@ -14,6 +14,7 @@ from inferd.core.request import InferenceRequest
 from inferd.core.result import Chunk, Result, TextDelta
 from inferd.core.tasks import check, check_name, task_named
 from inferd.frontends._http.alongside import alongside
+from inferd.frontends.mcp.advice import of_task
 from inferd.frontends.mcp.files import take_files
 from inferd.frontends.mcp.tools import Object, Question, Reply, Say
 from inferd.wire import hf_tasks
@@ -37,8 +38,11 @@ async def run_task(
         NodeError: Whatever stopped it.
     """
     known = task_named(task)
-    rest, files = take_files(known, payload)
-    inputs, steered = check(known, rest, parameters)
+    try:
+        rest, files = take_files(known, payload)
+        inputs, steered = check(known, rest, parameters)
+    except InvalidRequest as error:
+        raise of_task(known, error, payload, parameters) from error
     progress = None if question.say is None else Progress(question.context.clock, question.say)
     request = InferenceRequest(
         id=question.id,
@@ -133,7 +137,7 @@ def _reply(request: InferenceRequest, result: Result, served: Served) -> Reply:
     if max(len(body), len(text)) > MOST_TEXT:
         raise PayloadTooLarge(
             f"the result is longer than {MOST_TEXT} bytes, the most a tool returns",
-            hint="send fewer inputs, lower max_tokens, or use POST /inference",
+            hint="send fewer inputs, or lower max_tokens",
         )
     told["result"] = msgspec.json.decode(body)
     return Reply(text=text or msgspec.json.encode(told).decode(), structured=told)
@@ -151,7 +155,7 @@ def _file(result: Result, told: dict[str, object]) -> Reply:
     if len(media.data) > MOST_MEDIA_BYTES:
         raise PayloadTooLarge(
             f"the file is longer than {MOST_MEDIA_BYTES >> 20} MiB, the most a tool returns",
-            hint="use POST /inference",
+            hint="ask for a smaller one",
         )
     told["file"] = {"content_type": media.content_type, "size_bytes": len(media.data)}
     return Reply(text=msgspec.json.encode(told).decode(), structured=told, media=media)

@@ -7,16 +7,18 @@ from typing import Any
 
 import mcp_types as types
 import msgspec
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp.server.streamable_http import REQUEST_CANCELLED
 from mcp.shared.exceptions import MCPError
+from pydantic import ValidationError
 
 from inferd.core.errors import NodeError
 from inferd.core.request import Principal
 from inferd.frontends._http.context import Context
 from inferd.frontends._http.errors import Unexpected
+from inferd.frontends.mcp.advice import hint_of
 from inferd.frontends.mcp.catalogue import Catalogue
 from inferd.frontends.mcp.changes import Changes
 from inferd.frontends.mcp.post import POST, Post
@@ -55,6 +57,7 @@ def make_server(context: Context, principal: Principal, changes: Changes) -> Ser
     )
     # This node's own traces know every request already.
     server.middleware.clear()
+    server.middleware.append(_tell_why)
     return server
 
 
@@ -156,7 +159,9 @@ class _Methods:
         try:
             body = read(self._context, self._principal, uri)
         except NodeError as error:
-            raise MCPError(types.INVALID_PARAMS, str(error), {"uri": uri[:500]}) from error
+            hint = hint_of(error)
+            told = f"{error.message} ({hint})" if hint else error.message
+            raise MCPError(types.INVALID_PARAMS, told, {"uri": uri[:500]}) from error
         if body is None:
             known = [each.uri for each in RESOURCES]
             raise MCPError(
@@ -175,6 +180,18 @@ class _Methods:
                 heard.clear()
                 await ctx.session.send_tool_list_changed()
                 await ctx.session.send_resource_list_changed()
+
+
+async def _tell_why(ctx: _Ctx, call_next: CallNext) -> HandlerResult:
+    """Answer parameters that can't be read with what is wrong: the package says only that."""
+    try:
+        return await call_next(ctx)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, ("params", *first["loc"])))
+        raise MCPError(
+            types.INVALID_PARAMS, f"{ctx.method}: {where[:200]}: {first['msg'][:200]}"
+        ) from error
 
 
 def _post_of(ctx: _Ctx) -> Post:

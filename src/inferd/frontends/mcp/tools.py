@@ -9,6 +9,7 @@ from inferd.core.errors import InvalidRequest, NodeError
 from inferd.core.request import Principal
 from inferd.core.result import Media
 from inferd.frontends._http.context import Context
+from inferd.frontends.mcp.advice import hint_of, nearest
 from inferd.wire.context import Context as Asked
 
 Object = Mapping[str, object]
@@ -67,6 +68,12 @@ def read(arguments: Object, kind: type[T]) -> T:
     Raises:
         InvalidRequest: They aren't what the tool takes; the hint says what that is.
     """
+    known = [field.encode_name for field in msgspec.structs.fields(kind)]
+    unknown = [name for name in arguments if name not in known]
+    if unknown:
+        raise InvalidRequest(
+            f"there is no argument called {nearest(unknown, known)}", hint=_what_is_right(kind)
+        )
     try:
         return msgspec.convert(arguments, kind)
     except msgspec.ValidationError as error:
@@ -83,13 +90,14 @@ def as_json(structured: Object) -> Reply:
 def refusal(error: NodeError) -> Reply:
     """Return what a model is told of a failure: it may mend its call and try again."""
     told: dict[str, object] = {"kind": error.kind.value, "message": error.message}
-    if error.hint:
-        told["hint"] = error.hint
+    hint = hint_of(error)
+    if hint:
+        told["hint"] = hint
     if error.retry_after is not None:
         told["retry_after_seconds"] = error.retry_after
     if error.details:
         told["details"] = dict(error.details)
-    text = f"{error.message}\n{error.hint}" if error.hint else error.message
+    text = f"{error.message}\n{hint}" if hint else error.message
     return Reply(text=text, structured={"error": told}, is_error=True)
 
 
