@@ -4,7 +4,8 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import AsyncGenerator
+import signal
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -85,9 +86,14 @@ def runs(pid: int) -> bool:
         return False
 
 
-async def gone(pid: int) -> None:
-    while runs(pid):
-        await asyncio.to_thread(os.sched_yield)
+async def all_gone(pids: Sequence[int]) -> None:
+    """Wait until they have ended; a test that gives up waiting ends them, so that none stays."""
+    try:
+        while any(map(runs, pids)):
+            await asyncio.to_thread(os.sched_yield)
+    finally:
+        for pid in filter(runs, pids):
+            os.kill(pid, signal.SIGKILL)
 
 
 async def test_text_is_what_is_printed_without_its_last_line_end() -> None:
@@ -159,8 +165,7 @@ async def test_leaving_ends_the_whole_group_that_ignores_it(tmp_path: Path) -> N
         pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
         answer.close()
         answer.close()
-        for pid in pids:
-            await gone(pid)
+        await all_gone(pids)
 
 
 @pytest.mark.parametrize("way", ["cancel", "late", "node"])
@@ -181,13 +186,15 @@ async def test_whoever_ends_it_nothing_is_left(tmp_path: Path, way: str) -> None
     if way == "node":
         with pytest.raises(BackendUnavailable, match="closed"):
             await asking
-    for pid in pids:
-        await gone(pid)
+    await all_gone(pids)
 
 
 async def test_output_is_bounded_and_a_flood_of_complaints_is_no_matter() -> None:
     async with tool("gigabyte", most_output=3 << 20) as backend:
         with pytest.raises(BackendFailed, match="tool: it printed more than 3 MiB"):
+            await result_of(backend, ask())
+    async with tool("gigabyte", most_output=1_000_000) as backend:
+        with pytest.raises(BackendFailed, match="more than 1,000,000 bytes"):
             await result_of(backend, ask())
     async with tool("stderr") as backend:
         assert (await result_of(backend, ask())).text == "fine"
