@@ -78,9 +78,13 @@ async def test_what_is_no_request_is_told_in_the_briefs_words() -> None:
         assert await talker.hear() == _said("error", message=missing)
         await talker.say(type="dance")
         assert await talker.hear() == {"type": "error", "message": "Unknown message type: dance"}
-        for text in ("{", "[1]", "", '"ping"', "\x00", "[" * 100_000):
+        for text in ("{", "", "\x00", "[" * 100_000):
             await talker.line.send(text)
             assert await talker.hear() == {"type": "error", "message": "Invalid JSON format"}
+        for text, kind in (("[1]", "array"), ('"ping"', "str"), ("null", "null")):
+            await talker.line.send(text)
+            told = f"A message is a JSON object: Expected `object`, got `{kind}`"
+            assert await talker.hear() == {"type": "error", "message": told}
         await talker.say(type="ping")
         assert await talker.hear() == {"type": "pong", "timestamp": NOW}
         await talker.say(type="inference", request_id="r1", model=7, inputs="Hi")

@@ -106,6 +106,21 @@ def test_a_stranger_is_told_no_and_not_the_rules() -> None:
     assert "friends" not in f"{refused.value} {refused.value.details}"
 
 
+@pytest.mark.parametrize(
+    ("action", "model", "told"),
+    [
+        (Action.INFER, "m", "may not infer m"),
+        (Action.INFER, "*", "may not run models here"),
+        (Action.LIST, "*", "may not list models here"),
+        (Action.USAGE, "*", "may not see what is used here"),
+        (Action.ADMIN, "*", "may not manage this node"),
+    ],
+)
+def test_a_refusal_is_a_sentence(action: Action, model: str, told: str) -> None:
+    with pytest.raises(PermissionDenied, match=rf"^{PEER.id} {told} "):
+        Policy().authorize(PEER, action, model=model, task="*", tier=Tier.LOCAL)
+
+
 def test_a_found_backend_serves_the_owner_alone_until_a_rule_names_it() -> None:
     def asks(policy: Policy, who: Principal, backend: str) -> bool:
         found = policy.find(

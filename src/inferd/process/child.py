@@ -118,6 +118,10 @@ async def _unbroken(making: Coroutine[Any, Any, object], child: "Child") -> None
         raise
 
 
+def _amount(count: int) -> str:
+    return f"{count:,} bytes" if count % (1 << 20) else f"{count >> 20} MiB"
+
+
 class Child(asyncio.SubprocessProtocol):
     """A running program. One reader at a time; `stop` ends it, whatever it thinks of that."""
 
@@ -186,7 +190,7 @@ class Child(asyncio.SubprocessProtocol):
             finally:
                 self._reader = None
         if self._left_bytes < 0:
-            raise BackendFailed(f"it printed more than {self._most_bytes >> 20} MiB")
+            raise BackendFailed(f"it printed more than {_amount(self._most_bytes)}")
         if not self._pieces:
             return b""
         piece = self._pieces.popleft()

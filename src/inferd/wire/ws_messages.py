@@ -88,6 +88,7 @@ class Unreadable(Exception):
 T = TypeVar("T")
 
 _asked = msgspec.json.Decoder(Asked)
+_any = msgspec.json.Decoder(msgspec.Raw)
 _names = msgspec.json.Decoder(list[str] | None)
 _directions = msgspec.json.Decoder(dict[str, str] | None)
 
@@ -115,13 +116,22 @@ def decode_asked(message: str | bytes) -> Asked:
     except msgspec.ValidationError as error:
         text = str(error)
         if text.startswith("Expected `object`") and " at " not in text:
-            raise Unreadable(NOT_JSON) from error
+            # It was read no further than its first sign.
+            raise Unreadable(_not_an_object(message, text)) from error
         raise Unreadable(f"The message can't be read: {text}") from error
     except json.MALFORMED as error:
         raise Unreadable(NOT_JSON) from error
     if isinstance(asked.request_id, str) and len(asked.request_id) > _LONGEST_ID:
         raise Unreadable(f"request_id has at most {_LONGEST_ID} characters")
     return asked
+
+
+def _not_an_object(message: str | bytes, text: str) -> str:
+    try:
+        _any.decode(message)
+    except json.MALFORMED:
+        return NOT_JSON
+    return f"A message is a JSON object: {text}"
 
 
 class Connected(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="connection"):

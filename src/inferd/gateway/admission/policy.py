@@ -16,6 +16,12 @@ from inferd.core.request import OWNER, Action, Limits, Principal, Tier
 from inferd.gateway.admission.reach import Reach, is_any
 
 NO_LIMITS = Limits()
+_SAID = {
+    Action.INFER: "run models here",
+    Action.LIST: "list models here",
+    Action.USAGE: "see what is used here",
+    Action.ADMIN: "manage this node",
+}
 _MOST_REMEMBERED = 4096
 
 
@@ -232,7 +238,7 @@ class Policy:
         )
         if rule is None:
             raise PermissionDenied(
-                f"{principal.id} may not {action} {model if model != '*' else 'here'}",
+                f"{principal.id} may not {_SAID[action] if model == '*' else f'{action} {model}'}",
                 hint="ask the node's owner for a rule; `inferd models --why` shows what applies",
             )
         return rule
