@@ -178,7 +178,7 @@ class World:
             self.failed += 1
             return
         member, machine, began = self.members[name], self.machines[name], self.clock.time
-        member.took()
+        member.took(began)
         if machine.fails(job, began):
             self._at(began + _FAILS_WITHIN, lambda: self._fails(job, name, asked))
         elif len(machine.running) < machine.kind.slots:
@@ -207,8 +207,8 @@ class World:
         machine, now = self.machines[name], self.clock.time
         del machine.running[number]
         # An answer is whole when it begins, as it is where nothing is streamed.
-        self.members[name].began(now - began)
-        self.members[name].gave(now - began)
+        self.members[name].began(now - began, began)
+        self.members[name].gave(now - began, began)
         self.ended.append(now - job.at)
         if machine.queue:
             asked, following = machine.queue.popleft()

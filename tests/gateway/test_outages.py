@@ -88,7 +88,7 @@ async def test_a_look_does_not_call_well_who_fails_requests(
 ) -> None:
     caplog.set_level("INFO", logger="inferd.gateway.routing.pool")
     bench = Bench(FakeBackend("gpu-1"))
-    breaks(bench.members[0], 0.0)
+    breaks(bench.members[0], bench.clock.now())
     await bench.pool.refresh()
     assert said(caplog) == [SET_ASIDE]
 

@@ -216,45 +216,47 @@ class Member:
         is_old = now - looks.heard > _STALE * looks.interval
         return Status.UNKNOWN if is_old else Status.HEALTHY
 
-    def took(self) -> None:
-        """Note a request given to it."""
+    def took(self, at: float | None = None) -> None:
+        """Note a request given to it; `at` tells it from others, now where it isn't said."""
         self.in_flight += 1
-        if self.is_troubled and self.breaker.begins_trial():
+        if self.is_troubled and self.breaker.begins_trial(self.now() if at is None else at):
             self.changes.health += 1
         if self.events.is_heard:
             self._tell(changed=self.in_flight == 1)
 
-    def began(self, seconds: float) -> None:
-        """Note that it began to answer, `seconds` after it was asked."""
+    def began(self, seconds: float, at: float | None = None) -> None:
+        """Note that it began to answer, after `seconds`; `at` as it was told to `took`.
+
+        Of one in trouble that is enough to ask it again.
+        """
         more = seconds - self.latency
         self.latency = seconds if more > 0 else self.latency + more * _SMOOTHING
         self.begin.counts[bisect_left(BOUNDS, seconds)] += 1
-
-    def answers(self) -> None:
-        """Note that it begins to answer: of one in trouble that is enough to ask it again."""
-        if self.breaker.passes_trial():
+        if self.is_troubled and self.breaker.passes_trial(at):
             self.changes.health += 1
 
-    def gave(self, seconds: float) -> None:
-        """Note a request that ended well after `seconds`."""
+    def gave(self, seconds: float, at: float = math.inf) -> None:
+        """Note a request that ended well after `seconds`; `at` as it was told to `took`.
+
+        Of one that it took before its last failure only that there is one more is worth knowing.
+        """
         self.in_flight -= 1
         self.served += 1
         before = self.error
-        if self.is_troubled:
-            self._is_well()
-        if self._is_logged:
-            self._log_recovery()
-        self.error = ""
+        if not self.is_troubled or self._is_well(at):
+            if self._is_logged:
+                self._log_recovery()
+            self.error = ""
         history = self.history
         history.counts[bisect_left(BOUNDS, seconds)] += 1
         history.total += seconds
         if self.events.is_heard:
             self._tell(changed=not self.in_flight or bool(before))
 
-    def left(self) -> None:
-        """Note a request that ended early and says nothing about its health."""
+    def left(self, at: float | None = None) -> None:
+        """Note a request that ended early and says nothing about its health; `at` as in `took`."""
         self.in_flight -= 1
-        if self.is_troubled and self.breaker.ends_trial():
+        if self.is_troubled and self.breaker.ends_trial(at):
             self.changes.health += 1
         if self.events.is_heard:
             self._tell(changed=not self.in_flight)
@@ -282,13 +284,17 @@ class Member:
         if self.events.is_heard:
             self._tell(changed=True)
 
-    def _is_well(self) -> None:
-        """Forget the trouble that a success ends."""
-        changed = self.breaker.succeeded() or self.is_offline
+    def _is_well(self, at: float) -> bool:
+        """Forget the trouble that a success ends; say whether it says more than the last failure.
+
+        `at` is when it took the request that has ended.
+        """
+        changed = self.breaker.succeeded(at) or self.is_offline
         self.is_offline = False
         self.is_troubled = self.breaker.is_troubled
         if changed:
             self.changes.health += 1
+        return at >= self.breaker.failed_at
 
     def offers(self, capabilities: Capabilities) -> None:
         """Note what it says that it offers now."""
@@ -317,6 +323,9 @@ class Member:
         if self.is_offline != bool(error):
             self.is_offline = not self.is_offline
             self.is_troubled = self.is_offline or self.breaker.is_troubled
+            self.changes.health += 1
+        if not error and self.is_troubled and self.breaker.heals(now):
+            self.is_troubled = False
             self.changes.health += 1
         # A request that failed while we looked knows better than a look that went well.
         if error or self.error == before:
