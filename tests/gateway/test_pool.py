@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from inferd.core.backend import Capabilities
-from inferd.core.errors import BackendUnavailable
+from inferd.core.errors import BackendOverloaded, BackendUnavailable
 from inferd.core.request import InferenceRequest, Principal
 from inferd.gateway.events import BackendEvent, Topic
 from inferd.gateway.routing.member import Member
@@ -143,6 +143,45 @@ async def test_a_silent_backend_delays_no_other_look() -> None:
             bench.clock.turn(60)
             await quick.has_looks(looks)
             await settled()
+
+
+async def test_one_that_was_removed_takes_no_look_from_another_of_its_name() -> None:
+    bench = Bench(FakeBackend("a"))
+    gone, added = bench.members[0], Counting("a")
+    async with running(bench):
+        await settled()
+        gone.took()
+        bench.pool.remove("a")
+        await settled()
+        bench.pool.add(Member(added, priority=0))
+        await added.has_looks(1)
+        gone.broke("cut off", bench.clock.now())
+        await settled()
+        bench.clock.turn(60)
+        await added.has_looks(2)
+
+
+async def test_one_too_busy_to_be_looked_at_stays_what_it_was() -> None:
+    here = FakeBackend("a")
+    bench = Bench(here)
+    member = bench.members[0]
+    here.error = BackendOverloaded("all connections are at work")
+    await bench.pool.refresh()
+    assert (member.status, member.error) == ("initializing", "")
+    here.error = None
+    await bench.pool.refresh()
+    offered = member.capabilities
+    here.error = BackendOverloaded("all connections are at work")
+    for _ in range(5):
+        bench.clock.turn(60)
+        await bench.pool.refresh()
+    assert (member.status, member.error) == ("healthy", "")
+    assert member.capabilities is offered
+    here.error = BackendUnavailable("connection refused")
+    await bench.pool.refresh()
+    here.error = BackendOverloaded("all connections are at work")
+    await bench.pool.refresh()
+    assert member.status == "offline"
 
 
 async def test_whoever_listens_hears_of_backends_that_come_and_go() -> None:

@@ -66,6 +66,16 @@ async def test_counts_and_times_are_those_of_the_requests() -> None:
     assert told.p95_ms == pytest.approx(1000, rel=0.13)
 
 
+def test_a_caller_that_leaves_takes_no_request_back() -> None:
+    bench = Bench(FakeBackend("a"))
+    member = bench.members[0]
+    member.took()
+    assert bench.gateway.report(bench.owner).total_requests == 1
+    member.left()
+    told = reported(bench).metrics
+    assert (told.requests, told.in_flight, told.success_rate) == (1, 0, None)
+
+
 def test_nothing_is_reported_of_what_the_principal_may_not_see() -> None:
     rules = (Rule(principal="secret:*", actions=("*",), backends=("a",)),)
     bench = Bench(FakeBackend("a"), FakeBackend("b"), rules=rules)

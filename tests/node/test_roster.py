@@ -96,6 +96,16 @@ async def test_a_name_is_taken_from_the_moment_it_is_asked_for(roster: Roster) -
         assert (await adding).name == "slow"
 
 
+async def test_one_that_is_still_being_opened_is_said_to_be(roster: Roster) -> None:
+    lent = Lent("slow")
+    adding = asyncio.ensure_future(roster.take("slow", lent.open()))
+    await lent.opening.wait()
+    with pytest.raises(NoSuchBackend, match="slow is still being opened"):
+        await roster.remove("slow")
+    lent.may_open.set()
+    assert (await adding).name == "slow"
+
+
 async def test_what_cannot_be_opened_leaves_nothing_behind(roster: Roster) -> None:
     with pytest.raises(ValueError, match="no kind called 'nope'"):
         await roster.add(Wanted(kind="nope", settings=Settings(name="x")))

@@ -153,7 +153,7 @@ def _tasks(member: Member) -> tuple[str, ...]:
 def _metrics(member: Member, now: float, wall: float) -> Metrics:
     ended, looks, past = member.served + member.failed, member.looks, member.history
     return Metrics(
-        requests=ended + member.in_flight,
+        requests=ended + member.given_up + member.in_flight,
         successes=member.served,
         failures=member.failed,
         success_rate=round(member.served / ended, 4) if ended else None,

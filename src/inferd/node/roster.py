@@ -157,6 +157,11 @@ class Roster:
             NoSuchBackend: There is none.
         """
         keeper = self._keepers.get(name)
+        if keeper is not None and keeper.member is None:
+            raise NoSuchBackend(
+                f"the backend called {name[:100]} is still being opened",
+                hint="try again once it is open",
+            )
         if keeper is None or keeper.member is None:
             raise NoSuchBackend(
                 f"there is no backend called {name[:100]}",

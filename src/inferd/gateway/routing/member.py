@@ -101,6 +101,7 @@ class Member:
         "error",
         "events",
         "failed",
+        "given_up",
         "history",
         "in_flight",
         "is_draining",
@@ -147,6 +148,8 @@ class Member:
         self.in_flight = 0
         self.served = 0
         self.failed = 0
+        self.given_up = 0
+        """Requests that ended early, and say nothing about its health."""
         self.latency = 0.0
         self.breaker = Breaker()
         self.begin = Spread()
@@ -256,6 +259,7 @@ class Member:
     def left(self, at: float | None = None) -> None:
         """Note a request that ended early and says nothing about its health; `at` as in `took`."""
         self.in_flight -= 1
+        self.given_up += 1
         if self.is_troubled and self.breaker.ends_trial(at):
             self.changes.health += 1
         if self.events.is_heard:
@@ -337,6 +341,16 @@ class Member:
             self._log_recovery()
         if self.error != before and self.events.is_heard:
             self.events.publish(Topic.BACKEND, self.state())
+
+    def was_busy(self) -> None:
+        """Note that it had no room for a look at it: what was known of it still holds."""
+        looks = self.looks
+        looks.at = self.now()
+        if looks.heard is None:
+            # Nothing is known yet: it is asked again soon.
+            looks.failed += 1
+        elif not self.is_offline:
+            looks.heard = looks.at
 
     def drain(self, *, drains: bool = True) -> None:
         """Give it no new request from now on, or again; what it is at goes on."""

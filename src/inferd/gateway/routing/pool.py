@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Iterator
 
 from inferd.core.clock import Clock
-from inferd.core.errors import NodeError
+from inferd.core.errors import BackendOverloaded, NodeError
 from inferd.gateway.events import Events, Topic
 from inferd.gateway.routing.history import SPAN
 from inferd.gateway.routing.member import Changes, Member
@@ -145,8 +145,11 @@ class Pool:
     def _hurry(self, member: Member) -> None:
         """Look soon at one that has begun to fail, unless somebody is about to."""
         due, soon = member.looks.next, self._clock.now() + _SOON
+        if self._tasks is None or self.find(member.name) is not member:
+            # One that was let go may still fail what it is at, when another has its name.
+            return
         keeper = self._keepers.get(member.name)
-        if self._tasks is not None and keeper is not None and due is not None and due > soon:
+        if keeper is not None and due is not None and due > soon:
             keeper.cancel()
             self._keep(member, self._tasks, after=_SOON)
 
@@ -156,6 +159,9 @@ class Pool:
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
                 member.offers(await member.backend.capabilities())
+        except BackendOverloaded:
+            member.was_busy()
+            return
         except TimeoutError:
             error = f"said nothing within {_PROBE_TIMEOUT:g} s"
         except NodeError as failure:
