@@ -138,5 +138,4 @@ async def test_arguments_that_are_no_object_are_refused_with_the_reason() -> Non
         answer = await post(node, {**CALL, "params": params}, Mcp_Session_Id=session)
     told = json.loads(answer.text.partition("data: ")[2])["error"]
     assert told["code"] == -32602
-    assert "params.arguments" in told["message"]
-    assert "pydantic" not in answer.text
+    assert told["message"] == "params.arguments must be an object"

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import mcp_types as types
@@ -29,6 +29,7 @@ from inferd.cli.client import Client, open_client
 from inferd.cli.failure import Failure, tell
 from inferd.cli.line import Line
 from inferd.cli.settings import WHERE, Where
+from inferd.frontends.mcp.lines import take_stdin
 
 _LONGEST_EVENT = 64 << 20
 _INTERRUPTED = 130
@@ -56,7 +57,9 @@ async def _serve(where: Where) -> None:
     loop = asyncio.get_running_loop()
     for number in _STOPPING:
         loop.add_signal_handler(number, serving.cancel)
-    async with stdio_server() as (read, write):
+    lines = take_stdin()
+    async with stdio_server(cast("Any", lines)) as (read, write):
+        lines.refuse = write
         line = Line(read, write)
         try:
             await _answer(where, line.read, line.write)

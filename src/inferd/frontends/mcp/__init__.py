@@ -8,6 +8,7 @@ general    the tools that speak of backends
 tasks      a tool for each task that somebody here runs
 advice     what a model can do about a failure
 messages   what a message is, and the refusal of what isn't one
+lines      standard input as messages
 running    one request through the gateway, with its progress
 files      files within arguments
 resources  models and the node's state, to be read

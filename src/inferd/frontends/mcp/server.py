@@ -34,6 +34,11 @@ INSTRUCTIONS = (
     " name. Files are base64, never paths."
 )
 _JSON = "application/json"
+_WORDS = {
+    "dict_type": "must be an object",
+    "missing": "is missing",
+    "string_type": "must be text",
+}
 _Ctx = ServerRequestContext[Any, Any]
 
 
@@ -188,10 +193,9 @@ async def _tell_why(ctx: _Ctx, call_next: CallNext) -> HandlerResult:
         return await call_next(ctx)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, ("params", *first["loc"])))
-        raise MCPError(
-            types.INVALID_PARAMS, f"{ctx.method}: {where[:200]}: {first['msg'][:200]}"
-        ) from error
+        where = ".".join(map(str, first["loc"]))
+        what = _WORDS.get(first["type"], first["msg"])
+        raise MCPError(types.INVALID_PARAMS, f"{where[:200]} {what[:200]}") from error
 
 
 def _post_of(ctx: _Ctx) -> Post:
