@@ -157,6 +157,14 @@ def test_a_greeting_is_told_what_to_ask(chat: DocsChat, question: str) -> None:
         ("How do I change the port?", "How do I change the port?", "9000"),
         ("Does it need a GPU?", "Does it need a GPU", "No."),
         ("Where are prompts stored?", "Where is my data stored?", "not stored"),
+        ("Does it find Ollama by itself?", "Does it find Ollama by itself?", "within a minute"),
+        ("How do I use it over WebSocket?", "How do I use it over WebSocket?", "/ws/me"),
+        ("How do I connect Claude over MCP?", "How do I connect Claude", "claude mcp add"),
+        ("How do I add my own script as a backend?", "How do I use my own script", "cli_tool"),
+        ("What happens if a backend fails?", "What happens if a backend fails?", "The next one"),
+        ("Where does inferd.toml go?", "Where does inferd.toml go?", "./inferd.toml"),
+        ("How do I give a model another name?", "How do I give a model another name", "route"),
+        ("How do I add a backend?", "How do I add a backend?", "at once"),
     ],
 )
 def test_what_people_ask_first_is_answered_from_the_built_index(

@@ -57,7 +57,7 @@ async def test_each_backend_s_state_and_what_it_did() -> None:
     said = words(page)
     assert "1 of 2 answer; attic doesn’t." in said
     assert "attic here · fake Failing attic is away. Tried again in 1 s." in said
-    assert "Failed 50 % 1 time a backend failed" in said
+    assert "Backend failures 50 % backends failed 1 of 2" in said
     assert [line["name"] for line in data(page)["chart"]["series"]] == ["forge"]
     assert re.search(r'data-part="badge-backends">1 down<', page)
 
@@ -121,3 +121,15 @@ def test_what_was_found_says_what_to_do() -> None:
     shown, folded = found_rows.groups(found_rows.others([ollama, ours, away]))
     assert [each.id for each in shown.rows] == ["ollama"]
     assert folded.summary == "1 isn’t there: vLLM"
+
+
+async def test_lines_of_one_tier_have_a_dash_each() -> None:
+    names = ("a", "b", "c", "d", "e")
+    models = [Model(id=name, tasks=CHAT) for name in names]
+    backends = [FakeBackend(says(*HELLO), model.id, models=(model,)) for model in models]
+    async with open_node(*backends) as node:
+        for name in names:
+            await node.client.post("/v1/chat/completions", json={**ASK, "model": name})
+        page = await visit(node)
+    assert [line["dash"] for line in data(page)["chart"]["series"]] == [0, 1, 2, 3, 4]
+    assert "Backend failures 0 % backends failed none of 5" in words(page)

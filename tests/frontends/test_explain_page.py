@@ -62,7 +62,15 @@ async def test_who_would_answer_and_who_would_carry_on() -> None:
 async def test_nowhere_says_why_and_what_to_do() -> None:
     async with three() as node:
         said = words(await visit(node, task="chat", model="nobody-has-this"))
-    assert "Nowhere, because no backend here runs nobody-has-this for chat" in said
+    assert "Nowhere, because no backend here runs nobody-has-this for chat Inferd models" in said
+    assert "`" not in said
+
+
+async def test_it_opens_on_chat() -> None:
+    async with three() as node:
+        page = await visit(node)
+    assert '<option value="chat" selected>' in page
+    assert "near would answer" in words(page)
 
 
 async def test_how_far_words_may_travel_narrows_the_choice() -> None:

@@ -291,3 +291,19 @@ async def test_without_a_hub_there_is_what_backends_list() -> None:
     page = await bench.gateway.browse(OWNER, Query(task=TASK))
     assert [row.id for row in page.rows] == ["acme/one"]
     assert (page.cache, page.error, page.hint) == ("none", "", "")
+
+
+class Echo(FakeBackend):
+    kind = "echo"
+
+
+async def test_what_echo_answers_is_marked() -> None:
+    found = await verdict(Echo(models=lists("a/b")), model=hub_model("a/b"))
+    assert found.label == "Echo, answers are made up"
+
+
+async def test_a_place_that_fails_is_named_once() -> None:
+    away = FakeBackend("gone", models=lists("a/b"))
+    away.error = BackendUnavailable("gone can't be reached")
+    found = await verdict(away, model=hub_model("a/b"))
+    assert found.reason == "gone can't be reached"

@@ -16,6 +16,7 @@ from inferd.gateway.routing.member import Member
 _BY_CHAT = frozenset({"chat", "text-generation", "image-text-to-text"})
 """What a provider does that the Hub says is `conversational`."""
 _HUGGINGFACE = "huggingface"
+_ECHO = "echo"
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -215,7 +216,10 @@ class Catalogue:
         usable = [place for place in places if place.usable]
         if not usable:
             first = places[0]
-            return Verdict(reason=f"{first.backend} can’t be asked: {first.reason}")
+            reason = first.reason
+            if not reason.startswith(first.backend):
+                reason = f"{first.backend} can’t be asked: {reason}"
+            return Verdict(reason=reason)
         best = usable[0]
         label = self._labels[best.backend]
         if best.reason:
@@ -256,6 +260,8 @@ def _nearest(member: Member) -> tuple[int, int, bool]:
 
 
 def _label(member: Member) -> str:
+    if member.backend.kind == _ECHO:
+        return "Echo, answers are made up"
     if member.source == "local":
         return "Runs here"
     if member.backend.kind == _HUGGINGFACE:

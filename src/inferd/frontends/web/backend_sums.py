@@ -14,6 +14,7 @@ from inferd.gateway.routing.history import SPAN, Point
 _LATELY = 3
 """How many of the newest moments make the last five minutes."""
 _MOST_LINES = 5
+"""Each of them has a dash and a shade of its own, of one tier all."""
 _SPARK = 150
 _NOTHING = ("–", "")
 
@@ -109,8 +110,8 @@ def _failures(failed: int, asked: int) -> str:
     if not asked:
         return "nothing asked lately"
     if not failed:
-        return "every request was answered"
-    return f"{failed:,} {'time' if failed == 1 else 'times'} a backend failed"
+        return f"backends failed none of {asked:,}"
+    return f"backends failed {failed:,} of {asked:,}"
 
 
 def chart(reports: Sequence[BackendReport], hours: Hours, here: str, now: float) -> Chart:
@@ -133,7 +134,7 @@ def chart(reports: Sequence[BackendReport], hours: Hours, here: str, now: float)
                 id=report.id,
                 name=called(report.name, here),
                 tier=report.tier,
-                dash=min(dash, 2),
+                dash=dash,
                 values=tuple(point.median_ms for point in known[report.id]),
             )
         )

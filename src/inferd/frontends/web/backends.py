@@ -93,7 +93,9 @@ def _names(exchange: Exchange, backend: str) -> list[str]:
     """Return the models of one backend that the reader may use, by name."""
     if not backend:
         return []
-    rows = exchange.context.gateway.models(exchange.principal)
+    rows = (
+        row for row in exchange.context.gateway.models(exchange.principal) if not row.stands_for
+    )
     return [row.id for row in rows if any(place.backend == backend for place in row.places)]
 
 

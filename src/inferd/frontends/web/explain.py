@@ -20,7 +20,7 @@ Find = Callable[[str, float, str], Awaitable[Row | None]]
 """`(request id, since, principal)`: the newest of those rows in the ledger, of anybody if empty."""
 
 REACHES: Mapping[str, str] = {"local": "Here", "peer": "Friends", "team": "Team", "cloud": "Cloud"}
-_USUAL_TASK = "text-generation"
+_USUAL_TASK = "chat"
 _DAY = 86_400.0
 _MOST_MODELS = 500
 

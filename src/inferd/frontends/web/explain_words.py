@@ -63,7 +63,7 @@ def verdict(found: Explanation, here: str) -> Verdict:
     """Return who would answer and who would carry on, or why nobody would."""
     queue = sorted((each for each in found.candidates if each.order), key=lambda each: each.order)
     if found.error or not queue:
-        fact, _, hint = found.error.partition(": ")
+        fact, _, hint = _plain(found.error).removesuffix(")").partition(" (")
         return Verdict(
             title=f"Nowhere, because {fact or 'no place here can do it'}",
             why=sentence(hint) if hint else "",
@@ -182,7 +182,12 @@ def decision(found: Explanation, whom: str) -> tuple[tuple[str, str], ...]:
 
 def problem(error: NodeError) -> tuple[str, str]:
     """Return what is wrong with the question, and what would be right."""
-    return sentence(error.message), sentence(error.hint) if error.hint else ""
+    return sentence(_plain(error.message)), sentence(_plain(error.hint)) if error.hint else ""
+
+
+def _plain(text: str) -> str:
+    """Return what is written for a terminal as a page writes it."""
+    return text.replace("`", "")
 
 
 def ran(made: Record, here: str, now: float) -> tuple[tuple[str, str], ...]:

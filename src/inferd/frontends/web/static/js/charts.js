@@ -7,9 +7,9 @@ const FONT = "12px Inter, system-ui, sans-serif";
 const SHORT = { day: "numeric", month: "short", timeZone: "UTC" };
 const probe = document.body.appendChild(Object.assign(document.createElement("i"), { hidden: true }));
 
-/** What a token of the design is worth now, in this theme. */
-export function token(name) {
-  probe.style.setProperty("color", `var(${name})`);
+/** What a token of the design is worth now, in this theme; the rest of 100 `percent` is the text’s colour. */
+export function token(name, percent = 100) {
+  probe.style.setProperty("color", percent < 100 ? `color-mix(in srgb, var(${name}) ${percent}%, var(--text))` : `var(${name})`);
   return getComputedStyle(probe).color;
 }
 
@@ -93,7 +93,9 @@ export function stackedBars(el, data, { height = 230 } = {}) {
   };
 }
 
-const DASHES = [undefined, [6, 4], [2, 3]];
+const DASHES = [undefined, [8, 4], [2, 3], [10, 3, 2, 3], [4, 2]];
+/** Lines of one tier share its hue, each with a dash and a shade of its own; the legend has the same. */
+const shade = (tier, dash) => token(`--tier-${tier}`, [100, 62, 78, 48, 88][dash]);
 const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 const milliseconds = (value) => duration(value / 1000);
 
@@ -116,7 +118,7 @@ export function lines(el, data, { height = 208 } = {}) {
     plot = new uPlot({
       ...size(), legend: { show: false }, padding: [12, 22, 0, 0],
       cursor: { y: false, points: { size: 6 }, drag: { setScale: false, x: false, y: false } },
-      series: [{}, ...shown.series.map(({ tier, dash }) => ({ stroke: () => token(`--tier-${tier}`), width: 1.75, dash: DASHES[dash], points: { show: true, size: 4, filter: lonely, fill: () => token(`--tier-${tier}`) } }))],
+      series: [{}, ...shown.series.map(({ tier, dash }) => ({ stroke: () => shade(tier, dash), width: 1.75, dash: DASHES[dash], points: { show: true, size: 4, filter: lonely, fill: () => shade(tier, dash) } }))],
       scales: { y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
       axes: [
         axis({ size: 30, space: 90, values: (_, values) => values.map(clock) }),

@@ -38,7 +38,7 @@ export function openHow(opener, found) {
 }
 
 const KINDS = [
-  { id: "remote_node", label: "Another inferd", url: "https://forge.example:8411", secret: "Its shared secret", tier: "team" },
+  { id: "remote_node", label: "Another inferd", url: "https://forge.example:8000", secret: "Its shared secret", tier: "team" },
   { id: "openai", label: "OpenAI-compatible", url: "http://127.0.0.1:8000/v1", secret: "Its API key", tier: "" },
   { id: "ws_node", label: "WebSocket node", url: "wss://forge.example/ws", secret: "Its token", tier: "team" },
   { id: "cli_tool", label: "Command", url: "" },
@@ -47,7 +47,7 @@ const COMMAND = `[[backends]]
 name = "claude"
 kind = "cli_tool"
 options = { preset = "claude" }`;
-const TIERS = [["", "As its address says"], ["local", "Here: words stay on this machine"], ["peer", "Friend"], ["team", "Team"], ["cloud", "Cloud"]];
+const TIERS = [["", "As usual for its kind and address"], ["local", "Here: words stay on this machine"], ["peer", "Friend"], ["team", "Team"], ["cloud", "Cloud"]];
 
 const empty = { name: "", url: "", api_key: "", tier: "" };
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
@@ -118,7 +118,7 @@ function Add({ onClose, refresh }) {
       <form class="stack g4" id="add-form" ref=${form} onSubmit=${submit} noValidate>
         <${Field} id="name" label="Name" value=${values.name} said=${said.name} placeholder="forge" onInput=${change} />
         <${Field} id="url" label="Address" value=${values.url} said=${said.url} placeholder=${kind.url} onInput=${change} />
-        <${Field} id="api_key" label=${kind.secret} value=${values.api_key} said=${said.api_key} optional placeholder="secret:forge" hint="The name of a [[secrets]] table in inferd.toml that may go to this address. Never the secret itself." onInput=${change} />
+        <${Field} id="api_key" label=${kind.secret} value=${values.api_key} said=${said.api_key} optional placeholder="secret:forge" hint="Leave it empty if the place wants none. Else write secret: and the name of a [[secrets]] table in inferd.toml, which holds its value and the hosts that may get it. The secret itself is never typed here." onInput=${change} />
         <div class="field"><label for="add-tier">How far words go with it</label><select class="sel" id="add-tier" value=${values.tier} onChange=${(event) => change("tier", event.target.value)}>${TIERS.map(([id, label]) => html`<option key=${id} value=${id}>${label}</option>`)}</select></div>
         ${problem && html`<${Note} kind="bad" title=${asSentence(problem.reason || problem.error).replace(/\.$/, "")} requestId=${problem.requestId}>${problem.hint && html`<p class="t2">${asSentence(problem.hint)}</p>`}<p class="t2">Nothing was added. What you typed is still here.</p><//>`}
       </form>`}</div>`}<//>`;
