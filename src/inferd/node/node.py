@@ -36,6 +36,7 @@ from inferd.node.records import Records
 from inferd.node.registry import NodeRegistry
 from inferd.node.roster import Roster, open_roster
 from inferd.node.traces import Traces
+from inferd.process import sweep
 from inferd.telemetry.clock import SystemClock
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,8 @@ async def open_node(config: NodeConfig, *, clock: Clock | None = None) -> AsyncG
     clock = clock or SystemClock()
     home = Home(config.server.home)
     home.prepare()
+    # What one that was killed left behind of the programs that it ran.
+    await asyncio.to_thread(sweep)
     async with AsyncExitStack() as stack:
         records = _records(config, home, clock)
         # It ends after the backends: requests that only their end ends are written too.

@@ -2,6 +2,6 @@
 
 from inferd.process.child import GRACE_SECONDS, Child, printed, start
 from inferd.process.environment import environment
-from inferd.process.workspace import Workspace
+from inferd.process.workspace import Workspace, sweep
 
-__all__ = ["GRACE_SECONDS", "Child", "Workspace", "environment", "printed", "start"]
+__all__ = ["GRACE_SECONDS", "Child", "Workspace", "environment", "printed", "start", "sweep"]
