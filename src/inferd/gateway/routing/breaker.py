@@ -96,7 +96,7 @@ class Breaker:
     def succeeded(self, at: float) -> bool:
         """Close it, if that is news; say whether that changes where its backend stands."""
         was = (self.state, self.degraded_until)
-        if at >= self.failed_at:
+        if at > self.failed_at:
             self.state, self.failures, self.until, self.trial = State.CLOSED, 0, 0.0, None
         self._share *= 1 - _WEIGHT
         if self._share <= _DEGRADED:

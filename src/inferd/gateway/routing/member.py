@@ -298,7 +298,7 @@ class Member:
         self.is_troubled = self.breaker.is_troubled
         if changed:
             self.changes.health += 1
-        return at >= self.breaker.failed_at
+        return at > self.breaker.failed_at
 
     def offers(self, capabilities: Capabilities) -> None:
         """Note what it says that it offers now."""
