@@ -11,8 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inferd.config.load import load
 from inferd.config.problems import ConfigError
-from inferd.node import CannotStart, open_node
 from inferd.node.compose import secrets_of
+from inferd.node.home import CannotStart
+from inferd.node.node import open_node
 from inferd.telemetry.logs import configure_logging
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from inferd.cli import client
 from inferd.cli.app import main
 from inferd.config.keys import all_keys
 
@@ -37,6 +38,8 @@ class Terminal:
         for name in ("INFERD_URL", "INFERD_TOKEN", "INFERD_CONFIG", "INFERD_PRESET"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("INFERD_DISCOVERY__AUTO", "false")
+        # What runs at the usual port is the machine's, and nothing that these tests know of.
+        monkeypatch.setattr(client, "answers_as_node", _nobody)
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("INFERD_HOME", str(home / "node"))
         monkeypatch.chdir(home)
@@ -52,6 +55,11 @@ class Terminal:
                 status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         out, err = self._capsys.readouterr()
         return Outcome(status, out, err)
+
+
+async def _nobody(url: str) -> bool:
+    del url
+    return False
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import json
 
+from inferd.cli import client
+from inferd.cli.reach import answers_as_node
 from tests.cli.strangers import stranger
 from tests.cli.terminal import Terminal
 from tests.node.nodes import RunningNode
@@ -97,3 +99,13 @@ def test_a_host_that_is_no_node_is_told_as_such(cli: Terminal) -> None:
         outcome = cli("models", "--url", url)
     assert outcome.status == 1
     assert "doesn't answer as a node does" in outcome.err
+
+
+def test_a_node_in_another_folder_is_told_of(cli: Terminal, shared_node: RunningNode) -> None:
+    cli.environment.setattr(client, "answers_as_node", answers_as_node)
+    cli.environment.setenv("INFERD_SERVER__PORT", shared_node.url.rpartition(":")[2])
+    outcome = cli("models", "--json")
+    assert "inferd-docs" in outcome.out
+    assert f"no node runs in {cli.home / 'node'}: one was opened" in outcome.err
+    assert f"a node runs at {shared_node.url}: add --home" in outcome.err
+    assert cli("models", "--json", "--home", str(shared_node.home)).err == ""

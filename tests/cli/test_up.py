@@ -156,5 +156,21 @@ def test_help_is_quick_because_it_imports_no_model_store_or_server(tmp_path: Pat
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_who_asks_a_running_node_imports_no_node(
+    cli: Terminal, shared_node: RunningNode, tmp_path: Path
+) -> None:
+    script = (
+        "import sys\nfrom inferd.cli import main\n"
+        f"sys.argv = ['inferd', 'models', '--home', {str(shared_node.home)!r}]\n"
+        "main()\n"
+        "heavy = {'inferd.node.node', 'inferd.frontends', 'inferd.http1', 'starlette', 'mcp'}\n"
+        "print(sorted(heavy & sys.modules.keys()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_the_version_is_the_packages(cli: Terminal) -> None:
     assert cli("version").out == f"inferd {__version__}\n"

@@ -11,7 +11,7 @@ from inferd.config.load import load
 from inferd.core.clock import Clock
 from inferd.core.stopping import STOPPING
 from inferd.http1.server.server import Server
-from inferd.node import Node, open_node
+from inferd.node.node import Node, open_node
 from tests.clocks import HandClock
 
 QUIET = {

@@ -11,7 +11,7 @@ import inferd
 from inferd.core.backend import BackendType
 from inferd.core.errors import InvalidRequest, ModelNotFound, UnsupportedTask
 from inferd.library import Node
-from inferd.node import CannotStart
+from inferd.node.home import CannotStart
 from inferd.node.roster import NameTaken, NoSuchBackend
 from tests.gateway.fakes import FakeBackend
 

@@ -16,7 +16,8 @@ import pytest
 
 from inferd.config.load import load
 from inferd.config.problems import ConfigError
-from inferd.node import CannotStart, serve
+from inferd.node.home import CannotStart
+from inferd.node.serve import serve
 from tests.node.nodes import ALONE
 
 PATIENCE = 20

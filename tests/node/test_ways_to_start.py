@@ -12,7 +12,9 @@ import httpx2
 import pytest
 
 from inferd.config.load import load
-from inferd.node import CannotStart, open_node, serve
+from inferd.node.home import CannotStart
+from inferd.node.node import open_node
+from inferd.node.serve import serve
 from tests.node.nodes import ALONE, RunningNode, run_node
 
 

@@ -6,8 +6,10 @@ command opens a node in its own process and calls that, with everything but a li
 
 import os
 import re
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,12 +18,12 @@ import msgspec
 
 from inferd.cli import here, screen
 from inferd.cli.failure import Failure, Misuse
-from inferd.cli.reach import accepts, transport_to
+from inferd.cli.reach import accepts, answers_as_node, transport_to
 from inferd.cli.settings import TOKEN_NAME, Where, read
-from inferd.node.home import Running
+from inferd.node.home import CannotStart, Running
 
 if TYPE_CHECKING:
-    from inferd.node import Node
+    from inferd.node.node import Node
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 600.0
@@ -128,13 +130,25 @@ async def open_client(where: Where, *, local: bool = False) -> AsyncGenerator[Cl
         async with _over_http(where.url, token, ours) as client:
             yield client
         return
-    running = _running(where)
+    home, running = _running(where)
     if running is not None:
         async with _over_http(running.url, running.token, running) as client:
             yield client
         return
+    await _tell_of_opening(home, where)
     async with _in_process(where, local=local) as client:
         yield client
+
+
+async def _tell_of_opening(home: Path, where: Where) -> None:
+    """Say that this command's node isn't one that runs, with models and a ledger of its own."""
+    port = read(where, serves=False).config.server.port
+    url = f"http://127.0.0.1:{port}"
+    told = f"no node runs in {home}: one was opened for this command"
+    if port and await answers_as_node(url):
+        screen.note(f"{told}; a node runs at {url}: add --home with its folder, or --url {url}")
+    elif sys.stderr.isatty():
+        screen.note(told)
 
 
 @asynccontextmanager
@@ -159,8 +173,8 @@ async def _over_http(url: str, token: str, ours: Running | None) -> AsyncGenerat
 
 @asynccontextmanager
 async def _in_process(where: Where, *, local: bool) -> AsyncGenerator[Client]:
-    from inferd.node import CannotStart, open_node
     from inferd.node.compose import secrets_of
+    from inferd.node.node import open_node
     from inferd.telemetry.logs import configure_logging
 
     config = read(where, serves=True).config
@@ -181,10 +195,11 @@ async def _in_process(where: Where, *, local: bool) -> AsyncGenerator[Client]:
         raise Failure(error.message, hint=error.hint) from error
 
 
-def _running(where: Where) -> Running | None:
-    """Return the node that runs here, once it accepts."""
-    running = here.running(read(where, serves=False).config.server.home)
-    return running if running is not None and accepts(running) else None
+def _running(where: Where) -> tuple[Path, Running | None]:
+    """Return the home folder, and the node that runs there, once it accepts."""
+    home = read(where, serves=False).config.server.home
+    running = here.running(home)
+    return home, running if running is not None and accepts(running) else None
 
 
 def _ours(url: str, where: Where) -> Running | None:

@@ -11,6 +11,8 @@ import httpx2
 from inferd.node.home import Running
 
 _CONNECT_SECONDS = 5.0
+_ASIDE_SECONDS = 0.5
+_SAID = "Gateway is running"
 _FIRST = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _PORTS = {"http": 80, "https": 443}
 
@@ -36,6 +38,15 @@ def accepts(running: Running) -> bool:
         with socket.create_connection(address, timeout=_CONNECT_SECONDS):
             return True
     except (OSError, KeyError):
+        return False
+
+
+async def answers_as_node(url: str) -> bool:
+    """Tell whether a node answers there: it says so to everybody."""
+    try:
+        async with httpx2.AsyncClient(timeout=_ASIDE_SECONDS, trust_env=False) as http:
+            return (await http.get(f"{url}/health")).json()["message"] == _SAID
+    except (httpx2.HTTPError, ValueError, TypeError, KeyError):
         return False
 
 

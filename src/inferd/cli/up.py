@@ -15,7 +15,8 @@ def up(*, settings: Settings = SETTINGS) -> None:
     """
     loaded = read(settings, serves=True)
 
-    from inferd.node import CannotStart, serve
+    from inferd.node.home import CannotStart
+    from inferd.node.serve import serve
 
     def ready(url: str) -> None:
         print(banner(url, loaded), flush=True)
