@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from typing import Any, cast
 
 import pytest
 
@@ -139,3 +140,28 @@ async def test_arguments_that_are_no_object_are_refused_with_the_reason() -> Non
     told = json.loads(answer.text.partition("data: ")[2])["error"]
     assert told["code"] == -32602
     assert told["message"] == "params.arguments must be an object"
+
+
+@pytest.mark.parametrize("has_read", [True, False])
+async def test_a_session_stays_whose_client_hangs_up_on_its_answer(has_read: bool) -> None:
+    from inferd.frontends.mcp.rooms import Rooms
+
+    heard, left = asyncio.Event(), asyncio.Event()
+
+    async def serve(*_: object) -> None:
+        heard.set()
+        try:
+            await asyncio.tasks.sleep(0)
+            await asyncio.tasks.sleep(0)
+        except asyncio.CancelledError:
+            left.set()
+            raise
+
+    async with asyncio.TaskGroup() as tasks:
+        rooms: Any = Rooms(cast("Any", None), tasks)
+        rooms.serve = serve
+        opening = asyncio.ensure_future(rooms.open(None, None, None, None, lambda: has_read))
+        await soon(heard.wait())
+        opening.cancel()
+        await asyncio.wait([opening])
+    assert left.is_set() != has_read

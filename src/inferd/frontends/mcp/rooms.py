@@ -48,6 +48,41 @@ class Rooms:
         await room.opened.wait()
         await room.manager.handle_request(scope, receive, send)
 
+    async def open(
+        self,
+        principal: Principal,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        is_told: Callable[[], bool],
+    ) -> None:
+        """Answer the request that opens a session.
+
+        Many clients hang up as soon as they have read the answer: the session stays, for the
+        package would end it with the request.
+
+        Raises:
+            RateLimited: There are rooms enough.
+        """
+        done = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                await self.serve(principal, scope, receive, send)
+            except Exception as error:  # noqa: BLE001 - who asked is told
+                if not done.done():
+                    done.set_exception(error)
+            finally:
+                if not done.done():
+                    done.set_result(None)
+
+        opening = self._tasks.create_task(run())
+        try:
+            await done
+        finally:
+            if not is_told():
+                opening.cancel()
+
     def check_version(self, version: str | None, message: Envelope) -> None:
         """Let a message through whose generation is known, or unsaid as in the oldest ones.
 

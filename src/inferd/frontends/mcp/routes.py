@@ -109,8 +109,14 @@ class Mcp:
             self._listening.add(post)
         try:
             with post.held() if exchange.method == "GET" else nullcontext():
-                await rooms.serve(exchange.principal, scope, line.receive, line.send)
+                if message.method == "initialize":
+                    await rooms.open(
+                        exchange.principal, scope, line.receive, line.send, lambda: line.is_told
+                    )
+                else:
+                    await rooms.serve(exchange.principal, scope, line.receive, line.send)
         finally:
+            line.is_left = True
             self._listening.discard(post)
             post.leave()
         if not line.is_over:
@@ -158,7 +164,9 @@ class _Line:
     def __init__(self, exchange: Exchange, body: bytes) -> None:
         self._exchange = exchange
         self._body: bytes | None = body
+        self.is_told = False
         self.is_over = False
+        self.is_left = False
 
     async def receive(self) -> Message:
         body, self._body = self._body, None
@@ -168,6 +176,8 @@ class _Line:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(self, message: Message) -> None:
+        if self.is_left:
+            return
         if message["type"] == "http.response.start":
             said = [(name.decode(), value.decode("latin-1")) for name, value in message["headers"]]
             headers = [(name, text) for name, text in said if name.lower() not in _HOP_BY_HOP]
@@ -177,6 +187,7 @@ class _Line:
                 await self._exchange.more(b": listening\n\n")
         elif message.get("more_body", False):
             await self._exchange.more(message.get("body", b""))
+            self.is_told = True
         else:
             self.is_over = True
             await self._exchange.finish(message.get("body", b""))
