@@ -62,7 +62,10 @@ async def test_who_would_answer_and_who_would_carry_on() -> None:
 async def test_nowhere_says_why_and_what_to_do() -> None:
     async with three() as node:
         said = words(await visit(node, task="chat", model="nobody-has-this"))
-    assert "Nowhere, because no backend here runs nobody-has-this for chat Inferd models" in said
+    assert (
+        "Nowhere, because no backend here runs nobody-has-this for chat ‘inferd models’ lists"
+        in said
+    )
     assert "`" not in said
 
 

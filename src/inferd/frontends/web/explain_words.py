@@ -1,5 +1,6 @@
 """What the page "Route explain" says of a decision. Nothing here waits or asks."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
@@ -187,7 +188,7 @@ def problem(error: NodeError) -> tuple[str, str]:
 
 def _plain(text: str) -> str:
     """Return what is written for a terminal as a page writes it."""
-    return text.replace("`", "")
+    return re.sub(r"`([^`]*)`", r"‘\1’", text)
 
 
 def ran(made: Record, here: str, now: float) -> tuple[tuple[str, str], ...]:
