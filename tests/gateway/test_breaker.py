@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from inferd.core.answer import collect
+from inferd.core.backend import BackendType, Traits
 from inferd.core.errors import BackendFailed, BackendLimited, NodeError
 from inferd.core.request import InferenceRequest
 from tests.gateway.fakes import MODEL, Bench, FakeBackend
@@ -84,6 +85,25 @@ async def test_calls_say_which_of_them_tries_it() -> None:
         assert member.breaker.is_on_trial
         trying.close()
         assert not member.breaker.is_on_trial
+
+
+async def test_who_writes_the_rest_of_an_answer_has_passed_its_trial() -> None:
+    first, second = FakeBackend("a"), FakeBackend("b")
+    for each in (first, second):
+        each.traits = Traits(type=BackendType.GPU, continues=frozenset({TASK}))
+    first.breaks_after = BackendFailed("cut")
+    bench = Bench(first, second)
+    member = bench.members[1]
+    await bench.pool.refresh()
+    member.took()
+    member.broke("HTTP 500", bench.clock.now())
+    async with bench.gateway.infer(STREAM, bench.owner) as answer:
+        bench.clock.turn(2)
+        assert member.status == "degraded"
+        for _ in range(2):
+            await anext(answer)
+        assert len(second.asked) == 1
+        assert (member.status, member.breaker.is_on_trial) == ("healthy", False)
 
 
 async def test_a_spare_that_nobody_asks_is_well_again_after_good_looks() -> None:
