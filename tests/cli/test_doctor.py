@@ -220,3 +220,12 @@ def test_beside_a_service_it_says_which_secrets_it_lacks_and_asks_nobody_with_th
         [check] = findings(outcome, what)
         assert check["level"] == "warn"
         assert "isn't known in this shell" in check["found"]
+
+
+def test_a_route_to_a_model_that_nobody_has_is_told_of(cli: Terminal) -> None:
+    route = {"name": "quick", "model": "fast", "use": ["inferd-dosc", "inferd-docs"]}
+    cli.environment.setenv("INFERD_ROUTES", json.dumps([route]))
+    [found] = findings(cli("doctor", "--json"), "route")
+    assert (found["what"], found["level"]) == ("route quick", "warn")
+    assert "inferd-dosc" in found["found"]
+    assert found["fix"] == "did you mean inferd-docs?"

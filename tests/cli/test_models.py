@@ -109,3 +109,11 @@ def test_a_node_in_another_folder_is_told_of(cli: Terminal, shared_node: Running
     assert f"no node runs in {cli.home / 'node'}: one was opened" in outcome.err
     assert f"a node runs at {shared_node.url}: add --home" in outcome.err
     assert cli("models", "--json", "--home", str(shared_node.home)).err == ""
+
+
+def test_why_says_what_a_routes_name_stands_for(cli: Terminal) -> None:
+    route = {"name": "quick", "model": "fast", "use": ["inferd-docs"]}
+    cli.environment.setenv("INFERD_ROUTES", json.dumps([route]))
+    outcome = cli("models", "--why", "fast")
+    assert "fast is a route's name: it stands for inferd-docs." in outcome.out
+    assert "(route quick)" in outcome.out

@@ -118,8 +118,12 @@ class translated:  # noqa: N801  a context manager, read as a verb
 
 
 @asynccontextmanager
-async def open_client(where: Where, *, local: bool = False) -> AsyncGenerator[Client]:
+async def open_client(
+    where: Where, *, local: bool = False, tells: bool = True
+) -> AsyncGenerator[Client]:
     """Lend the node that the command line means; `local` asks nothing of other nodes.
+
+    `tells`: whether to say so where none runs, and one is opened for the command.
 
     Raises:
         Failure: It can't be found or started.
@@ -135,7 +139,8 @@ async def open_client(where: Where, *, local: bool = False) -> AsyncGenerator[Cl
         async with _over_http(running.url, running.token, running) as client:
             yield client
         return
-    await _tell_of_opening(home, where)
+    if tells:
+        await _tell_of_opening(home, where)
     async with _in_process(where, local=local) as client:
         yield client
 

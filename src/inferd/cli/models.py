@@ -209,10 +209,17 @@ def _show_reasons(found: Iterable[Explanation]) -> None:
             cells = (one.backend, one.kind, one.tier, one.reason)
             table.add_row(place, *(Text(screen.printable(cell)) for cell in cells))
         screen.show(table)
-        for words in _decision(same[0]):
+        for words in (*_meant(same[0]), *_decision(same[0])):
             screen.show(Text(screen.printable(words), "dim"))
         if same[0].error:
             screen.show(Text(f"nobody would answer: {screen.printable(same[0].error)}", "red"))
+
+
+def _meant(found: Explanation) -> Iterable[str]:
+    """Yield what a name stands for that only a route gives."""
+    models = dict.fromkeys(one.model for one in found.candidates if one.order)
+    if found.route and found.model and models and found.model not in models:
+        yield f"{found.model} is a route's name: it stands for {', or else '.join(models)}."
 
 
 def _decision(found: Explanation) -> Iterable[str]:

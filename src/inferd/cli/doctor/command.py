@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 from inferd.cli import screen
-from inferd.cli.doctor import backends, discovery, hub, machine, node, remotes
+from inferd.cli.doctor import backends, discovery, hub, machine, node, remotes, routes
 from inferd.cli.doctor.check import Check, Level, fail, warn
 from inferd.cli.settings import SETTINGS, SWITCH, Settings, try_read
 from inferd.config.load import Loaded
@@ -57,7 +57,7 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
     for check in await node.listener(loaded.config):
         yield check
     yield await node.embedding(loaded.config)
-    for examine in (backends.examine, remotes.examine, _hub, discovery.examine):
+    for examine in (backends.examine, routes.examine, remotes.examine, _hub, discovery.examine):
         for check in await examine(loaded.config):
             yield check
 
