@@ -90,8 +90,8 @@ def test_why_says_what_decided_and_which_rule_lets_in(cli: Terminal) -> None:
 def test_why_for_somebody_who_is_not_there_says_who_is(cli: Terminal) -> None:
     outcome = cli("models", "--why", "iris", "--as", "secret:nobody")
     assert outcome.status != 0
-    assert "nobody called secret:nobody" in outcome.err
-    assert "there are owner" in outcome.err
+    assert "--as: there is nobody called secret:nobody" in outcome.err
+    assert "those who may ask here: owner" in outcome.err
 
 
 def test_a_host_that_is_no_node_is_told_as_such(cli: Terminal) -> None:

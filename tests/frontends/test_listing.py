@@ -183,7 +183,7 @@ async def test_the_operator_may_ask_on_behalf_of_others() -> None:
         assert (await explained(node, known))[0] == 200
         status, _, said = await explained(node, {**known, "asked_by": "secret:nobody"})
         assert status == 422
-        assert "there are owner" in said
+        assert "those who may ask here: owner" in said
         status, _, said = await explained(node, {**known, "strategy": "fastest"})
         assert (status, "least_loaded" in said) == (422, True)
 

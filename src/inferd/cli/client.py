@@ -34,6 +34,7 @@ _IN_OUR_WORDS = {
     "leave out use_remote=false": "leave out --local",
     "leave out use_remote": "leave out --remote",
     "leave out the backend": "leave out --backend",
+    "asked_by: there is nobody": "--as: there is nobody",
 }
 _DESCRIBED = re.compile(r"GET /run\?task=([a-z0-9-]+) describes")
 T = TypeVar("T")
@@ -231,7 +232,7 @@ def refusal(answer: httpx2.Response, name: str) -> Failure:
     message = next((text for key in _TOLD_KEYS if isinstance(text := said.get(key), str)), "")
     hint = said.get("hint")
     return Failure(
-        message or f"{name} answered {answer.status_code}",
+        _here(message) or f"{name} answered {answer.status_code}",
         hint=_here(hint) if isinstance(hint, str) else "",
         request_id=request_id,
     )

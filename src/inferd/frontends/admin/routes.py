@@ -180,7 +180,7 @@ def _asker(exchange: Exchange, name: str) -> Principal:
         raise HttpRefusal(
             422,
             f"asked_by: there is nobody called {name[:100]}",
-            hint=f"there are {', '.join(list(known)[:_MOST_NAMES])}",
+            hint=f"those who may ask here: {', '.join(list(known)[:_MOST_NAMES])}",
             details={"param": "asked_by"},
         )
     return known[name]
