@@ -15,6 +15,8 @@ from tests.frontends.fakes import HELLO, FakeBackend, hangs, says
 from tests.frontends.nodes import OWNER_TOKEN, Node, open_node
 from tests.hub.standin import MODES_THAT_FAIL, Mode, StandIn, many, model, stand_in
 
+pytestmark = pytest.mark.extra
+
 TASK = "text-generation"
 TOKEN = "hf_secretsecretsecret"
 

@@ -11,6 +11,8 @@ from tests.frontends.browsers import A_LINK_ELSEWHERE, TYPED, Browser
 from tests.frontends.fakes import HELLO, FakeBackend, says
 from tests.frontends.nodes import OWNER_TOKEN, open_node
 
+pytestmark = pytest.mark.extra
+
 ME = Login(name="mira", password="correct horse battery")
 RIGHT = {"name": "mira", "password": "correct horse battery"}
 WRONG = {"name": "mira", "password": "wrong"}

@@ -11,6 +11,8 @@ from tests.frontends.browsers import A_LINK_ELSEWHERE, A_LINK_ON_ANOTHER_PORT, T
 from tests.frontends.fakes import HELLO, FakeBackend, says
 from tests.frontends.nodes import OWNER_TOKEN, open_node
 
+pytestmark = pytest.mark.extra
+
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 RAW = json.dumps(CHAT).encode()
 ASK = "/v1/chat/completions"

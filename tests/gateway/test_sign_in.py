@@ -13,6 +13,8 @@ from inferd.gateway.admission.sign_in import NotLetIn, SignIn
 from inferd.gateway.admission.tries import Guesses, Tries
 from tests.clocks import HandClock
 
+pytestmark = pytest.mark.extra
+
 HASHED = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(
     "wörter", salt=b"salt of this test"
 )

@@ -17,6 +17,8 @@ from inferd.hub import Hub, Settings, open_hub
 from tests.clocks import HandClock
 from tests.hub.standin import Mode, StandIn, many, model, stand_in
 
+pytestmark = pytest.mark.extra
+
 QUERY = HubQuery(task="text-generation")
 TOKEN = "hf_secretsecretsecret"
 FRESH = 600

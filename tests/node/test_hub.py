@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.hub.standin import many, stand_in
 from tests.node.nodes import RunningNode, run_node
+
+pytestmark = pytest.mark.extra
 
 TOKEN = "hf_secretsecretsecret"
 

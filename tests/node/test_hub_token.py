@@ -5,6 +5,8 @@ import pytest
 from inferd.config.schema import NodeConfig
 from inferd.node.compose import wanted
 
+pytestmark = pytest.mark.extra
+
 MIRROR = "https://mirror.example"
 
 

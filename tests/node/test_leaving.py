@@ -25,6 +25,8 @@ from tests.node.scripted import (
     scripted,
 )
 
+pytestmark = pytest.mark.extra
+
 CHAT = {"model": "waits", "messages": [{"role": "user", "content": "Hi"}]}
 SPEC = {"model_id": "waits", "task": "text-generation", "payload": {"prompt": "Hi"}}
 ROUTES: dict[str, tuple[str, object, str]] = {

@@ -10,6 +10,8 @@ import pytest
 
 from tests.node.nodes import RunningNode, run_node
 
+pytestmark = pytest.mark.extra
+
 JSON = '[log]\nformat = "json"\n'
 
 

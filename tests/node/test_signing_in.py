@@ -15,6 +15,8 @@ from inferd.node.exposure import check_exposure
 from inferd.node.home import CannotStart, Home
 from tests.node.nodes import RunningNode, run_node
 
+pytestmark = pytest.mark.extra
+
 LOGIN = {"INFERENCE_LOGIN_USER": "mira", "INFERENCE_LOGIN_PASSWORD": "correct horse"}
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 

@@ -17,6 +17,8 @@ import pytest
 
 from tests.node.nodes import RunningNode, run_node
 
+pytestmark = pytest.mark.extra
+
 DRAIN = 1
 CHAT = {"model": "slow", "messages": [{"role": "user", "content": "Hi"}]}
 SPEC = {"model_id": "slow", "task": "text-generation", "payload": {"prompt": "Hi"}}

@@ -18,6 +18,8 @@ from inferd.node.home import CannotStart
 from inferd.node.serve import serve
 from tests.node.nodes import ALONE
 
+pytestmark = pytest.mark.extra
+
 CERTS = Path(__file__).parent.parent / "http1" / "certs"
 FIRST, SECOND = CERTS / "server.pem", CERTS / "second.pem"
 PATIENCE = 20

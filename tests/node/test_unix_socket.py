@@ -20,6 +20,8 @@ from inferd.node.home import CannotStart
 from inferd.node.serve import serve
 from tests.node.nodes import ALONE
 
+pytestmark = pytest.mark.extra
+
 PATIENCE = 20
 
 
