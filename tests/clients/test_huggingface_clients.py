@@ -23,7 +23,7 @@ name = "pretend"
 kind = "echo"
 models = ["acme/echo"]
 """
-QUOTED = "Put a `[[backends]]` table into `inferd.toml`"
+QUOTED = "Model servers on this machine at their usual ports are found by themselves."
 STORY = "Once upon a time"
 SURE = {"label": "6x3", "score": 0.9}
 HEARD = "2 seconds of silence"
