@@ -19,6 +19,8 @@ async def test_it_chats_where_the_browser_trusts_nothing(page: Page, start_node:
     await page.get_by_role("button", name="Sign in", exact=True).click()
     field = page.get_by_role("textbox", name="Message")
     await expect(field).to_be_visible()
+    # Enter sends once the page's scripts have run.
+    await page.wait_for_load_state()
     assert not await page.evaluate("isSecureContext")
     await field.fill("What is a tier?")
     await field.press("Enter")

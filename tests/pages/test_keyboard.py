@@ -104,6 +104,8 @@ async def test_jumping(page: Page, laptop: RunningNode) -> None:
     await expect(page.get_by_role("option").first).to_contain_text("Compare")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Compare", level=1)).to_be_visible()
+    # The page is seen before its scripts have run.
+    await page.wait_for_load_state()
     await page.keyboard.press("Control+k")
     await page.keyboard.type("minilm")
     await page.get_by_role("option").filter(has_text=MINILM).first.wait_for()

@@ -101,7 +101,7 @@ function App() {
   const redraw = useStore();
   const [rows, setRows] = useRows();
   const [current, setCurrent] = useState(() => opening(rows));
-  const [draft, setDraft] = useState(() => ({ text: new URLSearchParams(location.search).get("q") ?? "", files: [] }));
+  const [draft, setDraft] = useState(() => ({ text: typed || (new URLSearchParams(location.search).get("q") ?? ""), files: [] }));
   const [editing, setEditing] = useState(null);
   const [open, setOpen] = useState("");
   const [said, setSaid] = useState("");
@@ -209,6 +209,8 @@ function App() {
 }
 
 const root = document.querySelector("[data-chat]");
+/** What somebody wrote before this script ran is theirs to keep. */
+const typed = root?.querySelector("textarea")?.value ?? "";
 const mayShow = pageData.can_chat || conversations().length > 0 || location.search.includes("model=");
 if (root && mayShow) {
   document.querySelector("[data-empty]")?.remove();
